@@ -1,0 +1,341 @@
+/* ipc/messages.h: everything that one room may say to another, as typed structs. messages.c holds the table: who may say
+ * it to whom, how large it may be and how many descriptors come with it. Slices in a received message live until the
+ * handler returns. */
+#ifndef IPC_MESSAGES_H
+#define IPC_MESSAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/pack.h"
+#include "base/queue_id.h"
+#include "ipc/role.h"
+
+enum message_type {
+    /* supervisor to a room */
+    MSG_SNAPSHOT,    /* a numbered configuration, in force from MSG_APPLY on */
+    MSG_GIVE,        /* one descriptor and what it is for */
+    MSG_CERTIFICATE, /* a public certificate chain, to gates and the vault */
+    MSG_PEER,        /* a channel to another room; replaces an older one to the same room */
+    MSG_APPLY,       /* all of a snapshot has been handed over: the first starts the room, later ones reload it */
+    MSG_DRAIN,       /* finish what is under way, then say MSG_DRAINED and end */
+    /* a room to the supervisor */
+    MSG_READY,   /* the snapshot of that number is in force */
+    MSG_DRAINED, /* nothing is under way any more */
+    /* queue and gate: the spool */
+    MSG_NEED,     /* gate: how many blanks and spares it wants to hold, and how many it has */
+    MSG_BLANK,    /* queue: an empty segment, its write-only descriptor locked */
+    MSG_SPARE,    /* queue: an empty body file, its write-only descriptor locked */
+    MSG_DOORBELL, /* gate: the segment is good up to that octet (absolute, may be repeated) */
+    MSG_CUT,      /* gate: a sync failed; what lies behind that octet was refused */
+    MSG_CUT_DONE, /* queue: the cut is in the synced journal */
+    MSG_DISK,     /* queue: whether there is room for new mail */
+    /* gate and vault: logins and signatures */
+    MSG_AUTH_START,
+    MSG_AUTH_STEP,
+    MSG_AUTH_CANCEL,
+    MSG_AUTH_SAY,
+    MSG_AUTH_DONE,
+    MSG_RIGHTS,
+    MSG_RIGHTS_DONE,
+    MSG_SIGN,
+    MSG_SIGNED,
+    MSG_TICKET_KEYS,
+    /* gate and relay: questions of DNS */
+    MSG_DOMAIN_ASK,
+    MSG_DOMAIN_ANSWER,
+    /* queue and relay or maildrop: deliveries */
+    MSG_IN_HAND, /* relay, first thing on a new channel: the jobs it still works on; unacknowledged outcomes follow */
+    MSG_JOB,
+    MSG_OUTCOME,
+    MSG_OUTCOME_DONE, /* queue: the outcome is in the synced journal */
+    /* relay and vault: logging in to a smarthost */
+    MSG_LOGIN_START,
+    MSG_LOGIN_STEP,
+    MSG_LOGIN_SAY,
+    MSG_LOGIN_END,
+};
+enum { MESSAGE_TYPE_COUNT = MSG_LOGIN_END + 1 };
+
+enum { MESSAGE_FDS_MAX = 1, FRAME_MAX = 4 << 20 };
+
+struct msg_empty {
+    uint8_t unused;
+};
+
+struct msg_snapshot {
+    uint64_t number; /* 1 for the first, then counting */
+    struct slice conf; /* conf_pack's octets */
+};
+
+enum gift {
+    GIFT_LISTENER,   /* index: the listener's place in the configuration */
+    GIFT_CONTROL,    /* the operator's listening unix socket */
+    GIFT_SPOOL,      /* directory descriptor of STATE/spool */
+    GIFT_LOCK,       /* the instance lock: held open, never used */
+    GIFT_COUNTERS,   /* shared memory of connection counters (memfd) */
+    GIFT_KEY,        /* TLS private key, PEM; index: which certificate */
+    GIFT_USERS,      /* directory descriptor of the user file; name: the file's name in it */
+    GIFT_PASSWORD,   /* file with a smarthost's password; index: route */
+    GIFT_MAILDIR,    /* directory descriptor; index: route */
+};
+
+struct msg_give {
+    enum gift gift;
+    uint32_t index;
+    struct slice name; /* what the operator calls it: a path or a title, for messages */
+};
+
+struct msg_certificate {
+    uint32_t index; /* 0: the default certificate; others by server name */
+    struct slice name; /* server name, empty for index 0 */
+    struct slice chain; /* PEM */
+};
+
+struct msg_peer {
+    enum role role;
+    uint32_t index; /* which of several gates or relays */
+};
+
+struct msg_number {
+    uint64_t number; /* of a snapshot */
+};
+
+struct msg_need {
+    uint32_t blanks; /* wanted in addition to what is held */
+    uint32_t spares;
+};
+
+struct msg_blank {
+    uint64_t generation;
+    uint64_t size;  /* octets preallocated, header block included */
+    uint64_t start; /* first octet for records */
+};
+
+struct msg_spare {
+    uint64_t number;
+};
+
+struct msg_doorbell {
+    uint64_t generation;
+    uint64_t upto;
+    bool final; /* the gate is done with the segment and has closed it */
+};
+
+struct msg_cut {
+    uint64_t generation;
+    uint64_t upto;
+};
+
+struct msg_disk {
+    bool full;
+};
+
+struct msg_auth_start {
+    uint64_t session; /* the gate's number for the conversation */
+    struct slice mechanism; /* upper case, as the client named it */
+    bool has_initial;
+    struct slice initial; /* decoded octets */
+    struct slice client; /* address text, for fairness and limits */
+    bool tls;
+    struct slice channel_binding; /* tls-exporter octets, empty without */
+};
+
+struct msg_auth_step {
+    uint64_t session;
+    struct slice data; /* decoded octets from the client; from the vault: the challenge */
+};
+
+struct msg_session {
+    uint64_t session;
+};
+
+enum auth_result {
+    AUTH_OK,
+    AUTH_REFUSED,   /* 535 5.7.8 */
+    AUTH_TEMPORARY, /* 454 4.7.0: back end, overload or rate limit */
+    AUTH_DISABLED,  /* 525 5.7.13, only after right credentials */
+    AUTH_TOO_WEAK,  /* 534 5.7.9 */
+    AUTH_UNKNOWN,   /* 504 5.5.4: no such mechanism */
+    AUTH_NO_INITIAL, /* 501 5.7.0: initial response not allowed (AUTH-12) */
+};
+
+struct msg_sender {
+    struct slice pattern;
+};
+
+struct msg_auth_done {
+    uint64_t session;
+    enum auth_result result;
+    struct slice user; /* AUTH_OK: whose grant this is */
+    bool may_submit;
+    struct msg_sender *senders; /* addresses and patterns the user may send as */
+    size_t sender_count;
+    bool more_senders; /* the list was too long: ask with MSG_RIGHTS */
+};
+
+struct msg_rights {
+    uint64_t session;
+    struct slice user;
+    struct slice address;
+};
+
+struct msg_rights_done {
+    uint64_t session;
+    bool allowed;
+};
+
+struct msg_sign {
+    uint64_t request;
+    uint32_t key; /* certificate index */
+    uint32_t algorithm; /* enum tls_sign_algorithm of net/tls_sign.h */
+    struct slice input;
+};
+
+struct msg_signed {
+    uint64_t request;
+    bool ok;
+    struct slice signature;
+};
+
+struct msg_ticket_key {
+    struct slice octets; /* 16 name, 32 HMAC, 32 AES */
+};
+
+struct msg_ticket_keys {
+    struct msg_ticket_key *keys; /* the first encrypts, all decrypt */
+    size_t key_count;
+};
+
+enum domain_verdict {
+    DOMAIN_EXISTS,
+    DOMAIN_MISSING,   /* NXDOMAIN */
+    DOMAIN_NULL_MX,   /* RFC 7505 */
+    DOMAIN_TEMPORARY, /* SERVFAIL, bogus */
+    DOMAIN_SILENT,    /* no answer in time */
+};
+
+struct msg_domain_ask {
+    uint64_t request;
+    struct slice domain; /* ASCII form */
+};
+
+struct msg_domain_answer {
+    uint64_t request;
+    enum domain_verdict verdict;
+};
+
+struct msg_job_ref {
+    uint64_t job;
+};
+
+struct msg_in_hand {
+    struct msg_job_ref *jobs;
+    size_t job_count;
+};
+
+struct msg_recipient {
+    uint32_t index; /* in the envelope */
+    struct slice address;
+};
+
+struct msg_job {
+    uint64_t job; /* the queue's number, unique in its life and above those of earlier lives */
+    uint64_t snapshot; /* the configuration the route belongs to */
+    uint32_t route;
+    uint64_t id_high; /* queue id */
+    uint64_t id_low;
+    int64_t arrival_us; /* wall clock */
+    struct slice destination; /* domain for via mx, otherwise the route's own text: the key of the connection pool */
+    struct slice sender; /* empty: null reverse-path */
+    bool eight_bit; /* body has octets above 127 */
+    bool eight_bit_header;
+    bool smtputf8; /* asked for at MAIL */
+    struct msg_recipient *recipients;
+    size_t recipient_count;
+    struct slice header; /* final header block with its empty line */
+    struct slice body; /* inline; empty when a descriptor comes with the message */
+    uint64_t body_size; /* octets of the body, inline or in the descriptor */
+};
+
+enum delivery_result {
+    DELIVERY_DONE,     /* 2yz: the next hop took it */
+    DELIVERY_DEFERRED, /* try again later */
+    DELIVERY_FAILED,   /* permanent */
+    DELIVERY_RETURNED, /* not tried (reload, drain): schedule again at once */
+};
+
+enum delivery_cause {
+    CAUSE_REPLY,   /* the next hop said so */
+    CAUSE_CONNECT, /* no connection, no greeting, connection lost before MAIL */
+    CAUSE_LOST,    /* connection lost inside the transaction */
+    CAUSE_DNS,
+    CAUSE_TLS,
+    CAUSE_CONTENT, /* the next hop lacks an extension the content needs */
+    CAUSE_LOCAL,   /* our own trouble: disk, memory, configuration */
+};
+
+struct msg_result {
+    uint32_t index; /* recipient */
+    enum delivery_result result;
+    enum delivery_cause cause;
+    uint16_t code; /* basic code, 0 when nobody replied */
+    struct slice status; /* "5.1.1" */
+    struct slice text; /* the reply or our reason: printable, lines separated by LF, at most 1024 octets */
+};
+
+struct msg_outcome {
+    uint64_t job;
+    uint64_t id_high;
+    uint64_t id_low;
+    int64_t started_us;
+    int64_t finished_us;
+    struct slice remote_host; /* name of the next hop, empty when none was reached */
+    struct slice remote_address; /* "192.0.2.1:25" */
+    struct slice tls_version;
+    struct slice tls_cipher;
+    struct msg_result *results;
+    size_t result_count;
+};
+
+struct msg_login_start {
+    uint64_t login; /* the relay's number for the conversation */
+    uint64_t snapshot;
+    uint32_t route;
+    bool verified; /* TLS is up and the peer's certificate was verified: required (OUT-19) */
+    struct slice host;
+    struct slice mechanisms; /* as offered in EHLO, separated by spaces */
+};
+
+struct msg_login_step {
+    uint64_t login;
+    struct slice data; /* decoded challenge from the server */
+};
+
+struct msg_login_say {
+    uint64_t login;
+    bool failed; /* no usable mechanism, no password, or the server's proof is wrong; text says which */
+    struct slice mechanism; /* set in the first answer */
+    bool has_data;
+    struct slice data; /* decoded octets to send */
+    struct slice text;
+};
+
+struct msg_login {
+    uint64_t login;
+};
+
+struct message_row {
+    enum message_type type;
+    const char *name;
+    unsigned from; /* bits 1 << enum role */
+    unsigned to;
+    unsigned fds_min;
+    unsigned fds_max;
+    const struct shape *shape;
+};
+
+/* The row of a type; NULL for a number that is none. */
+const struct message_row *message_row(unsigned type);
+
+#endif

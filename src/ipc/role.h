@@ -1,0 +1,16 @@
+/* ipc/role.h: the rooms by name. */
+#ifndef IPC_ROLE_H
+#define IPC_ROLE_H
+
+#include "base/macros.h"
+#include "base/slice.h"
+
+enum role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_VAULT, ROLE_QUEUE, ROLE_RELAY, ROLE_MAILDROP };
+enum { ROLE_COUNT = ROLE_MAILDROP + 1 };
+
+/* "gate", "vault", …; never NULL. */
+const char *role_name(enum role role);
+/* False when no room has that name. */
+MUST_CHECK bool role_parse(struct slice name, enum role *out_role);
+
+#endif
