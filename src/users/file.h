@@ -1,0 +1,151 @@
+/* users/file.h: the user file: read by the vault, changed by submitctl. Never on a room's loop: it
+ * blocks on the disk.
+ *
+ * The file is text. The first line is "submitd-users 1 key=BASE64" (format 1; the key, 32 random
+ * octets, makes what is shown for unknown users stable; it may be missing). Then one user a line:
+ *
+ *   LOGIN state=active|disabled [submit=yes|no] [min_mech=any|scram] [hash=CRYPT]
+ * [scram=ITERATIONS:SALT:STORED:SERVER] [sender=PATTERN]...
+ *
+ * Words are separated by one blank; no word can hold a blank, so nothing can be smuggled in. The
+ * last three of scram= are base64. At least one of hash and scram is there. Empty lines and lines
+ * that begin with '#' are kept and say nothing. A line that breaks these rules sets that user
+ * aside: it is reported, kept as it is, and stops nobody else. */
+#ifndef USERS_FILE_H
+#define USERS_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/macros.h"
+#include "base/map.h"
+#include "base/slice.h"
+#include "users/grant.h"
+#include "users/password.h"
+
+enum {
+    USERS_FILE_MAX = 64 << 20, /* octets */
+    USERS_LINE_MAX = 16384,    /* octets without the line end */
+    USER_SENDERS_MAX = 256,
+    USERS_KEY = 32,
+    USERS_PROBLEMS_MAX = 16,
+    USERS_PROBLEM_TEXT = 240,
+};
+
+enum user_state { USER_ACTIVE, USER_DISABLED, USER_STATES };
+enum user_mech { USER_MECH_ANY, USER_MECH_SCRAM, USER_MECHS };
+
+/* One user. All slices belong to the struct users it came from. */
+struct user {
+    struct slice login;
+    enum user_state state;
+    bool may_submit;
+    enum user_mech min_mech; /* the weakest mechanism that this user may log in with (AUTH-16) */
+    struct slice hash;       /* empty: none, then only SCRAM works */
+    struct scram_verifier scram;
+    struct sender *senders;
+    size_t sender_count;
+    UT_hash_handle hh;
+};
+
+/* A lookup by login, in the file's order. */
+struct users;
+
+/* Which version of a file it was. */
+struct users_stamp {
+    uint64_t device, inode;
+    int64_t size;
+    int64_t changed_ns, modified_ns;
+};
+
+/* What is wrong with a file, for people. */
+struct users_problem {
+    size_t line;                   /* from 1; 0: the file as a whole */
+    char text[USERS_PROBLEM_TEXT]; /* names the word and what is allowed; printable; never a hash or
+                                      a key */
+};
+
+struct users_report {
+    size_t count; /* all of them; the first USERS_PROBLEMS_MAX are kept */
+    struct users_problem problems[USERS_PROBLEMS_MAX];
+};
+
+/* What submitctl's user may do wrong, and the world. */
+enum user_fault {
+    USER_OK,
+    USER_BAD_LOGIN,
+    USER_BAD_PASSWORD,
+    USER_BAD_SENDER,
+    USER_MANY_SENDERS,
+    USER_EXISTS,
+    USER_UNKNOWN,
+    USER_FAILED, /* no memory or no randomness */
+    USER_FAULTS,
+};
+
+/* One English sentence without a full stop. */
+const char *user_fault_text(enum user_fault fault);
+
+/* An empty file with a new key. ERR_NOMEM, ERR_IO without randomness. */
+MUST_CHECK enum err users_new(struct users **out_users);
+void users_free(struct users **users);
+
+/* Reads the bytes of a file; they are copied. *out_report is filled on success too (users set
+ * aside) and always valid. ERR_INVALID: the first line is not one of this format. ERR_LIMIT: longer
+ * than USERS_FILE_MAX. ERR_NOMEM. */
+MUST_CHECK enum err users_parse(
+    struct slice bytes, struct users_report *out_report, struct users **out_users);
+/* The same for the file `name` below the directory descriptor dir (AT_FDCWD: as open(2) takes it).
+ * Further ERR_NOTFOUND, ERR_DENIED (also when others than owner and group may read or write it),
+ * ERR_IO. */
+MUST_CHECK enum err users_load(
+    int dir, const char *name, struct users_report *out_report, struct users **out_users);
+/* The version that users_load read; zero for one that came from users_new or users_parse. */
+struct users_stamp users_stamp_of(const struct users *users);
+/* The version that lies there now. */
+MUST_CHECK enum err users_stamp_read(int dir, const char *name, struct users_stamp *out_stamp);
+bool users_stamp_equals(const struct users_stamp *a, const struct users_stamp *b);
+
+size_t users_count(const struct users *users);
+/* login must be prepared (login_prepare). NULL: unknown. */
+const struct user *users_find(const struct users *users, struct slice login);
+/* The first user and the one after, in the file's order; NULL at the end. */
+const struct user *users_first(const struct users *users);
+const struct user *users_next(const struct user *user);
+/* For a login that is unknown: a user whose hash method and iteration count an impostor's answers
+ * should imitate, the same for the same login as long as the file is the same; NULL when there is
+ * nobody. */
+const struct user *users_model(const struct users *users, struct slice login);
+/* USERS_KEY octets, or the empty slice when the file has none. */
+struct slice users_key(const struct users *users);
+
+/* Changes, in memory only; users_save writes them. login, password and senders are as the operator
+ * gave them and are prepared here. Users that were found before stay valid until they are removed.
+ */
+MUST_CHECK enum user_fault users_add(struct users *users, struct slice login, struct slice password,
+    const struct slice *senders, size_t sender_count);
+MUST_CHECK enum user_fault users_set_password(
+    struct users *users, struct slice login, struct slice password);
+MUST_CHECK enum user_fault users_set_state(
+    struct users *users, struct slice login, enum user_state state);
+MUST_CHECK enum user_fault users_set_submit(
+    struct users *users, struct slice login, bool may_submit);
+/* Removes every line of that login, those that were set aside included. */
+MUST_CHECK enum user_fault users_remove(struct users *users, struct slice login);
+
+/* Nobody else changes the file until users_unlock: take it before users_load when you mean to save.
+ * A lock on the file's directory, so nothing is left behind. Waits up to five seconds, then
+ * ERR_BUSY. */
+MUST_CHECK enum err users_lock(const char *path, int *out_lock);
+void users_unlock(int *lock);
+/* Replaces the file as a whole: a new file in the same directory, synced, renamed over the old one,
+ * directory synced; on failure the old one is as it was. A file that exists keeps its mode and,
+ * where we may, its owner; a new one gets mode 0600 and, when owner is not (uid_t)-1, that owner
+ * and group. A symbolic link is followed. */
+MUST_CHECK enum err users_save(
+    const struct users *users, const char *path, uid_t owner, gid_t group);
+
+#endif
