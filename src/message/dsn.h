@@ -1,0 +1,72 @@
+/* message/dsn.h: writes a notice about the fate of a message to its sender: multipart/report with a
+ * part for people, a part for programs and the original header (RFC 6522, 3464, 3461, 6533). Pure:
+ * who is told, and when, is decided elsewhere. */
+#ifndef MESSAGE_DSN_H
+#define MESSAGE_DSN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/macros.h"
+#include "base/slice.h"
+
+/* RFC 3464 section 2.3.3 (DSN-8). */
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED, DSN_EXPANDED, DSN_ACTIONS };
+
+/* Text in here may be hostile; times are seconds since 1970 UTC, 0 when there is none. */
+struct dsn_recipient {
+    struct slice final;    /* the envelope's address, ASCII or UTF-8 */
+    struct slice original; /* ORCPT with the xtext undone, "rfc822;bob@example.org"; empty when none
+                              was given */
+    enum dsn_action action;
+    struct slice
+        status; /* "5.1.1"; anything of another form or of a class that contradicts the action
+                   becomes x.0.0, save that a failure may keep 4.x.x: mail that expired (DSN-9) */
+    struct slice remote_mta; /* name of the host that answered; empty when none did */
+    struct slice
+        diagnostic; /* its reply as received, lines parted by CRLF or LF; empty when none */
+    int64_t last_attempt;
+    int64_t retry_until; /* shown for DSN_DELAYED only */
+    struct slice reason; /* a sentence of ours for people, UTF-8; empty: one is chosen from action
+                            and remote_mta */
+};
+
+struct dsn_notice {
+    struct slice host;       /* our host name: Reporting-MTA */
+    struct slice postmaster; /* address without angle brackets: From */
+    struct slice
+        to; /* the original's envelope sender without angle brackets; never empty (DSN-2) */
+    struct slice notice_id;   /* queue id of the notice itself, for its Message-ID and boundary */
+    struct slice original_id; /* queue id of the message reported about */
+    struct slice envelope_id; /* ENVID with the xtext undone; empty when none was given */
+    int64_t arrival;          /* when the original was accepted */
+    int64_t now;
+    uint64_t random; /* fresh, for Message-ID and boundary */
+    const struct dsn_recipient *recipients;
+    size_t recipient_count; /* at least 1 */
+    struct slice header; /* the original's header block, with or without the empty line; empty: the
+                            part is left out */
+};
+
+/* Appends the header block of the notice, its empty line included, and the body. Goes out with a
+ * null reverse-path (DSN-1).
+ *
+ * The notice is pure 7-bit ASCII, so that it can go any way back: part 1 is quoted-printable where
+ * it must be, part 2 is message/delivery-status with non-ASCII addresses as `utf-8; \x{..}`
+ * (DSN-13), part 3 is text/rfc822-headers, or message/global-headers when the original header is
+ * UTF-8, quoted-printable where it is not plain 7-bit lines (DSN-12). Only when the sender's own
+ * address is not ASCII can the notice travel by SMTPUTF8 alone: then *out_utf8 becomes true,
+ * addresses are written as they are, part 2 is message/global-delivery-status, and parts 2 and 3
+ * are 8bit.
+ *
+ * No line is above 998 octets; ours are within 78 where words allow. Controls and malformed UTF-8
+ * become "?"; a reply is quoted up to DSN_DIAGNOSTIC_MAX octets. Returns a buffer's sticky error,
+ * or ERR_OK; *out_utf8 is untouched on failure. */
+enum { DSN_DIAGNOSTIC_MAX = 4096 };
+MUST_CHECK enum err dsn_put(struct buffer *out_header, struct buffer *out_body,
+    const struct dsn_notice *notice, bool *out_utf8);
+
+#endif
