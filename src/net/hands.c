@@ -1,0 +1,293 @@
+/* net/hands.c: one queue of waiting jobs, one list of finished ones, an eventfd that wakes the loop
+ * when the latter stops being empty. Owns the threads. The loop's side never blocks but in
+ * hands_free. */
+#include "net/hands.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "net/loop.h"
+
+enum { BATCH_FIRST = 64 };
+
+/* First in, first out, linked through hand_job.next. */
+struct job_list {
+    struct hand_job *first;
+    struct hand_job **end;
+    size_t count;
+};
+
+struct hands {
+    struct watch watch;
+    int event_fd;
+    size_t busy; /* the loop's own: given and not yet done */
+    hands_batch_fn *batch_fn;
+    void *batch_owner;
+    struct hand_job **batch; /* the batch thread's own */
+    size_t batch_size;
+
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t given;
+    pthread_cond_t returned;
+    struct job_list waiting;
+    struct job_list finished;
+    bool is_ending;
+
+    unsigned threads;
+    pthread_t thread[];
+};
+
+static void list_init(struct job_list *list)
+{
+    *list = (struct job_list){ .end = &list->first };
+}
+
+static void list_put(struct job_list *list, struct hand_job *job)
+{
+    job->next = NULL;
+    *list->end = job;
+    list->end = &job->next;
+    list->count++;
+}
+
+static struct hand_job *list_take(struct job_list *list)
+{
+    struct hand_job *job = list->first;
+
+    list->first = job->next;
+    if (--list->count == 0)
+        list->end = &list->first;
+    return job;
+}
+
+/* With the mutex held. */
+static void give_back(struct hands *hands, struct hand_job *const *jobs, size_t count)
+{
+    bool was_empty = hands->finished.count == 0;
+
+    for (size_t i = 0; i < count; i++)
+        list_put(&hands->finished, jobs[i]);
+    if (was_empty) {
+        pthread_cond_signal(&hands->returned);
+        if (eventfd_write(hands->event_fd, 1) != 0)
+            abort();
+    }
+}
+
+/* With the mutex held, which is released around the work. */
+static void work_one(struct hands *hands)
+{
+    struct hand_job *job = list_take(&hands->waiting);
+
+    pthread_mutex_unlock(&hands->mutex);
+    job->work(job);
+    pthread_mutex_lock(&hands->mutex);
+    give_back(hands, &job, 1);
+}
+
+/* Room for count jobs; what fits in without memory. */
+static size_t fit_batch(struct hands *hands, size_t count)
+{
+    struct hand_job **batch;
+    size_t size = hands->batch_size;
+
+    while (size < count)
+        size *= 2;
+    if (size == hands->batch_size)
+        return count;
+    batch = reallocarray(hands->batch, size, sizeof *batch);
+    if (!batch)
+        return hands->batch_size;
+    hands->batch = batch;
+    hands->batch_size = size;
+    return count;
+}
+
+static void work_batch(struct hands *hands)
+{
+    size_t count = fit_batch(hands, hands->waiting.count);
+
+    for (size_t i = 0; i < count; i++)
+        hands->batch[i] = list_take(&hands->waiting);
+    pthread_mutex_unlock(&hands->mutex);
+    hands->batch_fn(hands->batch_owner, hands->batch, count);
+    pthread_mutex_lock(&hands->mutex);
+    give_back(hands, hands->batch, count);
+}
+
+static void *run_thread(void *arg)
+{
+    struct hands *hands = arg;
+
+    pthread_mutex_lock(&hands->mutex);
+    for (;;) {
+        while (hands->waiting.count == 0 && !hands->is_ending)
+            pthread_cond_wait(&hands->given, &hands->mutex);
+        if (hands->waiting.count == 0)
+            break;
+        if (hands->batch_fn)
+            work_batch(hands);
+        else
+            work_one(hands);
+    }
+    pthread_mutex_unlock(&hands->mutex);
+    return NULL;
+}
+
+static void call_done(struct hands *hands, struct hand_job *job)
+{
+    while (job) {
+        struct hand_job *next = job->next;
+
+        hands->busy--;
+        job->done(job);
+        job = next;
+    }
+}
+
+static struct hand_job *take_finished(struct hands *hands)
+{
+    struct hand_job *job = hands->finished.first;
+
+    list_init(&hands->finished);
+    return job;
+}
+
+static void on_finished(void *owner, unsigned ready)
+{
+    struct hands *hands = owner;
+    struct hand_job *job;
+    eventfd_t count;
+
+    (void)ready;
+    if (eventfd_read(hands->event_fd, &count) != 0)
+        return;
+    pthread_mutex_lock(&hands->mutex);
+    job = take_finished(hands);
+    pthread_mutex_unlock(&hands->mutex);
+    call_done(hands, job);
+}
+
+/* Every signal is for the loop's thread. Returns the number of threads that started. */
+static unsigned start_threads(struct hands *hands, const char *name, unsigned threads)
+{
+    sigset_t all;
+    sigset_t before;
+    unsigned started = 0;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (started < threads &&
+           pthread_create(&hands->thread[started], NULL, run_thread, hands) == 0) {
+        pthread_setname_np(hands->thread[started], name);
+        started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+static void end_threads(struct hands *hands)
+{
+    pthread_mutex_lock(&hands->mutex);
+    hands->is_ending = true;
+    pthread_cond_broadcast(&hands->given);
+    pthread_mutex_unlock(&hands->mutex);
+    for (unsigned i = 0; i < hands->threads; i++)
+        pthread_join(hands->thread[i], NULL);
+}
+
+static void destroy(struct hands *hands)
+{
+    watch_clear(&hands->watch);
+    if (hands->event_fd >= 0)
+        close(hands->event_fd);
+    pthread_cond_destroy(&hands->given);
+    pthread_cond_destroy(&hands->returned);
+    pthread_mutex_destroy(&hands->mutex);
+    free(hands->batch);
+    free(hands);
+}
+
+static struct hands *create(
+    struct loop *loop, const char *name, unsigned threads, hands_batch_fn *fn, void *owner)
+{
+    struct hands *hands = calloc(1, sizeof *hands + threads * sizeof hands->thread[0]);
+
+    if (!hands)
+        return NULL;
+    pthread_mutex_init(&hands->mutex, NULL);
+    pthread_cond_init(&hands->given, NULL);
+    pthread_cond_init(&hands->returned, NULL);
+    list_init(&hands->waiting);
+    list_init(&hands->finished);
+    hands->batch_fn = fn;
+    hands->batch_owner = owner;
+    hands->batch_size = BATCH_FIRST;
+    hands->batch = fn ? calloc(BATCH_FIRST, sizeof hands->batch[0]) : NULL;
+    hands->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    watch_init(&hands->watch, loop, hands->event_fd, on_finished, hands);
+    if (hands->event_fd < 0 || (fn && !hands->batch) ||
+        watch_enable(&hands->watch, WATCH_READ) != ERR_OK) {
+        destroy(hands);
+        return NULL;
+    }
+    hands->threads = start_threads(hands, name, threads);
+    if (hands->threads < threads) {
+        end_threads(hands);
+        destroy(hands);
+        return NULL;
+    }
+    return hands;
+}
+
+struct hands *hands_new(struct loop *loop, const char *name, unsigned threads)
+{
+    assert(threads > 0);
+    return create(loop, name, threads, NULL, NULL);
+}
+
+struct hands *hands_new_batch(struct loop *loop, const char *name, hands_batch_fn *fn, void *owner)
+{
+    assert(fn);
+    return create(loop, name, 1, fn, owner);
+}
+
+void hands_give(struct hands *hands, struct hand_job *job)
+{
+    assert(job->done && (job->work || hands->batch_fn));
+    hands->busy++;
+    pthread_mutex_lock(&hands->mutex);
+    list_put(&hands->waiting, job);
+    pthread_cond_signal(&hands->given);
+    pthread_mutex_unlock(&hands->mutex);
+}
+
+size_t hands_busy(const struct hands *hands)
+{
+    return hands->busy;
+}
+
+void hands_free(struct hands **hands)
+{
+    struct hand_job *job;
+
+    if (!*hands)
+        return;
+    while ((*hands)->busy > 0) {
+        pthread_mutex_lock(&(*hands)->mutex);
+        while ((*hands)->finished.count == 0)
+            pthread_cond_wait(&(*hands)->returned, &(*hands)->mutex);
+        job = take_finished(*hands);
+        pthread_mutex_unlock(&(*hands)->mutex);
+        call_done(*hands, job);
+    }
+    end_threads(*hands);
+    destroy(*hands);
+    *hands = NULL;
+}
