@@ -1,0 +1,187 @@
+/* ipc/room.c: the start and the end of every room. Rights are dropped before a byte is read. */
+#include "ipc/room.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/map.h"
+
+enum { EXIT_OK = 0, EXIT_SOFTWARE = 70, EXIT_OSERR = 71, EXIT_CONFIG = 78 };
+
+struct harness {
+    struct room room;
+    int status;
+};
+
+/* What the supervisor handed over for the snapshot that MSG_APPLY will put in force. */
+static struct {
+    struct buffer conf;
+    uint64_t number;
+} pending;
+
+static void end(struct harness *h, int status)
+{
+    h->status = status;
+    loop_stop(h->room.loop);
+}
+
+static void on_snapshot(void *owner, struct channel *c, const void *message, int fd)
+{
+    const struct msg_snapshot *m = message;
+
+    (void)owner, (void)c, (void)fd;
+    buffer_reset(&pending.conf);
+    buffer_put_slice(&pending.conf, m->conf);
+    pending.number = m->number;
+}
+
+static void on_give(void *owner, struct channel *c, const void *message, int fd)
+{
+    struct harness *h = owner;
+
+    (void)c;
+    if (h->room.type->give)
+        h->room.type->give(&h->room, message, fd);
+    else
+        close(fd);
+}
+
+static void on_certificate(void *owner, struct channel *c, const void *message, int fd)
+{
+    struct harness *h = owner;
+
+    (void)c, (void)fd;
+    if (h->room.type->certificate)
+        h->room.type->certificate(&h->room, message);
+}
+
+static void on_peer(void *owner, struct channel *c, const void *message, int fd)
+{
+    struct harness *h = owner;
+
+    (void)c;
+    h->room.type->peer(&h->room, message, fd);
+}
+
+static void on_apply(void *owner, struct channel *c, const void *message, int fd)
+{
+    struct harness *h = owner;
+    const struct msg_number *m = message;
+    bool first = h->room.snapshot == 0;
+    enum err rc = ERR_PROTOCOL;
+
+    (void)fd;
+    if (m->number == pending.number && pending.conf.error == ERR_OK)
+        rc = h->room.type->apply(&h->room, buffer_slice(&pending.conf));
+    if (rc != ERR_OK) {
+        log_event(LOG_ERROR, NULL, first ? "cannot start" : "keeps its old configuration", log_reason(rc));
+        if (first)
+            end(h, EXIT_CONFIG);
+        return;
+    }
+    h->room.snapshot = m->number;
+    buffer_clear(&pending.conf);
+    rc = channel_send(c, MSG_READY, m, -1);
+    if (rc != ERR_OK)
+        end(h, EXIT_OSERR);
+}
+
+static void on_drain(void *owner, struct channel *c, const void *message, int fd)
+{
+    struct harness *h = owner;
+
+    (void)c, (void)message, (void)fd;
+    h->room.type->drain(&h->room);
+}
+
+static const struct channel_handler handlers[] = {
+    { MSG_SNAPSHOT, on_snapshot }, { MSG_GIVE, on_give },   { MSG_CERTIFICATE, on_certificate },
+    { MSG_PEER, on_peer },         { MSG_APPLY, on_apply }, { MSG_DRAIN, on_drain },
+};
+
+static void on_orphaned(void *owner, struct channel *c)
+{
+    struct harness *h = owner;
+
+    (void)c;
+    if (h->room.type->orphaned)
+        h->room.type->orphaned(&h->room);
+    end(h, EXIT_OK);
+}
+
+void room_drained(struct room *room)
+{
+    struct harness *h = CONTAINER_OF(room, struct harness, room);
+    struct msg_empty nothing = { 0 };
+
+    if (channel_send(room->control, MSG_DRAINED, &nothing, -1) == ERR_OK)
+        channel_flush(room->control, 1000);
+    end(h, EXIT_OK);
+}
+
+/* The order matters: groups first, then the group, then the user; and it is checked that there is no way back. */
+static bool drop_rights(uid_t uid, gid_t gid)
+{
+    if (uid == (uid_t)-1)
+        return true;
+    if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+        return false;
+    return uid == 0 || setuid(0) != 0;
+}
+
+static bool harden(uid_t uid, gid_t gid)
+{
+    struct rlimit none = { 0, 0 };
+
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || !drop_rights(uid, gid))
+        return false;
+    return prctl(PR_SET_DUMPABLE, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+/* Ctrl-C reaches the whole foreground group; only the supervisor acts on it and drains the rooms. */
+static void ignore_terminal(void)
+{
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int room_main(const struct room_type *type, uint32_t index, uid_t uid, gid_t gid)
+{
+    struct harness h = { .room = { .type = type, .index = index }, .status = EXIT_SOFTWARE };
+    struct channel_spec spec = { .self = type->role, .peer = ROLE_SUPERVISOR, .handlers = handlers,
+        .handler_count = LENGTH_OF(handlers), .closed = on_orphaned, .owner = &h };
+    char name[32];
+    uint64_t seed;
+    enum err rc;
+
+    snprintf(name, sizeof name, "%s.%u", role_name(type->role), (unsigned)index);
+    log_open(name, LOG_INFO);
+    ignore_terminal();
+    if (!harden(uid, gid)) {
+        log_event(LOG_ERROR, NULL, "cannot drop rights", log_number("uid", uid), log_reason(err_from_errno(errno)));
+        return EXIT_OSERR;
+    }
+    if (getrandom(&seed, sizeof seed, 0) == sizeof seed)
+        map_seed(seed);
+    buffer_init(&pending.conf, FRAME_MAX);
+    h.room.loop = loop_new();
+    h.room.control = h.room.loop ? channel_new(h.room.loop, ROOM_CONTROL_FD, &spec) : NULL;
+    rc = h.room.control ? type->init(&h.room) : ERR_NOMEM;
+    if (rc != ERR_OK) {
+        log_event(LOG_ERROR, NULL, "cannot start", log_reason(rc));
+        return EXIT_OSERR;
+    }
+    loop_run(h.room.loop);
+    /* The room's memory goes with the process: sessions, jobs and threads need no orderly end here, because nothing
+     * acknowledged depends on one. */
+    return h.status;
+}
