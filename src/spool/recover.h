@@ -1,0 +1,127 @@
+/* spool/recover.h: from what lies on disk to messages: replays the journal, reads the segments
+ * behind their writers, drops what is closed, cut or held already, sets aside what is damaged, and
+ * hands each surviving message to the queue. Start-up and live tailing are the same call. */
+#ifndef SPOOL_RECOVER_H
+#define SPOOL_RECOVER_H
+
+#include "spool/journal.h"
+#include "spool/segment.h"
+#include "spool/store.h"
+
+enum recover_state { RECOVER_PENDING, RECOVER_DELIVERED, RECOVER_FAILED, RECOVER_EXPIRED };
+
+/* What the journal knows of one recipient. */
+struct recover_recipient {
+    enum recover_state state; /* PENDING: never tried, or deferred */
+    uint32_t attempts;
+    int64_t next_us;         /* wall time of the next attempt; 0: now */
+    bool has_failure_notice; /* a bounce about it is in the spool */
+    bool has_delay_notice;
+    bool has_outcome; /* `outcome` is the last one; not kept for DELIVERED */
+    struct journal_outcome outcome;
+};
+
+struct recover_message {
+    uint64_t segment;
+    uint64_t offset;
+    const struct record *record;
+    bool is_journalled; /* an "arrived" entry exists; otherwise the queue writes one */
+    bool is_held;
+    int64_t held_until_us; /* 0: until released */
+    bool is_suspect; /* journal entries that may concern it are damaged: hold it, never send it
+                        blindly */
+    const struct recover_recipient *recipients; /* record->envelope.recipient_count of them */
+};
+
+enum recover_why {
+    RECOVER_CORRUPT, /* damaged, with sound records behind or within what the writer stated as good
+                      */
+    RECOVER_TORN,    /* the end of a write that never ended; nobody had a 250 for it */
+    RECOVER_UNKNOWN, /* sound, of a version newer than ours */
+};
+
+struct recover_aside {
+    uint64_t segment;
+    uint64_t offset;
+    uint64_t length;
+    enum recover_why why;
+    bool has_id;
+    struct queue_id id;
+    bool is_known;   /* an earlier start has copied it already */
+    enum err copied; /* not ERR_OK: it is only in the segment, which must then not be unlinked */
+};
+
+/* All are called from inside the functions below, on their thread. What is handed over is valid
+ * during the call. */
+struct recover_events {
+    void *context;
+    /* The message of that id is in the caller's hands already (live, or closed in this life): a
+     * second record is dropped. */
+    bool (*is_held)(void *context, struct queue_id id);
+    /* A message that is to be delivered. An error ends the reading before this record; it is read
+     * again next time. */
+    enum err (*on_message)(void *context, const struct recover_message *message);
+    /* Octets that are no record (QUE-14). */
+    void (*on_aside)(void *context, const struct recover_aside *aside);
+    /* A segment whose gate lives: read it when the gate states how far it is good, or is gone. */
+    void (*on_alive)(void *context, uint64_t generation);
+    /* An accepted message whose record is nowhere: its segment was removed or damaged behind our
+     * back. */
+    void (*on_missing)(void *context, struct queue_id id, uint64_t segment, uint64_t offset);
+    /* The writer of a segment is gone and everything in it has been handed over: when none of its
+     * messages is open (any more) it may be unlinked or reused. */
+    void (*on_owned)(void *context, uint64_t generation);
+    /* A fault of the world that concerns one segment and stops nothing else. The segment is kept.
+     */
+    void (*on_trouble)(void *context, uint64_t generation, enum err reason, const char *what);
+    /* Every journal entry and damage, for whoever keeps history. May be NULL. */
+    void (*on_entry)(void *context, const struct journal_entry *entry);
+    void (*on_journal_damage)(void *context, const struct journal_damage *damage);
+};
+
+struct recover;
+
+/* Borrows store and events. NULL without memory. One thread at a time. */
+MUST_CHECK struct recover *recover_new(struct store *store, const struct recover_events *events);
+void recover_free(struct recover **recover);
+
+/* First: replays the journal (recipient states, cuts, holds). */
+MUST_CHECK enum err recover_journal(struct recover *recover, struct journal_replayed *out_replayed);
+
+/* Then: every segment on disk. Where the writer is gone the segment is synced first and read to its
+ * last sound record, then on_owned. Where it lives: on_alive. Errors are on_message's and those of
+ * the folder itself. */
+MUST_CHECK enum err recover_segments(struct recover *recover);
+
+/* A record may name any body file: the caller refuses a second message that names the same one, and
+ * one that it did not give to that gate. Live: the gate states that everything before `upto` is
+ * good (the doorbell: absolute, repeatable; a smaller one than before is no news). Reads what is
+ * new. The segment need not have been seen before. ERR_INVALID: upto lies outside the segment, the
+ * gate is lying. */
+MUST_CHECK enum err recover_stated(struct recover *recover, uint64_t generation, uint64_t upto);
+
+/* The gate of the segment is gone or done with it: syncs it, reads to the last sound record and
+ * calls on_owned. ERR_BUSY while the lock is still held. */
+MUST_CHECK enum err recover_gone(struct recover *recover, uint64_t generation);
+
+/* A cut is in the synced journal: nothing from the offset on counts. */
+MUST_CHECK enum err recover_cut(struct recover *recover, uint64_t generation, uint64_t offset);
+
+/* Segments that were alive at start and have not been heard of since. 0: recovery is complete; then
+ * recover_finish. */
+size_t recover_waiting(const struct recover *recover);
+/* Before recover_finish: the journal has an entry about that id (a notice that was made, and
+ * perhaps closed, earlier). */
+bool recover_is_known(const struct recover *recover, struct queue_id id);
+/* Reports what is missing and forgets everything that only start-up needed. */
+void recover_finish(struct recover *recover);
+
+/* The segment was unlinked or reused: forget its reader. */
+void recover_forget(struct recover *recover, uint64_t generation);
+/* A read handle of a segment for segment_load, borrowed until recover_forget; -1 when it cannot be
+ * opened. */
+int recover_handle(struct recover *recover, uint64_t generation);
+/* How far a segment has been read: 0 when not at all. */
+uint64_t recover_offset(const struct recover *recover, uint64_t generation);
+
+#endif

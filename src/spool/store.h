@@ -1,0 +1,140 @@
+/* spool/store.h: the spool directory as the queue sees it: makes blanks, spares and journal files,
+ * opens, claims and unlinks. Knows names and numbers, not messages. */
+#ifndef SPOOL_STORE_H
+#define SPOOL_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/slice.h"
+#include "spool/disk.h"
+#include "spool/frame.h"
+
+/* segments/<16 hex>.seg  bodies/<16 hex>.body  journal/<16 hex>.jnl  aside/<16 hex>-<16 hex>.rec
+ * lock */
+enum store_kind { STORE_SEGMENT, STORE_BODY, STORE_JOURNAL };
+enum { STORE_KINDS = STORE_JOURNAL + 1 };
+
+enum {
+    STORE_SEGMENT_SIZE = 64 << 20, /* default */
+    STORE_SEGMENT_MIN = 8 << 20,   /* the largest record fits */
+    STORE_SEGMENT_MAX = 1 << 30,   /* what is said to be larger is not read further */
+};
+
+/* Every number (generation, body, journal file) is a count in its upper 32 bits and 32
+ * unforeseeable bits below, above every number seen in this spool. 0 is none. */
+
+struct store_settings {
+    uint64_t
+        segment_size; /* octets; 0: the default. A multiple of 4096, STORE_SEGMENT_MIN to _MAX */
+    int lock; /* a handle whose description already holds the instance lock (store_lock), borrowed;
+                 -1: take it here */
+};
+
+/* One thread at a time. */
+struct store {
+    struct disk *disk;
+    int root; /* owned */
+    int dirs[STORE_KINDS];
+    int aside;
+    int lock; /* -1 when borrowed */
+    uint64_t segment_size;
+    uint64_t highest; /* number seen or given */
+};
+
+/* The instance lock of a spool: a second instance gets ERR_BUSY. The file `lock` is made if
+ * missing. The lock lives as long as a copy of the handle. */
+MUST_CHECK enum err store_lock(struct disk *disk, int root, int *out_lock);
+
+/* Takes the directory handle `root` (also when it fails), makes what is missing and syncs it, takes
+ * the lock. ERR_BUSY: another instance. ERR_INVALID: impossible settings. */
+MUST_CHECK enum err store_open(
+    struct store *store, struct disk *disk, int root, const struct store_settings *settings);
+void store_close(struct store *store);
+
+/* Numbers given from now on are above this one (a generation found in a journal). */
+void store_note_number(struct store *store, uint64_t number);
+
+struct store_blank {
+    uint64_t generation;
+    uint64_t size;
+    uint64_t start; /* where records begin */
+    int write; /* write-only, locked on its description: for the gate; the queue then closes its
+                  copy */
+};
+
+/* A new empty segment: preallocated, header block synced, name synced. ERR_NOSPACE and others leave
+ * nothing behind. */
+MUST_CHECK enum err store_blank(struct store *store, struct store_blank *out_blank);
+/* The same from a finished segment: renamed to a new generation, so what is in it is not read
+ * again. All its messages must be closed in the synced journal. ERR_BUSY while a writer lives. */
+MUST_CHECK enum err store_reuse(
+    struct store *store, uint64_t generation, struct store_blank *out_blank);
+
+struct store_spare {
+    uint64_t number;
+    int write; /* write-only, locked: for the gate; the queue then closes its copy */
+};
+
+/* A new empty body file, its name synced. */
+MUST_CHECK enum err store_spare(struct store *store, struct store_spare *out_spare);
+
+/* A read-only handle. ERR_NOTFOUND. */
+MUST_CHECK enum err store_open_read(
+    struct store *store, enum store_kind kind, uint64_t number, int *out_file);
+/* The writer is gone? Then a locked write handle; while it lives ERR_BUSY. */
+MUST_CHECK enum err store_claim(
+    struct store *store, enum store_kind kind, uint64_t number, int *out_file);
+/* Removes the file and syncs the directory. Only for what the synced journal no longer needs.
+ * ERR_BUSY while a writer of a segment or body lives, ERR_NOTFOUND when it is gone already. */
+MUST_CHECK enum err store_unlink(struct store *store, enum store_kind kind, uint64_t number);
+
+/* A new journal file: preallocated, header synced, name synced. */
+MUST_CHECK enum err store_new_journal(struct store *store, uint64_t size, uint64_t previous,
+    uint64_t previous_end, uint64_t *out_number, int *out_file);
+
+struct store_file {
+    uint64_t number;
+    uint64_t size; /* octets, as the file system says */
+};
+
+/* What is there, by ascending number; *out_files is the caller's to free(). Names that are not ours
+ * are left alone. */
+MUST_CHECK enum err store_list(
+    struct store *store, enum store_kind kind, struct store_file **out_files, size_t *out_count);
+
+/* Copies octets of a segment to aside/<generation>-<offset>.rec and syncs (QUE-14). ERR_EXISTS when
+ * that was done before. What cannot be read is copied as it reads, see tail.h. Where a whole file
+ * is foreign to us see store_put_aside. */
+MUST_CHECK enum err store_copy_aside(
+    struct store *store, int file, uint64_t generation, uint64_t offset, uint64_t length);
+
+/* Body files that no record names (CMD-29, QUE-1): first store_sweep_begin notes the files that
+ * nobody holds, then, once every record written before is known, store_sweep_finish removes those
+ * of them that is_named does not know. With no living gate the two follow each other after the last
+ * segment has been read. With living gates each of them must have stated the end of its segments
+ * after begin, and that far must have been read: a gate lets go of a body only after its record is
+ * synced, so a file that was free at begin and has no record by then has none for ever. */
+struct store_sweep {
+    uint64_t *numbers;
+    size_t count;
+};
+MUST_CHECK enum err store_sweep_begin(struct store *store, struct store_sweep *out_sweep);
+MUST_CHECK enum err store_sweep_finish(struct store *store, struct store_sweep *sweep,
+    bool (*is_named)(void *context, uint64_t number), void *context, size_t *out_removed);
+void store_sweep_clear(struct store_sweep *sweep);
+
+/* Room for new mail? (DATA-16: the gate refuses below 5 % or 256 MiB.) */
+MUST_CHECK enum err store_space(struct store *store, struct disk_space *out_space);
+bool store_is_low(const struct disk_space *space);
+
+/* The name of a file inside its folder. */
+enum { STORE_NAME = 40 };
+void store_name(enum store_kind kind, uint64_t number, char out_name[STORE_NAME]);
+MUST_CHECK bool store_parse_name(enum store_kind kind, const char *name, uint64_t *out_number);
+
+/* Place for compaction: copies the live records of a segment into a fresh blank, syncs, journals
+ * "moved", syncs, unlinks. It needs nothing here but store_blank, segment_append and store_unlink.
+ */
+
+#endif
