@@ -6,7 +6,7 @@ enum {
     TEXT_MAX_OCTETS = 2048,  /* a reply for people */
     BLOB_MAX_OCTETS = 16384, /* SASL data, signatures */
     CHAIN_MAX_OCTETS = 256 << 10,
-    CONF_MAX_OCTETS = 1 << 20,
+    CONF_MAX_OCTETS = 4 << 20,
     HEADER_MAX_OCTETS = 512 << 10,
     BODY_MAX_OCTETS = 1 << 20,
     RECIPIENTS_MAX = 4096,
@@ -158,7 +158,11 @@ static const struct field domain_answer_fields[] = {
 };
 static const struct shape domain_answer_shape = SHAPE(struct msg_domain_answer, domain_answer_fields);
 
-static const struct field job_ref_fields[] = { PACK_NUMBER(U64, struct msg_job_ref, job) };
+static const struct field job_ref_fields[] = {
+    PACK_NUMBER(U64, struct msg_job_ref, job),
+    PACK_NUMBER(U64, struct msg_job_ref, id_high),
+    PACK_NUMBER(U64, struct msg_job_ref, id_low),
+};
 static const struct shape job_ref_shape = SHAPE(struct msg_job_ref, job_ref_fields);
 static const struct field in_hand_fields[] = {
     PACK_LIST(struct msg_in_hand, jobs, job_count, &job_ref_shape, JOBS_MAX),

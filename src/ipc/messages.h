@@ -57,7 +57,7 @@ enum message_type {
 };
 enum { MESSAGE_TYPE_COUNT = MSG_LOGIN_END + 1 };
 
-enum { MESSAGE_FDS_MAX = 1, FRAME_MAX = 4 << 20 };
+enum { MESSAGE_FDS_MAX = 1, FRAME_MAX = 8 << 20 };
 
 struct msg_empty {
     uint8_t unused;
@@ -227,6 +227,8 @@ struct msg_domain_answer {
 
 struct msg_job_ref {
     uint64_t job;
+    uint64_t id_high; /* MSG_IN_HAND: the message's queue id, so that a queue that has restarted leaves it in peace; else 0 */
+    uint64_t id_low;
 };
 
 struct msg_in_hand {
