@@ -6,7 +6,7 @@
 #include "base/slice.h"
 
 enum role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_VAULT, ROLE_QUEUE, ROLE_RELAY, ROLE_MAILDROP };
-enum { ROLE_COUNT = ROLE_MAILDROP + 1 };
+#define ROLE_COUNT (ROLE_MAILDROP + 1)
 
 /* "gate", "vault", …; never NULL. */
 const char *role_name(enum role role);

@@ -1,0 +1,30 @@
+/* supervisor/fixtures.h: what is opened once and stays for the life of the program: the instance lock, the spool folder,
+ * the listening sockets, the operator's socket, the shared counters. */
+#ifndef SUPERVISOR_FIXTURES_H
+#define SUPERVISOR_FIXTURES_H
+
+#include "supervisor/accounts.h"
+
+struct counters;
+
+struct fixtures {
+    int lock;
+    int spool;
+    int control;
+    int counters_fd;
+    struct counters *counters;
+    int *listeners; /* as many as conf->listener_count at the start */
+    size_t listener_count;
+};
+
+/* Takes the lock (waiting up to five seconds for an instance that is just ending), makes STATE/spool where it is missing
+ * and opens it. No socket is touched. On failure one sentence in out_why. */
+MUST_CHECK enum err fixtures_open(struct fixtures *fixtures, const struct conf *conf,
+    const struct account accounts[ROLE_COUNT], struct conf_error *out_why);
+/* Binds every listener and the operator's socket; makes the counters. */
+MUST_CHECK enum err fixtures_bind(
+    struct fixtures *fixtures, const struct conf *conf, size_t gates, struct conf_error *out_why);
+/* Closes all and removes the operator's socket. */
+void fixtures_close(struct fixtures *fixtures, const struct conf *conf);
+
+#endif

@@ -1,0 +1,196 @@
+/* supervisor/handover.c: opening what a snapshot names. */
+#include "supervisor/handover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net/tls_pair.h"
+
+enum { CHAIN_MAX = 256 << 10 };
+
+static void text_of(struct slice s, char out_text[4096])
+{
+    snprintf(out_text, 4096, "%.*s", SLICE_ARGS(s));
+}
+
+static enum err say(struct conf_error *out_why, const char *kind, struct slice path, const char *what)
+{
+    int number = errno;
+
+    snprintf(out_why->text, sizeof out_why->text, "%s \"%.*s\": %s: %s", kind, SLICE_ARGS(path), what, strerror(number));
+    return err_from_errno(number);
+}
+
+static enum err open_file(const char *kind, struct slice path, int flags, int *out_fd, struct conf_error *out_why)
+{
+    char text[4096];
+    int fd;
+
+    text_of(path, text);
+    fd = open(text, flags | O_CLOEXEC);
+    if (fd < 0)
+        return say(out_why, kind, path, "cannot be opened");
+    *out_fd = fd;
+    return ERR_OK;
+}
+
+static enum err read_file(const char *kind, struct slice path, struct buffer *out, struct conf_error *out_why)
+{
+    int fd;
+    ssize_t got = 1;
+    enum err rc = open_file(kind, path, O_RDONLY, &fd, out_why);
+
+    while (rc == ERR_OK && got > 0) {
+        char *room = buffer_reserve(out, 16384);
+        got = room ? read(fd, room, 16384) : -1;
+        if (!room)
+            errno = EFBIG;
+        if (got < 0)
+            rc = say(out_why, kind, path, "cannot be read");
+        else
+            buffer_commit(out, (size_t)got);
+    }
+    if (rc == ERR_OK || got < 0)
+        close(fd);
+    return rc;
+}
+
+static enum err open_certificate(struct handover *h, struct slice name, struct slice certificate, struct slice key,
+    struct conf_error *out_why)
+{
+    struct handover_certificate *c = &h->certificates[h->certificate_count++];
+    char why[256];
+    enum err rc;
+
+    *c = (struct handover_certificate){ .name = name, .key_path = key, .key = -1 };
+    buffer_init(&c->chain, CHAIN_MAX);
+    rc = read_file("certificate", certificate, &c->chain, out_why);
+    if (rc == ERR_OK)
+        rc = open_file("key", key, O_RDONLY, &c->key, out_why);
+    if (rc != ERR_OK)
+        return rc;
+    if (!tls_pair_check(buffer_slice(&c->chain), c->key, why)) {
+        snprintf(out_why->text, sizeof out_why->text, "certificate \"%.*s\" with key \"%.*s\": %s", SLICE_ARGS(certificate),
+            SLICE_ARGS(key), why);
+        return ERR_INVALID;
+    }
+    return ERR_OK;
+}
+
+static enum err open_certificates(struct handover *h, const struct conf *conf, struct conf_error *out_why)
+{
+    enum err rc;
+
+    if (conf->tls.certificate.len == 0)
+        return ERR_OK;
+    h->certificates = calloc(1 + conf->tls.sni_count, sizeof *h->certificates);
+    if (!h->certificates)
+        return ERR_NOMEM;
+    rc = open_certificate(h, slice_text(""), conf->tls.certificate, conf->tls.key, out_why);
+    for (size_t i = 0; i < conf->tls.sni_count && rc == ERR_OK; i++) {
+        const struct conf_sni *sni = &conf->tls.snis[i];
+        rc = open_certificate(h, sni->name, sni->certificate, sni->key, out_why);
+    }
+    return rc;
+}
+
+/* The folder is handed over, not the file: submitctl replaces the file, and the vault looks it up again by name. */
+static enum err open_users(struct handover *h, const struct conf *conf, struct conf_error *out_why)
+{
+    struct slice path = conf->users.path;
+    size_t slash = slice_find_last(path, '/');
+    int fd;
+    enum err rc;
+
+    if (path.len == 0)
+        return ERR_OK;
+    rc = open_file("users", path, O_RDONLY, &fd, out_why);
+    if (rc != ERR_OK)
+        return rc;
+    close(fd);
+    h->users_name = slash < path.len ? slice_from(path, slash + 1) : path;
+    path = slash < path.len ? slice_first(path, slash > 0 ? slash : 1) : slice_text(".");
+    return open_file("folder of the users file", path, O_RDONLY | O_DIRECTORY, &h->users, out_why);
+}
+
+static enum err open_maildir(struct slice path, struct account owner, int *out_fd, struct conf_error *out_why)
+{
+    char text[4096];
+
+    text_of(path, text);
+    if (mkdir(text, 0700) == 0) {
+        if (owner.uid != (uid_t)-1 && chown(text, owner.uid, owner.gid) != 0)
+            return say(out_why, "Maildir", path, "cannot be given to the maildrop's user");
+    } else if (errno != EEXIST) {
+        return say(out_why, "Maildir", path, "cannot be made");
+    }
+    return open_file("Maildir", path, O_RDONLY | O_DIRECTORY, out_fd, out_why);
+}
+
+static enum err open_routes(
+    struct handover *h, const struct conf *conf, struct account maildrop, struct conf_error *out_why)
+{
+    enum err rc = ERR_OK;
+
+    h->passwords = calloc(conf->route_count, sizeof *h->passwords);
+    h->maildirs = calloc(conf->route_count, sizeof *h->maildirs);
+    if (!h->passwords || !h->maildirs)
+        return ERR_NOMEM;
+    h->route_count = conf->route_count;
+    memset(h->passwords, 0xff, conf->route_count * sizeof *h->passwords);
+    memset(h->maildirs, 0xff, conf->route_count * sizeof *h->maildirs);
+    for (size_t i = 0; i < conf->route_count && rc == ERR_OK; i++) {
+        const struct conf_route *route = &conf->routes[i];
+
+        if (route->username.len > 0)
+            rc = open_file("password file", route->password_file, O_RDONLY, &h->passwords[i], out_why);
+        if (rc == ERR_OK && route->via == CONF_VIA_MAILDIR)
+            rc = open_maildir(route->path, maildrop, &h->maildirs[i], out_why);
+    }
+    return rc;
+}
+
+enum err handover_open(struct handover *h, const struct conf *conf, const struct account accounts[ROLE_COUNT],
+    struct conf_error *out_why)
+{
+    enum err rc;
+
+    *h = (struct handover){ .users = -1 };
+    snprintf(out_why->text, sizeof out_why->text, "out of memory");
+    rc = open_certificates(h, conf, out_why);
+    if (rc == ERR_OK)
+        rc = open_users(h, conf, out_why);
+    if (rc == ERR_OK)
+        rc = open_routes(h, conf, accounts[ROLE_MAILDROP], out_why);
+    if (rc != ERR_OK)
+        handover_close(h);
+    return rc;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void handover_close(struct handover *h)
+{
+    for (size_t i = 0; i < h->certificate_count; i++) {
+        close_fd(h->certificates[i].key);
+        buffer_clear(&h->certificates[i].chain);
+    }
+    for (size_t i = 0; i < h->route_count; i++) {
+        close_fd(h->passwords[i]);
+        close_fd(h->maildirs[i]);
+    }
+    close_fd(h->users);
+    free(h->certificates);
+    free(h->passwords);
+    free(h->maildirs);
+    *h = (struct handover){ .users = -1 };
+}

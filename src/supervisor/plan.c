@@ -1,0 +1,58 @@
+/* supervisor/plan.c: the table of rooms. */
+#include "supervisor/plan.h"
+
+#include <unistd.h>
+
+#include "ipc/counters.h"
+
+size_t plan_gates(const struct conf *conf)
+{
+    long cores = conf->gates > 0 ? (long)conf->gates : sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (cores < 1)
+        cores = 1;
+    return cores > COUNTERS_GATES_MAX ? COUNTERS_GATES_MAX : (size_t)cores;
+}
+
+static size_t one(const struct conf *conf)
+{
+    (void)conf;
+    return 1;
+}
+
+static size_t relays(const struct conf *conf)
+{
+    return conf->relays;
+}
+
+static size_t maildrops(const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->route_count; i++)
+        if (conf->routes[i].via == CONF_VIA_MAILDIR)
+            return 1;
+    return 0;
+}
+
+/* In the order in which rooms are started; they are drained from the gates on (see supervisor.c). */
+const struct room_plan room_plans[] = {
+    { ROLE_VAULT, one, 1 << GIFT_KEY | 1 << GIFT_USERS | 1 << GIFT_PASSWORD, true },
+    { ROLE_QUEUE, one, 1 << GIFT_SPOOL | 1 << GIFT_LOCK | 1 << GIFT_CONTROL, false },
+    { ROLE_RELAY, relays, 0, false },
+    { ROLE_MAILDROP, maildrops, 1 << GIFT_MAILDIR, false },
+    { ROLE_GATE, plan_gates, 1 << GIFT_LISTENER | 1 << GIFT_COUNTERS, true },
+};
+const size_t room_plan_count = LENGTH_OF(room_plans);
+
+const struct pair_plan pair_plans[] = {
+    { ROLE_GATE, ROLE_QUEUE },  { ROLE_GATE, ROLE_VAULT },     { ROLE_GATE, ROLE_RELAY },
+    { ROLE_QUEUE, ROLE_RELAY }, { ROLE_QUEUE, ROLE_MAILDROP }, { ROLE_RELAY, ROLE_VAULT },
+};
+const size_t pair_plan_count = LENGTH_OF(pair_plans);
+
+const struct room_plan *room_plan_find(enum role role)
+{
+    for (size_t i = 0; i < room_plan_count; i++)
+        if (room_plans[i].role == role)
+            return &room_plans[i];
+    return NULL;
+}

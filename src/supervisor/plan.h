@@ -1,0 +1,31 @@
+/* supervisor/plan.h: the rooms as a table: how many of each, what each is handed, who talks to whom. The security drawing
+ * of ARCHITECTURE.md in code. */
+#ifndef SUPERVISOR_PLAN_H
+#define SUPERVISOR_PLAN_H
+
+#include "conf/conf.h"
+#include "ipc/messages.h"
+
+struct room_plan {
+    enum role role;
+    size_t (*count)(const struct conf *conf); /* how many of this room the configuration asks for */
+    unsigned gifts; /* bits 1 << enum gift */
+    bool certificates;
+};
+
+struct pair_plan {
+    enum role one;
+    enum role other;
+};
+
+extern const struct room_plan room_plans[];
+extern const size_t room_plan_count;
+extern const struct pair_plan pair_plans[];
+extern const size_t pair_plan_count;
+
+/* NULL for the supervisor. */
+const struct room_plan *room_plan_find(enum role role);
+/* Gates that run: the setting, or one for each core. */
+size_t plan_gates(const struct conf *conf);
+
+#endif

@@ -1,0 +1,114 @@
+/* supervisor/process.c: fork, exec and the handing over of descriptors. */
+#include "supervisor/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "ipc/room.h"
+
+enum { EXIT_CANNOT_EXEC = 71 };
+
+/* Between fork and exec, with one thread: only what is safe there. */
+NORETURN static void become_room(int exe, int control, char *const argv[])
+{
+    sigset_t none;
+    int null = open("/dev/null", O_RDWR);
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+        _exit(EXIT_CANNOT_EXEC);
+    /* The program's descriptor may be the one that `control` has to become, so it moves out of the way first. */
+    exe = fcntl(exe, F_DUPFD_CLOEXEC, ROOM_CONTROL_FD + 1);
+    if (exe < 0 || (control == ROOM_CONTROL_FD ? fcntl(control, F_SETFD, 0) : dup2(control, ROOM_CONTROL_FD)) < 0)
+        _exit(EXIT_CANNOT_EXEC);
+    if (close_range(ROOM_CONTROL_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+        _exit(EXIT_CANNOT_EXEC);
+    fexecve(exe, argv, environ);
+    _exit(EXIT_CANNOT_EXEC);
+}
+
+enum err process_spawn(int exe, const struct process *process, struct account account, int control, pid_t *out_pid)
+{
+    char role[16], index[16], uid[16], gid[16];
+    char *argv[] = { "submitd", "--room", role, "--index", index, "--uid", uid, "--gid", gid, NULL };
+    pid_t pid;
+
+    snprintf(role, sizeof role, "%s", role_name(process->plan->role));
+    snprintf(index, sizeof index, "%u", (unsigned)process->index);
+    snprintf(uid, sizeof uid, "%ld", account.uid == (uid_t)-1 ? -1L : (long)account.uid);
+    snprintf(gid, sizeof gid, "%ld", account.gid == (gid_t)-1 ? -1L : (long)account.gid);
+    pid = fork();
+    if (pid < 0)
+        return err_from_errno(errno);
+    if (pid == 0)
+        become_room(exe, control, argv);
+    *out_pid = pid;
+    return ERR_OK;
+}
+
+struct giving {
+    const struct process *process;
+    enum err rc; /* sticky */
+};
+
+static void give(struct giving *g, enum gift gift, size_t index, struct slice name, int fd)
+{
+    struct msg_give message = { .gift = gift, .index = (uint32_t)index, .name = name };
+    int copy;
+
+    if (fd < 0 || g->rc != ERR_OK || !(g->process->plan->gifts & 1u << gift))
+        return;
+    /* A copy shares its position with the original, which an earlier life of the room may have moved. */
+    if (gift == GIFT_KEY || gift == GIFT_PASSWORD)
+        (void)lseek(fd, 0, SEEK_SET);
+    copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    g->rc = copy < 0 ? err_from_errno(errno) : channel_send(g->process->control, MSG_GIVE, &message, copy);
+}
+
+static void give_fixtures(struct giving *g, const struct fixtures *f)
+{
+    give(g, GIFT_SPOOL, 0, slice_text("spool"), f->spool);
+    give(g, GIFT_LOCK, 0, slice_text("lock"), f->lock);
+    give(g, GIFT_CONTROL, 0, slice_text("control"), f->control);
+    give(g, GIFT_COUNTERS, 0, slice_text("counters"), f->counters_fd);
+    for (size_t i = 0; i < f->listener_count; i++)
+        give(g, GIFT_LISTENER, i, slice_text("listener"), f->listeners[i]);
+}
+
+static void give_certificate(struct giving *g, const struct handover_certificate *certificate, uint32_t index)
+{
+    struct msg_certificate message = { .index = index, .name = certificate->name, .chain = buffer_slice(&certificate->chain) };
+
+    if (g->rc == ERR_OK && g->process->plan->certificates)
+        g->rc = channel_send(g->process->control, MSG_CERTIFICATE, &message, -1);
+    give(g, GIFT_KEY, index, certificate->key_path, certificate->key);
+}
+
+static void give_handover(struct giving *g, const struct handover *h)
+{
+    for (size_t i = 0; i < h->certificate_count; i++)
+        give_certificate(g, &h->certificates[i], (uint32_t)i);
+    give(g, GIFT_USERS, 0, h->users_name, h->users);
+    for (size_t i = 0; i < h->route_count; i++) {
+        give(g, GIFT_PASSWORD, i, slice_text("password"), h->passwords[i]);
+        give(g, GIFT_MAILDIR, i, slice_text("Maildir"), h->maildirs[i]);
+    }
+}
+
+enum err process_hand_over(const struct process *process, uint64_t number, struct slice conf,
+    const struct fixtures *fixtures, const struct handover *handover)
+{
+    struct msg_snapshot snapshot = { .number = number, .conf = conf };
+    struct msg_number apply = { .number = number };
+    struct giving g = { .process = process, .rc = channel_send(process->control, MSG_SNAPSHOT, &snapshot, -1) };
+
+    if (fixtures)
+        give_fixtures(&g, fixtures);
+    give_handover(&g, handover);
+    return g.rc == ERR_OK ? channel_send(process->control, MSG_APPLY, &apply, -1) : g.rc;
+}

@@ -1,0 +1,542 @@
+/* supervisor/supervisor.c: the life of the house. Start: configuration, lock, files, sockets, rooms. Then signals: SIGHUP
+ * reloads, SIGTERM and SIGINT drain room by room in the order of the mail, SIGCHLD restarts who fell. */
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/counters.h"
+#include "supervisor/notify.h"
+#include "supervisor/process.h"
+
+enum { EXIT_GOOD = 0, EXIT_UNAVAILABLE = 69, EXIT_OSERR = 71, EXIT_CONFIG = 78 };
+
+enum {
+    CONF_ARENA_MAX = 64 << 20,
+    BACK_OFF_FIRST_MS = 100,
+    BACK_OFF_LAST_MS = 10000,
+    LONG_LIFE_MS = 60000, /* a room that lived this long starts with the first back-off again */
+    DRAIN_STAGE_MS = 35000, /* a client inside DATA has 30 s (LSN-6); then the stage is ended by force */
+};
+
+struct supervisor {
+    const char *conf_path;
+    struct loop *loop;
+    struct arena *arena; /* of the configuration in force */
+    struct conf *conf;
+    struct buffer packed;
+    uint64_t number; /* of the snapshot in force */
+    struct account accounts[ROLE_COUNT];
+    struct fixtures fixtures;
+    struct handover handover;
+    struct process *processes;
+    int exe;
+    bool announced; /* READY=1 has been said */
+    bool draining;
+    size_t drain_stage;
+    struct timer drain_deadline;
+    struct signal_watch signals[4];
+    int status;
+};
+
+/* Gates first, so that nothing new comes in; then the queue, which waits for what is under way; then those who carry. */
+static const unsigned drain_stages[] = {
+    1 << ROLE_GATE,
+    1 << ROLE_QUEUE,
+    1 << ROLE_RELAY | 1 << ROLE_MAILDROP,
+    1 << ROLE_VAULT,
+};
+
+static void process_start(struct process *p);
+
+static void say_error(const struct conf_error *why)
+{
+    log_event(LOG_ERROR, NULL, "cannot go on", log_text("why", why->text));
+}
+
+static bool process_is_up(const struct process *p)
+{
+    return p->state != PROCESS_DOWN;
+}
+
+static bool pair_exists(enum role a, enum role b)
+{
+    for (size_t i = 0; i < pair_plan_count; i++)
+        if ((pair_plans[i].one == a && pair_plans[i].other == b) || (pair_plans[i].one == b && pair_plans[i].other == a))
+            return true;
+    return false;
+}
+
+static enum err introduce(struct process *to, const struct process *other, int fd)
+{
+    struct msg_peer peer = { .role = other->plan->role, .index = other->index };
+
+    return channel_send(to->control, MSG_PEER, &peer, fd);
+}
+
+/* A fresh socket between two rooms that may talk; replaces whatever they had. */
+static void connect_rooms(struct process *a, struct process *b)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        log_event(LOG_ERROR, NULL, "no socket for two rooms", log_reason(err_from_errno(errno)));
+        return;
+    }
+    /* A room that is gone meanwhile is noticed by its death; its channel takes the descriptor all the same. */
+    (void)introduce(a, b, pair[0]);
+    (void)introduce(b, a, pair[1]);
+}
+
+static void connect_to_others(struct process *p)
+{
+    for (struct process *other = p->supervisor->processes; other; other = other->next)
+        if (other != p && process_is_up(other) && other->control && pair_exists(p->plan->role, other->plan->role))
+            connect_rooms(p, other);
+}
+
+static void announce_if_ready(struct supervisor *s)
+{
+    for (struct process *p = s->processes; p; p = p->next)
+        if (p->state != PROCESS_READY || p->ready != s->number)
+            return;
+    if (s->draining)
+        return;
+    log_event(LOG_NOTICE, NULL, s->announced ? "configuration in force" : "submitd ready", log_number("snapshot", (int64_t)s->number),
+        log_slice("hostname", s->conf->hostname));
+    notify_send("READY=1");
+    s->announced = true;
+}
+
+static void on_ready(void *owner, struct channel *c, const void *message, int fd)
+{
+    struct process *p = owner;
+    const struct msg_number *m = message;
+
+    (void)c, (void)fd;
+    p->ready = m->number;
+    if (p->state == PROCESS_STARTING)
+        p->state = PROCESS_READY;
+    announce_if_ready(p->supervisor);
+}
+
+/* The death that follows is what counts. */
+static void on_drained(void *owner, struct channel *c, const void *message, int fd)
+{
+    (void)owner, (void)c, (void)message, (void)fd;
+}
+
+static void on_control_closed(void *owner, struct channel *c)
+{
+    struct process *p = owner;
+
+    (void)c;
+    channel_free(&p->control);
+}
+
+static const struct channel_handler handlers[] = {
+    { MSG_READY, on_ready },
+    { MSG_DRAINED, on_drained },
+};
+
+static void plan_restart(struct process *p)
+{
+    int64_t delay = BACK_OFF_FIRST_MS;
+
+    if (clock_mono_ms() - p->started_ms > LONG_LIFE_MS)
+        p->failures = 0;
+    for (unsigned i = 0; i < p->failures && delay < BACK_OFF_LAST_MS; i++)
+        delay *= 2;
+    p->failures++;
+    timer_set(&p->restart, delay < BACK_OFF_LAST_MS ? delay : BACK_OFF_LAST_MS);
+}
+
+static void process_start(struct process *p)
+{
+    struct supervisor *s = p->supervisor;
+    struct channel_spec spec = { .self = ROLE_SUPERVISOR, .peer = p->plan->role, .peer_index = p->index, .handlers = handlers,
+        .handler_count = LENGTH_OF(handlers), .closed = on_control_closed, .owner = p };
+    int pair[2] = { -1, -1 };
+    enum err rc;
+
+    p->started_ms = clock_mono_ms();
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        log_event(LOG_ERROR, NULL, "no socket for a room", log_reason(err_from_errno(errno)));
+        plan_restart(p);
+        return;
+    }
+    rc = process_spawn(s->exe, p, s->accounts[p->plan->role], pair[1], &p->pid);
+    close(pair[1]);
+    if (rc != ERR_OK) {
+        close(pair[0]);
+        log_event(LOG_ERROR, NULL, "a room cannot be started", log_text("room", role_name(p->plan->role)), log_reason(rc));
+        plan_restart(p);
+        return;
+    }
+    p->state = PROCESS_STARTING;
+    p->control = channel_new(s->loop, pair[0], &spec);
+    if (!p->control || process_hand_over(p, s->number, buffer_slice(&s->packed), &s->fixtures, &s->handover) != ERR_OK) {
+        kill(p->pid, SIGKILL);
+        return;
+    }
+    connect_to_others(p);
+}
+
+static void on_restart(void *owner)
+{
+    process_start(owner);
+}
+
+static bool is_wanted(const struct process *p)
+{
+    return p->index < p->plan->count(p->supervisor->conf);
+}
+
+static struct process *process_find(struct supervisor *s, enum role role, uint32_t index)
+{
+    for (struct process *p = s->processes; p; p = p->next)
+        if (p->plan->role == role && p->index == index)
+            return p;
+    return NULL;
+}
+
+static enum err process_add(struct supervisor *s, const struct room_plan *plan, uint32_t index)
+{
+    struct process *p = calloc(1, sizeof *p);
+    struct process **end = &s->processes;
+
+    if (!p)
+        return ERR_NOMEM;
+    p->supervisor = s;
+    p->plan = plan;
+    p->index = index;
+    timer_init(&p->restart, s->loop, on_restart, p);
+    while (*end)
+        end = &(*end)->next;
+    *end = p;
+    process_start(p);
+    return ERR_OK;
+}
+
+/* Starts every room that the configuration wants and that does not exist yet. */
+static enum err start_rooms(struct supervisor *s)
+{
+    for (size_t i = 0; i < room_plan_count; i++)
+        for (uint32_t index = 0; index < room_plans[i].count(s->conf); index++)
+            if (!process_find(s, room_plans[i].role, index) && process_add(s, &room_plans[i], index) != ERR_OK)
+                return ERR_NOMEM;
+    return ERR_OK;
+}
+
+static bool stage_is_over(const struct supervisor *s)
+{
+    for (const struct process *p = s->processes; p; p = p->next)
+        if (process_is_up(p) && drain_stages[s->drain_stage] & 1u << p->plan->role)
+            return false;
+    return true;
+}
+
+static void drain_stage_begin(struct supervisor *s)
+{
+    struct msg_empty nothing = { 0 };
+
+    while (s->drain_stage < LENGTH_OF(drain_stages) && stage_is_over(s))
+        s->drain_stage++;
+    if (s->drain_stage == LENGTH_OF(drain_stages)) {
+        loop_stop(s->loop);
+        return;
+    }
+    for (struct process *p = s->processes; p; p = p->next) {
+        if (!process_is_up(p) || !(drain_stages[s->drain_stage] & 1u << p->plan->role))
+            continue;
+        if (p->state == PROCESS_DRAINING)
+            continue;
+        p->state = PROCESS_DRAINING;
+        if (!p->control || channel_send(p->control, MSG_DRAIN, &nothing, -1) != ERR_OK)
+            kill(p->pid, SIGKILL);
+    }
+    timer_set(&s->drain_deadline, DRAIN_STAGE_MS);
+}
+
+static void on_drain_deadline(void *owner)
+{
+    struct supervisor *s = owner;
+
+    for (struct process *p = s->processes; p; p = p->next)
+        if (process_is_up(p) && drain_stages[s->drain_stage] & 1u << p->plan->role) {
+            log_event(LOG_WARNING, NULL, "a room did not finish in time", log_text("room", role_name(p->plan->role)));
+            kill(p->pid, SIGKILL);
+        }
+}
+
+static void process_died(struct process *p, int status)
+{
+    struct supervisor *s = p->supervisor;
+    bool expected = s->draining || p->state == PROCESS_DRAINING;
+
+    channel_free(&p->control);
+    p->state = PROCESS_DOWN;
+    p->pid = 0;
+    p->ready = 0;
+    if (p->plan->role == ROLE_GATE && s->fixtures.counters)
+        counters_wipe(s->fixtures.counters, p->index);
+    if (!expected)
+        log_event(LOG_ERROR, NULL, "a room died", log_text("room", role_name(p->plan->role)), log_number("index", p->index),
+            WIFSIGNALED(status) ? log_number("signal", WTERMSIG(status)) : log_number("status", WEXITSTATUS(status)));
+    if (s->draining) {
+        drain_stage_begin(s);
+        return;
+    }
+    /* A room that refuses its very first configuration will refuse it again. */
+    if (!s->announced && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIG) {
+        s->status = EXIT_CONFIG;
+        s->draining = true;
+        drain_stage_begin(s);
+    } else if (is_wanted(p)) {
+        plan_restart(p);
+    }
+}
+
+static void on_child(void *owner, int signal)
+{
+    struct supervisor *s = owner;
+    int status;
+
+    (void)signal;
+    for (struct process *p = s->processes; p; p = p->next)
+        if (p->pid > 0 && waitpid(p->pid, &status, WNOHANG) == p->pid)
+            process_died(p, status);
+}
+
+static void on_stop(void *owner, int signal)
+{
+    struct supervisor *s = owner;
+
+    if (s->draining)
+        return;
+    log_event(LOG_NOTICE, NULL, "stopping", log_text("signal", signal == SIGINT ? "SIGINT" : "SIGTERM"));
+    notify_send("STOPPING=1");
+    s->draining = true;
+    for (struct process *p = s->processes; p; p = p->next)
+        timer_stop(&p->restart);
+    drain_stage_begin(s);
+}
+
+/* A configuration with its arena and everything it names, loaded but not in force. */
+struct candidate {
+    struct arena *arena;
+    struct conf *conf;
+    struct handover handover;
+};
+
+static void candidate_drop(struct candidate *c)
+{
+    handover_close(&c->handover);
+    if (c->arena)
+        arena_clear(c->arena);
+    free(c->arena);
+}
+
+static enum err candidate_load(struct supervisor *s, struct candidate *c, struct conf_error *out_why)
+{
+    enum err rc = ERR_NOMEM;
+
+    *c = (struct candidate){ .arena = calloc(1, sizeof *c->arena), .handover = { .users = -1 } };
+    snprintf(out_why->text, sizeof out_why->text, "out of memory");
+    if (!c->arena)
+        return rc;
+    arena_init(c->arena, CONF_ARENA_MAX);
+    rc = conf_load(s->conf_path, c->arena, &c->conf, out_why);
+    if (rc == ERR_OK && s->conf)
+        rc = conf_adopt(s->conf, c->arena, c->conf);
+    if (rc == ERR_OK && !s->conf)
+        rc = accounts_find(c->conf, s->accounts, out_why);
+    return rc;
+}
+
+static enum err candidate_adopt(struct supervisor *s, struct candidate *c)
+{
+    struct buffer packed;
+
+    buffer_init(&packed, CONF_SNAPSHOT_MAX);
+    c->conf->number = s->number + 1;
+    conf_pack(c->conf, &packed);
+    if (packed.error != ERR_OK) {
+        buffer_clear(&packed);
+        return packed.error;
+    }
+    handover_close(&s->handover);
+    if (s->arena)
+        arena_clear(s->arena);
+    free(s->arena);
+    buffer_clear(&s->packed);
+    s->arena = c->arena;
+    s->conf = c->conf;
+    s->handover = c->handover;
+    s->packed = packed;
+    s->number++;
+    return ERR_OK;
+}
+
+static void tell_pending(const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->pending_count; i++)
+        log_event(LOG_WARNING, NULL, "setting waits for a restart", log_slice("setting", conf->pending[i].text));
+}
+
+/* Rooms that the new configuration needs no longer finish and end; new ones start. */
+static void apply_everywhere(struct supervisor *s)
+{
+    struct msg_empty nothing = { 0 };
+
+    for (struct process *p = s->processes; p; p = p->next) {
+        enum err rc = ERR_OK;
+
+        if (!process_is_up(p) || !p->control)
+            continue;
+        if (is_wanted(p)) {
+            rc = process_hand_over(p, s->number, buffer_slice(&s->packed), NULL, &s->handover);
+        } else if (p->state != PROCESS_DRAINING) {
+            p->state = PROCESS_DRAINING;
+            rc = channel_send(p->control, MSG_DRAIN, &nothing, -1);
+        }
+        if (rc != ERR_OK)
+            kill(p->pid, SIGKILL);
+    }
+    if (start_rooms(s) != ERR_OK)
+        log_event(LOG_ERROR, NULL, "a room cannot be started", log_reason(ERR_NOMEM));
+}
+
+static void on_reload(void *owner, int signal)
+{
+    struct supervisor *s = owner;
+    struct conf_error why;
+    struct candidate c;
+    enum err rc;
+
+    (void)signal;
+    if (s->draining)
+        return;
+    notify_reloading();
+    rc = candidate_load(s, &c, &why);
+    if (rc == ERR_OK)
+        rc = handover_open(&c.handover, c.conf, s->accounts, &why);
+    if (rc == ERR_OK)
+        rc = candidate_adopt(s, &c);
+    if (rc != ERR_OK) {
+        log_event(LOG_ERROR, NULL, "the new configuration is refused, the old one stays", log_text("why", why.text));
+        candidate_drop(&c);
+        notify_send("READY=1");
+        return;
+    }
+    tell_pending(s->conf);
+    apply_everywhere(s);
+}
+
+static enum err watch_signals(struct supervisor *s)
+{
+    static const struct {
+        int signal;
+        signal_fn *fn;
+    } rows[LENGTH_OF(s->signals)] = { { SIGCHLD, on_child }, { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, on_reload } };
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        enum err rc = signal_watch_start(&s->signals[i], s->loop, rows[i].signal, rows[i].fn, s);
+        if (rc != ERR_OK)
+            return rc;
+    }
+    return ERR_OK;
+}
+
+/* Everything that can be wrong is found before a socket is bound, and before a room runs. */
+static enum err prepare(struct supervisor *s, struct conf_error *out_why)
+{
+    struct candidate c;
+    enum err rc = candidate_load(s, &c, out_why);
+
+    if (rc == ERR_OK)
+        rc = fixtures_open(&s->fixtures, c.conf, s->accounts, out_why);
+    if (rc == ERR_OK)
+        rc = handover_open(&c.handover, c.conf, s->accounts, out_why);
+    if (rc == ERR_OK)
+        rc = candidate_adopt(s, &c);
+    if (rc != ERR_OK) {
+        candidate_drop(&c);
+        return rc;
+    }
+    return fixtures_bind(&s->fixtures, s->conf, plan_gates(s->conf), out_why);
+}
+
+static int run(struct supervisor *s)
+{
+    s->exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    s->loop = loop_new();
+    if (s->exe < 0 || !s->loop || watch_signals(s) != ERR_OK) {
+        log_event(LOG_ERROR, NULL, "cannot start", log_reason(err_from_errno(errno)));
+        return EXIT_OSERR;
+    }
+    timer_init(&s->drain_deadline, s->loop, on_drain_deadline, s);
+    if (geteuid() != 0)
+        log_event(LOG_NOTICE, NULL, "not started as root: every room runs as the same user", log_number("uid", geteuid()));
+    if (start_rooms(s) != ERR_OK)
+        return EXIT_OSERR;
+    loop_run(s->loop);
+    log_event(LOG_NOTICE, NULL, "submitd stopped");
+    return s->status;
+}
+
+static int status_of(enum err rc)
+{
+    return rc == ERR_BUSY ? EXIT_UNAVAILABLE : EXIT_CONFIG;
+}
+
+int supervisor_main(const char *conf_path)
+{
+    struct supervisor s = { .conf_path = conf_path, .status = EXIT_GOOD, .handover = { .users = -1 },
+        .fixtures = { .lock = -1, .spool = -1, .control = -1, .counters_fd = -1 } };
+    struct conf_error why;
+    enum err rc;
+    int status;
+
+    log_open("submitd", LOG_INFO);
+    rc = prepare(&s, &why);
+    if (rc != ERR_OK) {
+        say_error(&why);
+        return status_of(rc);
+    }
+    status = run(&s);
+    fixtures_close(&s.fixtures, s.conf);
+    return status;
+}
+
+int supervisor_check(const char *conf_path)
+{
+    struct supervisor s = { .conf_path = conf_path };
+    struct conf_error why;
+    struct candidate c;
+    struct buffer report;
+    size_t faults;
+
+    buffer_init(&report, 1 << 20);
+    if (candidate_load(&s, &c, &why) != ERR_OK) {
+        fprintf(stderr, "%s\n", why.text);
+        candidate_drop(&c);
+        return EXIT_CONFIG;
+    }
+    faults = conf_check_files(c.conf, &report);
+    fprintf(stderr, "%.*s", SLICE_ARGS(buffer_slice(&report)));
+    if (faults == 0)
+        printf("%s: the configuration is good\n", conf_path);
+    buffer_clear(&report);
+    candidate_drop(&c);
+    return faults == 0 ? EXIT_GOOD : EXIT_CONFIG;
+}
