@@ -116,9 +116,10 @@ const struct user *users_find(const struct users *users, struct slice login);
 const struct user *users_first(const struct users *users);
 const struct user *users_next(const struct user *user);
 /* For a login that is unknown: a user whose hash method and iteration count an impostor's answers
- * should imitate, the same for the same login as long as the file is the same; NULL when there is
- * nobody. */
-const struct user *users_model(const struct users *users, struct slice login);
+ * should imitate. pick: any number that depends on the login, on a secret and on nothing else, so
+ * that the same login gets the same model as long as the file is the same. NULL when the file that
+ * was read has nobody. */
+const struct user *users_model(const struct users *users, uint64_t pick);
 /* USERS_KEY octets, or the empty slice when the file has none. */
 struct slice users_key(const struct users *users);
 

@@ -44,9 +44,9 @@ MUST_CHECK enum err password_hash(struct slice password, char out_hash[PASSWORD_
 /* Is it the password of this hash, any method that crypt(3) knows? About 25 ms for yescrypt
  * whatever the answer. False for a hash that crypt(3) refuses and a password that holds NUL. */
 bool password_verify(struct slice password, struct slice hash);
-/* Has the text the form of a hash that password_verify can check: printable ASCII without blanks
- * and without the characters that crypt(5) excludes, of a method that this system's crypt(3)
- * offers? */
+/* Has the text the form of a hash that password_verify can check: "$", then printable ASCII without
+ * blanks and without the characters that crypt(5) excludes, of a method that this system's crypt(3)
+ * offers? The methods without a "$" (DES) are refused: they cut passwords to eight characters. */
 bool password_hash_is_valid(struct slice hash);
 
 /* The verifier for a prepared password (RFC 5802 section 3 with SHA-256). salt: 1 .. SCRAM_SALT_MAX

@@ -1,0 +1,179 @@
+/* users/edit.c: what submitctl may change, in memory. */
+#include <stdlib.h>
+
+#include "users/lines.h"
+#include "users/login.h"
+
+static const char *const fault_texts[USER_FAULTS] = {
+    [USER_OK] = "done",
+    [USER_BAD_LOGIN] =
+        ("not a login name; allowed is user@domain: at most 64 of letters, digits and "
+         "!#$%&'*+-/=?^_`{|}~. in user, labels of letters, digits and hyphens in domain"),
+    [USER_BAD_PASSWORD] =
+        "not a password; allowed are 1 to 255 octets of UTF-8 without control characters",
+    [USER_BAD_SENDER] = "not a sender pattern; allowed is user@domain, *@domain or *",
+    [USER_MANY_SENDERS] = "more than 256 sender patterns",
+    [USER_EXISTS] = "there is such a user already",
+    [USER_UNKNOWN] = "there is no such user",
+    [USER_FAILED] = "no memory or no random numbers",
+};
+
+const char *user_fault_text(enum user_fault fault)
+{
+    return fault_texts[fault];
+}
+
+/* The hash and verifier of a new password, both or nothing. */
+struct proofs {
+    char hash[PASSWORD_HASH_MAX + 1];
+    struct scram_verifier scram;
+};
+
+static enum user_fault make_proofs(struct slice password, struct proofs *out_proofs)
+{
+    struct secret prepared = { 0 };
+    enum user_fault fault = USER_OK;
+
+    if (!password_prepare(password, true, &prepared))
+        return USER_BAD_PASSWORD;
+    if (password_hash(secret_slice(&prepared), out_proofs->hash) != ERR_OK ||
+        scram_make(secret_slice(&prepared), &out_proofs->scram) != ERR_OK)
+        fault = USER_FAILED;
+    secret_clear(&prepared);
+    return fault;
+}
+
+static struct user *find(struct users *users, struct slice login)
+{
+    struct login prepared;
+    struct user *user;
+
+    if (!login_prepare(login, true, &prepared))
+        return NULL;
+    HASH_FIND(hh, users->by_login, prepared.text, (unsigned)prepared.len, user);
+    return user;
+}
+
+static enum user_fault copy_senders(
+    struct users *users, const struct slice *senders, size_t count, struct user *user)
+{
+    struct login pattern;
+
+    if (count > USER_SENDERS_MAX)
+        return USER_MANY_SENDERS;
+    if (count > 0) {
+        user->senders = arena_array(&users->arena, count, sizeof *user->senders);
+        if (!user->senders)
+            return USER_FAILED;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!sender_prepare(senders[i], &pattern))
+            return USER_BAD_SENDER;
+        if (!arena_copy(&users->arena, login_slice(&pattern), &user->senders[i].pattern))
+            return USER_FAILED;
+    }
+    user->sender_count = count;
+    return USER_OK;
+}
+
+/* Lines that were set aside for this login would come to life once the first one is gone. */
+static bool has_line(const struct users *users, struct slice login)
+{
+    struct users_line *line;
+
+    DL_FOREACH(users->lines, line)
+    if (slice_equals(line->login, login))
+        return true;
+    return false;
+}
+
+enum user_fault users_add(struct users *users, struct slice login, struct slice password,
+    const struct slice *senders, size_t sender_count)
+{
+    struct user *user = arena_alloc(&users->arena, sizeof *user);
+    struct proofs proofs;
+    struct login prepared;
+    enum user_fault fault;
+
+    if (!login_prepare(login, true, &prepared))
+        return USER_BAD_LOGIN;
+    if (has_line(users, login_slice(&prepared)))
+        return USER_EXISTS;
+    if (!user)
+        return USER_FAILED;
+    fault = copy_senders(users, senders, sender_count, user);
+    if (fault == USER_OK)
+        fault = make_proofs(password, &proofs);
+    if (fault != USER_OK)
+        return fault;
+    user->may_submit = true;
+    user->scram = proofs.scram;
+    if (!arena_copy(&users->arena, login_slice(&prepared), &user->login) ||
+        !arena_copy(&users->arena, slice_text(proofs.hash), &user->hash) ||
+        !users_append(users, slice_text(NULL), user->login, user))
+        fault = USER_FAILED;
+    explicit_bzero(&proofs, sizeof proofs);
+    return fault;
+}
+
+enum user_fault users_set_password(struct users *users, struct slice login, struct slice password)
+{
+    struct user *user = find(users, login);
+    struct proofs proofs;
+    enum user_fault fault;
+    struct slice hash;
+
+    if (!user)
+        return USER_UNKNOWN;
+    fault = make_proofs(password, &proofs);
+    if (fault != USER_OK)
+        return fault;
+    if (arena_copy(&users->arena, slice_text(proofs.hash), &hash)) {
+        user->hash = hash;
+        user->scram = proofs.scram;
+    } else {
+        fault = USER_FAILED;
+    }
+    explicit_bzero(&proofs, sizeof proofs);
+    return fault;
+}
+
+enum user_fault users_set_state(struct users *users, struct slice login, enum user_state state)
+{
+    struct user *user = find(users, login);
+
+    if (!user)
+        return USER_UNKNOWN;
+    user->state = state;
+    return USER_OK;
+}
+
+enum user_fault users_set_submit(struct users *users, struct slice login, bool may_submit)
+{
+    struct user *user = find(users, login);
+
+    if (!user)
+        return USER_UNKNOWN;
+    user->may_submit = may_submit;
+    return USER_OK;
+}
+
+enum user_fault users_remove(struct users *users, struct slice login)
+{
+    struct users_line *line, *next;
+    struct login prepared;
+    enum user_fault fault = USER_UNKNOWN;
+
+    if (!login_prepare(login, true, &prepared))
+        return USER_UNKNOWN;
+    DL_FOREACH_SAFE(users->lines, line, next)
+    {
+        if (!slice_equals(line->login, login_slice(&prepared)))
+            continue;
+        if (line->user)
+            HASH_DELETE(hh, users->by_login, line->user);
+        DL_DELETE(users->lines, line);
+        fault = USER_OK;
+    }
+    return fault;
+}

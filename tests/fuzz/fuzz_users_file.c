@@ -1,0 +1,35 @@
+/* tests/fuzz/fuzz_users_file.c: any bytes as a user file: read, asked, and read again the same from
+ * what was read. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "users/file.h"
+#include "users/login.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct users_report report;
+    struct users *users = NULL;
+
+    if (users_parse(slice_of(data, size), &report, &users) != ERR_OK) {
+        if (report.count == 0 && size <= USERS_FILE_MAX)
+            abort(); /* a refusal without a reason */
+        return 0;
+    }
+    for (const struct user *user = users_first(users); user; user = users_next(user)) {
+        struct grant grant = grant_of(user);
+
+        if (!login_is_valid(user->login) || users_find(users, user->login) != user ||
+            grant.sender_count > GRANT_SENDERS_MAX)
+            abort();
+        for (size_t i = 0; i < user->sender_count; i++)
+            if (!sender_is_valid(user->senders[i].pattern))
+                abort();
+    }
+    for (size_t i = 0; i < report.count && i < USERS_PROBLEMS_MAX; i++)
+        for (const char *c = report.problems[i].text; *c; c++)
+            if (*c < ' ' || *c > 126)
+                abort();
+    users_free(&users);
+    return 0;
+}

@@ -1,0 +1,304 @@
+/* tests/unit/users/test_save.c: what submitctl does with the user file: change, lock, replace. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "users/file.h"
+
+static char folder[64];
+static char path[128];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/submitd-users-XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/users", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    char other[160];
+
+    (void)state;
+    unlink(path);
+    snprintf(other, sizeof other, "%s/link", folder);
+    unlink(other);
+    return rmdir(folder); /* fails when a temporary file was left behind */
+}
+
+static void write_text(const char *text, mode_t mode)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static struct users *load(void)
+{
+    struct users_report report;
+    struct users *users = NULL;
+
+    assert_int_equal(users_load(AT_FDCWD, path, &report, &users), ERR_OK);
+    return users;
+}
+
+/* SASL-15: a tool sets passwords; the file has no clear password and mode 0600. */
+static void test_new_file(void **state)
+{
+    const struct slice senders[] = { SLICE_LITERAL("*@Lists.example.org"),
+        SLICE_LITERAL("info@example.org") };
+    struct users *users = NULL;
+    const struct user *user;
+    struct stat st;
+    char text[4096] = "";
+    FILE *file;
+
+    (void)state;
+    assert_int_equal(users_new(&users), ERR_OK);
+    assert_int_equal(
+        users_add(users, slice_text("Alice@Example.org"), slice_text("hunter2secret"), senders, 2),
+        USER_OK);
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    users_free(&users);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    file = fopen(path, "r");
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    assert_null(strstr(text, "hunter2"));
+    users = load();
+    user = users_find(users, slice_text("Alice@example.org"));
+    assert_non_null(user);
+    assert_true(user->may_submit);
+    assert_int_equal(user->state, USER_ACTIVE);
+    assert_true(slice_is(user->senders[0].pattern, "*@lists.example.org"));
+    assert_true(password_verify(slice_text("hunter2secret"), user->hash));
+    assert_int_equal(user->scram.iterations, SCRAM_ITERATIONS);
+    assert_int_equal(users_key(users).len, USERS_KEY);
+    users_free(&users);
+}
+
+static void test_owner(void **state)
+{
+    struct users *users = NULL;
+    struct stat st;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(users_new(&users), ERR_OK);
+    assert_int_equal(users_save(users, path, 4242, 4243), ERR_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_uid, 4242);
+    assert_int_equal(st.st_gid, 4243);
+    assert_int_equal(chmod(path, 0640), 0);
+    /* A file that exists keeps what it has. */
+    assert_int_equal(users_save(users, path, 1, 1), ERR_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_uid, 4242);
+    assert_int_equal(st.st_gid, 4243);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    users_free(&users);
+}
+
+#define HASH "hash=$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7O"
+
+/* What was set aside and what says nothing survives a change of something else, octet by octet. */
+static void test_nothing_lost(void **state)
+{
+    static const char before[] =
+        "submitd-users 1\n# staff\nbroken line\n\na@example.org state=active submit=no "
+        "min_mech=scram " HASH " sender=*\nb@example.org state=active " HASH "\n";
+    static const char after[] =
+        "submitd-users 1\n# staff\nbroken line\n\na@example.org state=disabled submit=no "
+        "min_mech=scram " HASH " sender=*\n";
+    struct users *users;
+    char text[1024] = "";
+    FILE *file;
+
+    (void)state;
+    write_text(before, 0600);
+    users = load();
+    assert_int_equal(users_set_state(users, slice_text("a@EXAMPLE.org"), USER_DISABLED), USER_OK);
+    assert_int_equal(users_remove(users, slice_text("b@example.org")), USER_OK);
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    users_free(&users);
+    file = fopen(path, "r");
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    assert_string_equal(text, after);
+}
+
+static void test_changes(void **state)
+{
+    static char many[USER_SENDERS_MAX + 1][32];
+    static struct slice senders[USER_SENDERS_MAX + 1];
+    struct users *users = NULL;
+    struct slice a = slice_text("a@example.org"), pw = slice_text("one two");
+    struct slice bad = slice_text("x y");
+
+    (void)state;
+    assert_int_equal(users_new(&users), ERR_OK);
+    assert_int_equal(users_add(users, slice_text("alice"), pw, NULL, 0), USER_BAD_LOGIN);
+    assert_int_equal(users_add(users, slice_text("a@x state=active"), pw, NULL, 0), USER_BAD_LOGIN);
+    assert_int_equal(users_add(users, a, slice_text(""), NULL, 0), USER_BAD_PASSWORD);
+    assert_int_equal(users_add(users, a, slice_text("a\nb"), NULL, 0), USER_BAD_PASSWORD);
+    assert_int_equal(users_add(users, a, pw, &bad, 1), USER_BAD_SENDER);
+    for (size_t i = 0; i < USER_SENDERS_MAX + 1; i++) {
+        snprintf(many[i], sizeof many[i], "%zu@example.org", i);
+        senders[i] = slice_text(many[i]);
+    }
+    assert_int_equal(users_add(users, a, pw, senders, USER_SENDERS_MAX + 1), USER_MANY_SENDERS);
+    assert_int_equal(users_count(users), 0);
+    assert_int_equal(users_add(users, a, pw, senders, USER_SENDERS_MAX), USER_OK);
+    assert_int_equal(users_add(users, a, pw, NULL, 0), USER_EXISTS);
+    assert_int_equal(users_set_password(users, slice_text("b@example.org"), pw), USER_UNKNOWN);
+    assert_int_equal(users_set_password(users, a, slice_text("three")), USER_OK);
+    assert_true(password_verify(slice_text("three"), users_find(users, a)->hash));
+    assert_int_equal(users_set_submit(users, a, false), USER_OK);
+    assert_false(users_find(users, a)->may_submit);
+    assert_int_equal(
+        users_set_state(users, slice_text("b@example.org"), USER_ACTIVE), USER_UNKNOWN);
+    assert_int_equal(users_remove(users, a), USER_OK);
+    assert_int_equal(users_remove(users, a), USER_UNKNOWN);
+    assert_null(users_find(users, a));
+    users_free(&users);
+    for (int i = 0; i < USER_FAULTS; i++)
+        assert_non_null(user_fault_text((enum user_fault)i));
+}
+
+/* A second line for a user must not come to life when the first is removed. */
+static void test_remove_takes_all_lines(void **state)
+{
+    struct users *users;
+
+    (void)state;
+    write_text("submitd-users 1\na@example.org state=disabled " HASH
+               "\na@example.org state=active " HASH "\n",
+        0600);
+    users = load();
+    assert_int_equal(users_remove(users, slice_text("a@example.org")), USER_OK);
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    users_free(&users);
+    users = load();
+    assert_int_equal(users_count(users), 0);
+    users_free(&users);
+}
+
+static void test_unreadable(void **state)
+{
+    struct users_report report;
+    struct users *users = NULL;
+    struct users_stamp stamp;
+
+    (void)state;
+    assert_int_equal(users_load(AT_FDCWD, path, &report, &users), ERR_NOTFOUND);
+    assert_int_equal(users_stamp_read(AT_FDCWD, path, &stamp), ERR_NOTFOUND);
+    write_text("submitd-users 1\n", 0604);
+    assert_int_equal(users_load(AT_FDCWD, path, &report, &users), ERR_DENIED);
+    assert_int_equal(report.count, 1);
+    write_text("submitd-users 1\n", 0602);
+    assert_int_equal(users_load(AT_FDCWD, path, &report, &users), ERR_DENIED);
+    write_text("root:x:0:0\n", 0600);
+    assert_int_equal(users_load(AT_FDCWD, path, &report, &users), ERR_INVALID);
+    assert_int_equal(users_load(AT_FDCWD, folder, &report, &users), ERR_INVALID);
+    assert_null(users);
+}
+
+static void test_stamp(void **state)
+{
+    struct users *users;
+    struct users_stamp before, after;
+    int dir;
+
+    (void)state;
+    write_text("submitd-users 1\n", 0600);
+    users = load();
+    dir = open(folder, O_RDONLY | O_DIRECTORY);
+    before = users_stamp_of(users);
+    assert_int_equal(users_stamp_read(dir, "users", &after), ERR_OK);
+    assert_true(users_stamp_equals(&before, &after));
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    assert_int_equal(users_stamp_read(dir, "users", &after), ERR_OK);
+    assert_false(users_stamp_equals(&before, &after));
+    close(dir);
+    users_free(&users);
+}
+
+/* A link stays a link; what it points to is replaced. */
+static void test_link(void **state)
+{
+    struct users *users;
+    struct stat st;
+    char link[160];
+
+    (void)state;
+    write_text("submitd-users 1\n", 0600);
+    snprintf(link, sizeof link, "%s/link", folder);
+    assert_int_equal(symlink("users", link), 0);
+    users = load();
+    assert_int_equal(users_save(users, link, (uid_t)-1, (gid_t)-1), ERR_OK);
+    users_free(&users);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+}
+
+static void test_lock(void **state)
+{
+    int first = -1, second = -1, status;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(users_lock(path, &first), ERR_OK);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) { /* waits until the first lets go */
+        enum err rc;
+
+        close(first); /* the lock is the description's, which both share */
+        rc = users_lock(path, &second);
+        _exit(rc == ERR_OK ? 0 : 1);
+    }
+    usleep(150000);
+    assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+    users_unlock(&first);
+    assert_int_equal(first, -1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    users_unlock(&first);
+    assert_int_equal(users_lock("/nonexistent/users", &first), ERR_NOTFOUND);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_new_file),
+        IN_FOLDER(test_owner),
+        IN_FOLDER(test_nothing_lost),
+        IN_FOLDER(test_changes),
+        IN_FOLDER(test_remove_takes_all_lines),
+        IN_FOLDER(test_unreadable),
+        IN_FOLDER(test_stamp),
+        IN_FOLDER(test_link),
+        IN_FOLDER(test_lock),
+    };
+
+    return cmocka_run_group_tests_name("users/save", tests, NULL, NULL);
+}
