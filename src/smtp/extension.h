@@ -1,4 +1,5 @@
-/* smtp/extension.h: the SMTP extensions by name and bit, and the SASL mechanisms that AUTH lists. Both directions. */
+/* smtp/extension.h: the SMTP extensions by name and bit, and the SASL mechanisms that AUTH lists.
+ * Both directions. */
 #ifndef SMTP_EXTENSION_H
 #define SMTP_EXTENSION_H
 
