@@ -1,5 +1,5 @@
-/* smtp/peer_reply.h: reads the replies of a next hop. Hostile input: bounded in lines, octets per line and in total, and
- * escaped before anybody sees the text (OUT-10, EXT-ESC-4). */
+/* smtp/peer_reply.h: reads the replies of a next hop. Hostile input: bounded in lines, octets per
+ * line and in total, and escaped before anybody sees the text (OUT-10, EXT-ESC-4). */
 #ifndef SMTP_PEER_REPLY_H
 #define SMTP_PEER_REPLY_H
 
@@ -12,8 +12,8 @@
 #include "smtp/line.h"
 #include "smtp/status.h"
 
-/* Bounds of one reply. Of a line above PEER_REPLY_LINE_MAX the rest is dropped. PEER_REPLY_BUFFER_MIN: what the input buffer must
- * be able to hold. */
+/* Bounds of one reply. Of a line above PEER_REPLY_LINE_MAX the rest is dropped.
+ * PEER_REPLY_BUFFER_MIN: what the input buffer must be able to hold. */
 enum {
     PEER_REPLY_LINES_MAX = 128,
     PEER_REPLY_LINE_MAX = 2048,
@@ -25,10 +25,11 @@ enum {
 struct peer_reply {
     unsigned code;        /* three digits */
     bool is_out_of_range; /* the first digit is not 2 to 5: fatal for the transaction (OUT-10) */
-    struct status status; /* from the first line; set only when its class is the code's first digit */
+    struct status
+        status; /* from the first line; set only when its class is the code's first digit */
     size_t lines;
-    struct slice text;    /* what follows the code on each line, enhanced code included, lines separated by '\n'; everything
-                             else outside 32-126 is shown as \xHH */
+    struct slice text; /* what follows the code on each line, enhanced code included, lines
+                          separated by '\n'; everything else outside 32-126 is shown as \xHH */
 };
 
 /* 2 to 5, or 0 when out of range: what to decide by. */
@@ -64,6 +65,8 @@ struct peer_reply_reader {
     struct peer_reply reply; /* the one being read */
     size_t total;            /* octets of it so far */
     bool is_done;            /* the last call gave a whole reply */
+    bool is_last;            /* the present line is the last of its reply */
+    bool has_head;           /* the present line is too long and its head has been read */
     enum peer_reply_fault fault;
 };
 
@@ -71,10 +74,11 @@ void peer_reply_reader_init(struct peer_reply_reader *reader);
 /* Frees the memory; ready for use again. */
 void peer_reply_reader_clear(struct peer_reply_reader *reader);
 
-/* Reads on in input, the whole unconsumed rest of the stream. *out_consumed, set whatever the answer, is to be taken from its
- * front. One reply per call, so that pipelined replies are met one by one. After PEER_REPLY_BROKEN every call gives that. */
-MUST_CHECK enum peer_reply_answer peer_reply_read(struct peer_reply_reader *reader, struct slice input,
-    size_t *out_consumed, struct peer_reply *out_reply);
+/* Reads on in input, the whole unconsumed rest of the stream. *out_consumed, set whatever the
+ * answer, is to be taken from its front. One reply per call, so that pipelined replies are met one
+ * by one. After PEER_REPLY_BROKEN every call gives that. */
+MUST_CHECK enum peer_reply_answer peer_reply_read(struct peer_reply_reader *reader,
+    struct slice input, size_t *out_consumed, struct peer_reply *out_reply);
 
 /* A short English phrase, for logs and notices. Never NULL. */
 const char *peer_reply_fault_text(enum peer_reply_fault fault);
