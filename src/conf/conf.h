@@ -1,6 +1,7 @@
-/* conf/conf.h: the typed configuration: what submitd.conf says, checked, with every default filled in. Plain structs and
- * slices, so that it travels to the rooms as one numbered snapshot. The options themselves (names, defaults, limits, words
- * of the manual) are rows of conf/options.c. Nothing in here is secret: secrets are named by path. */
+/* conf/conf.h: the typed configuration: what submitd.conf says, checked, with every default filled
+ * in. Plain structs and slices, so that it travels to the rooms as one numbered snapshot. The
+ * options themselves (names, defaults, limits, words of the manual) are rows of conf/options.c.
+ * Nothing in here is secret: secrets are named by path. */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 
@@ -44,7 +45,8 @@ struct conf_sni {
     struct slice key;
 };
 
-/* tls { … }. certificate is empty when there is no such section: then no listener needs it (TLS-3). */
+/* tls { … }. certificate is empty when there is no such section: then no listener needs it (TLS-3).
+ */
 struct conf_tls {
     struct slice certificate; /* path of the PEM chain */
     struct slice key;         /* path of the PEM key */
@@ -71,11 +73,14 @@ enum conf_route_tls { CONF_TLS_NONE, CONF_TLS_MAY, CONF_TLS_VERIFY };
 
 /* route "PATTERN" { … } */
 struct conf_route {
-    struct slice pattern; /* lower-case: "example.org", "*.example.org" (below it, not itself) or "*" */
+    struct slice
+        pattern; /* lower-case: "example.org", "*.example.org" (below it, not itself) or "*" */
     enum conf_via via;
-    struct slice to;   /* as written; empty for mx */
-    struct slice host; /* smtp, and lmtp over TCP: name or IP address without brackets; else empty */
-    uint16_t port;     /* smtp, lmtp over TCP; for mx the port at which MX hosts are dialled (25); else 0 */
+    struct slice to; /* as written; empty for mx */
+    struct slice
+        host; /* smtp, and lmtp over TCP: name or IP address without brackets; else empty */
+    uint16_t
+        port; /* smtp, lmtp over TCP; for mx the port at which MX hosts are dialled (25); else 0 */
     struct slice path; /* lmtp over a unix socket: the socket; maildir: the folder; else empty */
     enum conf_route_tls tls;
     struct slice ca_file;  /* trust anchors for verify; empty: those of the system */
@@ -102,7 +107,7 @@ struct conf_queue {
 /* limits { … }: 0 is "no limit" where the manual says so. */
 struct conf_limits {
     uint64_t connections;
-    uint64_t connections_per_client; /* 0: no limit */
+    uint64_t connections_per_client;    /* 0: no limit */
     uint64_t auth_failures_per_client;  /* in ten minutes (AUTH-18); 0: no limit */
     uint64_t auth_failures_per_account; /* in ten minutes; 0: no limit */
     uint64_t message_size;              /* octets */
@@ -137,7 +142,8 @@ struct conf_timeouts {
 struct conf_dns {
     struct slice trust_anchor; /* path, default that of dns-root-data; empty: no validation */
     struct slice root_hints;   /* path; empty: the library's own */
-    struct conf_text *forward; /* "192.0.2.1@53" or "2001:db8::1@53"; empty: ask the name servers ourselves */
+    struct conf_text
+        *forward; /* "192.0.2.1@53" or "2001:db8::1@53"; empty: ask the name servers ourselves */
     size_t forward_count;
 };
 
@@ -146,7 +152,8 @@ struct conf_accounts {
     struct slice gate, vault, queue, relay, maildrop;
 };
 
-/* trusted_networks, each as an IPv6 prefix (an IPv4 network is mapped: ::ffff:a.b.c.d and 96 more bits). */
+/* trusted_networks, each as an IPv6 prefix (an IPv4 network is mapped: ::ffff:a.b.c.d and 96 more
+ * bits). */
 struct conf_network {
     struct slice text; /* as written */
     uint64_t high;     /* the address, host order, bits behind the prefix zero */
@@ -156,21 +163,23 @@ struct conf_network {
 
 struct conf {
     uint64_t number; /* of the snapshot; 0 in a freshly loaded file, set by the supervisor */
-    struct conf_text *pending; /* settings that the file has changed but that wait for a restart: see conf_adopt */
+    struct conf_text *pending; /* settings that the file has changed but that wait for a restart:
+                                  see conf_adopt */
     size_t pending_count;
 
     struct slice hostname; /* lower-case FQDN */
     struct slice state;    /* absolute path */
     struct slice control;  /* path of the operator's socket */
     struct slice postmaster;
-    uint64_t gates;  /* 0: one for each core */
-    uint64_t relays; /* 0: accept only */
-    bool allow_address_literals; /* SUB-4.2-7 */
-    bool strict_envelope;        /* GRM-2 */
-    bool hide_client;            /* MSG-12 */
+    uint64_t gates;                        /* 0: one for each core */
+    uint64_t relays;                       /* 0: accept only */
+    bool allow_address_literals;           /* SUB-4.2-7 */
+    bool strict_envelope;                  /* GRM-2 */
+    bool hide_client;                      /* MSG-12 */
     struct conf_network *trusted_networks; /* SUB-3.3-2 */
     size_t trusted_network_count;
-    struct conf_text *trusted_senders; /* patterns of policy/rights.h: what such a client may send as */
+    struct conf_text
+        *trusted_senders; /* patterns of policy/rights.h: what such a client may send as */
     size_t trusted_sender_count;
 
     struct conf_listener *listeners;
@@ -191,43 +200,50 @@ struct conf {
 
 enum { CONF_FILE_MAX = 1 << 20, CONF_SNAPSHOT_MAX = 4 << 20 };
 
-/* "FILE:LINE: what was found and what is allowed", one line, printable whatever the file held, NUL-ended. */
+/* "FILE:LINE: what was found and what is allowed", one line, printable whatever the file held,
+ * NUL-ended. */
 struct conf_error {
     char text[512];
 };
 
-/* Reads, checks and completes the file. Everything comes from the arena. Blocks on the disk: for the supervisor and the
- * tool, never for a room's loop; not for two threads at once (libconfuse keeps its lexer's state in globals).
- * ERR_INVALID: the file is wrong; ERR_NOTFOUND, ERR_DENIED, ERR_IO: it cannot be read; ERR_LIMIT: above CONF_FILE_MAX;
- * ERR_NOMEM. For each of them *out_error says it in words; *out_conf is untouched (OPS-1). */
-MUST_CHECK enum err conf_load(const char *path, struct arena *arena, struct conf **out_conf, struct conf_error *out_error);
+/* Reads, checks and completes the file. Everything comes from the arena. Blocks on the disk: for
+ * the supervisor and the tool, never for a room's loop; not for two threads at once (libconfuse
+ * keeps its lexer's state in globals). ERR_INVALID: the file is wrong; ERR_NOTFOUND, ERR_DENIED,
+ * ERR_IO: it cannot be read; ERR_LIMIT: above CONF_FILE_MAX; ERR_NOMEM. For each of them *out_error
+ * says it in words; *out_conf is untouched (OPS-1). */
+MUST_CHECK enum err conf_load(
+    const char *path, struct arena *arena, struct conf **out_conf, struct conf_error *out_error);
 
 /* The same for text in memory; name stands where the file's name would in a message. */
-MUST_CHECK enum err conf_parse(const char *name, struct slice text, struct arena *arena, struct conf **out_conf,
-    struct conf_error *out_error);
+MUST_CHECK enum err conf_parse(const char *name, struct slice text, struct arena *arena,
+    struct conf **out_conf, struct conf_error *out_error);
 
-/* Looks at every file that the configuration names (certificates, keys, users, passwords, trust anchors, spool folder)
- * without parsing any: missing, unreadable, not a regular file, or a secret that others may read or change. Appends one
- * sentence and LF for each; returns their number. Blocks on the disk. */
+/* Looks at every file that the configuration names (certificates, keys, users, passwords, trust
+ * anchors, spool folder) without parsing any: missing, unreadable, not a regular file, or a secret
+ * that others may read or change. Appends one sentence and LF for each; returns their number.
+ * Blocks on the disk. */
 size_t conf_check_files(const struct conf *conf, struct buffer *out_report);
 
-/* Compares a fresh configuration with the running one and makes it fit to run: settings that need a restart keep their
- * running value, and their names ("state", "gates", "listener \"submission\" address") are put into fresh->pending.
- * What fresh takes over points into `running`'s memory unless the arena copy succeeds; it always copies. ERR_NOMEM. */
+/* Compares a fresh configuration with the running one and makes it fit to run: settings that need a
+ * restart keep their running value, and their names ("state", "gates", "listener \"submission\"
+ * address") are put into fresh->pending. What fresh takes over points into `running`'s memory
+ * unless the arena copy succeeds; it always copies. ERR_NOMEM. */
 MUST_CHECK enum err conf_adopt(const struct conf *running, struct arena *arena, struct conf *fresh);
 
-/* Appends one line for each setting that differs between the two ("queue retry", "route \"*\""), marked " (restart)" where
- * it needs one. Returns their number. */
+/* Appends one line for each setting that differs between the two ("queue retry", "route \"*\""),
+ * marked " (restart)" where it needs one. Returns their number. */
 size_t conf_diff(const struct conf *old, const struct conf *fresh, struct buffer *out_lines);
 
 /* The snapshot for the rooms. Errors stick to the buffer. */
 void conf_pack(const struct conf *conf, struct buffer *out);
-/* Copies the bytes into the arena first, so the result lives as long as the arena. ERR_CORRUPT, ERR_NOMEM. */
+/* Copies the bytes into the arena first, so the result lives as long as the arena. ERR_CORRUPT,
+ * ERR_NOMEM. */
 MUST_CHECK enum err conf_unpack(struct slice bytes, struct arena *arena, struct conf **out_conf);
 
 /* The domain's section, or NULL. Any case, A-labels. */
 const struct conf_domain *conf_domain_find(const struct conf *conf, struct slice domain);
-/* Is this client in a trusted network? address: 16 octets in network order, an IPv4 client as ::ffff:a.b.c.d. */
+/* Is this client in a trusted network? address: 16 octets in network order, an IPv4 client as
+ * ::ffff:a.b.c.d. */
 bool conf_is_trusted(const struct conf *conf, const uint8_t address[16]);
 
 #endif

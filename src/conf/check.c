@@ -1,0 +1,333 @@
+/* conf/check.c: the cross checks of the configuration and the parts that follow from it. Unsafe
+ * settings are refused here. */
+#include "conf/check.h"
+
+#include <string.h>
+
+struct checking {
+    struct conf *conf;
+    const struct scan *scan;
+    struct arena *arena;
+    struct fault *fault;
+};
+
+enum { LMTP_PORT = 24, SMTP_PORT = 25, MAPPED_PREFIX = 96, SHORTEST_IPV4 = 8, SHORTEST_IPV6 = 7 };
+
+/* The line of a setting where it is set, else that of its section. */
+static unsigned line_of(const struct scan_section *section, const char *option)
+{
+    unsigned line = scan_line(section, option);
+
+    return line > 0 ? line : section ? section->line : 0;
+}
+
+static enum err check_names(struct checking *c)
+{
+    struct conf *conf = c->conf;
+
+    if (conf->control.len == 0) {
+        conf->control = arena_printf(c->arena, "%.*s/control.sock", SLICE_ARGS(conf->state));
+        if (!conf->control.data)
+            return ERR_NOMEM;
+        if (conf->control.len > SOCKET_PATH_MAX)
+            return fault_set(c->fault, line_of(c->scan->top, "state"),
+                "state is too long for a socket in it; set control to a path of at most %d octets",
+                SOCKET_PATH_MAX);
+    }
+    if (conf->postmaster.len == 0)
+        conf->postmaster = arena_printf(c->arena, "postmaster@%.*s", SLICE_ARGS(conf->hostname));
+    return conf->postmaster.data ? ERR_OK : ERR_NOMEM;
+}
+
+static bool is_mapped(const struct conf_network *network)
+{
+    return network->high == 0 && network->low >> 32 == 0xffff && network->prefix >= MAPPED_PREFIX;
+}
+
+/* SUB-3.3-2: a protected network is one that somebody protects. */
+static enum err check_networks(struct checking *c)
+{
+    struct conf *conf = c->conf;
+    unsigned line = scan_line(c->scan->top, "trusted_networks");
+
+    for (size_t i = 0; i < conf->trusted_network_count; i++) {
+        struct conf_network *network = &conf->trusted_networks[i];
+        bool mapped;
+
+        if (!syntax_network(network->text, network))
+            return fault_set(c->fault, line, "trusted_networks: %s is no network",
+                fault_word(c->fault, network->text));
+        mapped = is_mapped(network);
+        if (network->prefix < (mapped ? MAPPED_PREFIX + SHORTEST_IPV4 : SHORTEST_IPV6) ||
+            (!mapped && network->high == 0 && network->prefix <= MAPPED_PREFIX))
+            return fault_set(c->fault, line,
+                "trusted_networks: %s would let a good part of the Internet send through this "
+                "server; allowed are IPv4 networks from /%d and IPv6 networks from /%d",
+                fault_word(c->fault, network->text), SHORTEST_IPV4, SHORTEST_IPV6);
+    }
+    if (conf->trusted_network_count == 0 && scan_line(c->scan->top, "trusted_senders") > 0)
+        return fault_set(c->fault, scan_line(c->scan->top, "trusted_senders"),
+            "trusted_senders says nothing without trusted_networks");
+    return ERR_OK;
+}
+
+static enum err check_listener(struct checking *c, size_t index)
+{
+    struct conf_listener *listener = &c->conf->listeners[index];
+    const struct scan_section *section = scan_section(c->scan, SECTION_LISTENER, index);
+
+    if (!syntax_endpoint(listener->address, 0, &listener->host, &listener->port))
+        return fault_set(c->fault, line_of(section, "address"), "address is malformed");
+    if (listener->tls == CONF_LISTENER_IMPLICIT && !listener->require_tls)
+        return fault_set(c->fault, line_of(section, "require_tls"),
+            "require_tls = false says nothing where TLS begins at once; allowed with tls = "
+            "\"starttls\"");
+    if (listener->require_tls && c->conf->tls.certificate.len == 0)
+        return fault_set(c->fault, section ? section->line : 0,
+            "listener %s needs a certificate; allowed is a section tls { certificate = ... key = "
+            "... }, or require_tls = "
+            "false with tls = \"starttls\"",
+            fault_word(c->fault, listener->name));
+    for (size_t i = 0; i < index; i++)
+        if (slice_equals(c->conf->listeners[i].host, listener->host) &&
+            c->conf->listeners[i].port == listener->port)
+            return fault_set(c->fault, line_of(section, "address"),
+                "listener %s has the address of listener %s", fault_word(c->fault, listener->name),
+                fault_word(c->fault, c->conf->listeners[i].name));
+    return ERR_OK;
+}
+
+static enum err check_listeners(struct checking *c)
+{
+    enum err rc = ERR_OK;
+
+    if (c->conf->listener_count == 0)
+        return fault_set(c->fault, c->scan->last_line,
+            "no listener; at least one is required, such as listener \"submissions\" { address = "
+            "\"[::]:465\" tls = "
+            "\"implicit\" }");
+    for (size_t i = 0; i < c->conf->listener_count && rc == ERR_OK; i++)
+        rc = check_listener(c, i);
+    return rc;
+}
+
+static enum err check_users(struct checking *c)
+{
+    struct conf_users *users = &c->conf->users;
+    const struct scan_section *section = scan_section(c->scan, SECTION_USERS, 0);
+
+    if (!section && c->conf->trusted_network_count == 0)
+        return fault_set(c->fault, c->scan->last_line,
+            "nobody may submit; allowed are a section users \"file\" { path = ... } and "
+            "trusted_networks");
+    if (section && !slice_is(users->kind, "file"))
+        return fault_set(c->fault, section->line, "users are in a %s; allowed is \"file\"",
+            fault_word(c->fault, users->kind));
+    return ERR_OK;
+}
+
+#define VIA(kind) (1u << CONF_VIA_##kind)
+
+/* Which settings mean something for which kind of route. */
+static const struct {
+    const char *option;
+    unsigned vias;
+} route_options[] = {
+    { "to", VIA(SMTP) | VIA(LMTP) | VIA(MAILDIR) },
+    { "port", VIA(MX) },
+    { "mx", VIA(SMTP) },
+    { "tls", VIA(MX) | VIA(SMTP) | VIA(LMTP) },
+    { "ca_file", VIA(SMTP) | VIA(LMTP) },
+    { "username", VIA(SMTP) },
+    { "password_file", VIA(SMTP) },
+    { "chunking", VIA(MX) | VIA(SMTP) | VIA(LMTP) },
+};
+
+static const char *const via_names[] = { "mx", "smtp", "lmtp", "maildir" };
+
+static enum err check_route_options(
+    struct checking *c, const struct conf_route *route, const struct scan_section *section)
+{
+    for (size_t i = 0; i < LENGTH_OF(route_options); i++) {
+        unsigned line = scan_line(section, route_options[i].option);
+        if (line > 0 && !(route_options[i].vias & 1u << route->via))
+            return fault_set(c->fault, line,
+                "%s says nothing on a route via \"%s\"; allowed is to leave it out",
+                route_options[i].option, via_names[route->via]);
+    }
+    if (route->via != CONF_VIA_MX && route->to.len == 0)
+        return fault_set(c->fault, section->line,
+            "route to is missing; a route via \"%s\" needs it", via_names[route->via]);
+    return ERR_OK;
+}
+
+/* Takes `to` apart. */
+static enum err check_route_to(
+    struct checking *c, struct conf_route *route, const struct scan_section *section)
+{
+    static const char *const allowed[] = {
+        [CONF_VIA_SMTP] = "\"host\" or \"host:port\"",
+        [CONF_VIA_LMTP] = "\"unix:/path\", \"host\" or \"host:port\"",
+        [CONF_VIA_MAILDIR] = "a folder, as a path that begins with /",
+    };
+    bool is_unix = slice_starts_nocase(route->to, "unix:");
+    bool is_path = route->to.len > 0 && route->to.data[0] == '/';
+    bool fits = true;
+
+    switch (route->via) {
+    case CONF_VIA_MX:
+        if (scan_line(section, "port") == 0)
+            route->port = SMTP_PORT;
+        return ERR_OK;
+    case CONF_VIA_MAILDIR:
+        fits = is_path;
+        route->path = route->to;
+        break;
+    case CONF_VIA_LMTP:
+        if (is_unix)
+            route->path = slice_from(route->to, 5);
+        else
+            fits = syntax_endpoint(route->to, LMTP_PORT, &route->host, &route->port);
+        break;
+    case CONF_VIA_SMTP:
+        fits = !is_unix && syntax_endpoint(route->to, SMTP_PORT, &route->host, &route->port);
+        break;
+    }
+    if (!fits)
+        return fault_set(c->fault, line_of(section, "to"), "to is %s; allowed via \"%s\" is %s",
+            fault_word(c->fault, route->to), via_names[route->via], allowed[route->via]);
+    return ERR_OK;
+}
+
+static enum err check_route_login(
+    struct checking *c, struct conf_route *route, const struct scan_section *section)
+{
+    bool name = route->username.len > 0;
+    bool password = route->password_file.len > 0;
+
+    if (name != password)
+        return fault_set(c->fault, line_of(section, name ? "username" : "password_file"),
+            "%s without %s; allowed are both or none", name ? "username" : "password_file",
+            name ? "password_file" : "username");
+    if (name && scan_line(section, "tls") > 0 && route->tls != CONF_TLS_VERIFY)
+        return fault_set(c->fault, scan_line(section, "tls"),
+            "a password would be sent to a server that is not verified; allowed with username is "
+            "tls = \"verify\"");
+    if (name)
+        route->tls = CONF_TLS_VERIFY;
+    return ERR_OK;
+}
+
+static enum err check_route_tls(
+    struct checking *c, struct conf_route *route, const struct scan_section *section)
+{
+    unsigned line = line_of(section, "tls");
+
+    if (scan_line(section, "tls") == 0 && route->username.len == 0)
+        route->tls =
+            route->via == CONF_VIA_MX || route->via == CONF_VIA_SMTP ? CONF_TLS_MAY : CONF_TLS_NONE;
+    if (route->via == CONF_VIA_LMTP && route->path.len > 0 && route->tls != CONF_TLS_NONE)
+        return fault_set(
+            c->fault, line, "there is no TLS on a unix socket; allowed is tls = \"none\"");
+    if (route->tls == CONF_TLS_VERIFY && (route->via == CONF_VIA_MX || route->mx))
+        return fault_set(c->fault, line,
+            "a name that comes from MX records cannot be verified in this version; \"verify\" is "
+            "allowed with a fixed host");
+    if (route->tls != CONF_TLS_VERIFY && route->ca_file.len > 0)
+        return fault_set(c->fault, scan_line(section, "ca_file"),
+            "ca_file says nothing without tls = \"verify\"");
+    if (route->mx && syntax_is_ip(route->host))
+        return fault_set(
+            c->fault, line_of(section, "mx"), "mx = true needs a domain in to, not an IP address");
+    return ERR_OK;
+}
+
+static enum err check_route(struct checking *c, size_t index)
+{
+    struct conf_route *route = &c->conf->routes[index];
+    const struct scan_section *section = scan_section(c->scan, SECTION_ROUTE, index);
+    enum err rc = check_route_options(c, route, section);
+
+    if (rc == ERR_OK)
+        rc = check_route_to(c, route, section);
+    if (rc == ERR_OK)
+        rc = check_route_login(c, route, section);
+    if (rc == ERR_OK)
+        rc = check_route_tls(c, route, section);
+    return rc;
+}
+
+static enum err check_routes(struct checking *c)
+{
+    enum err rc = ERR_OK;
+
+    if (c->conf->route_count == 0)
+        return fault_set(c->fault, c->scan->last_line,
+            "no route; at least one is required, such as route \"*\" { via = \"mx\" }");
+    for (size_t i = 0; i < c->conf->route_count && rc == ERR_OK; i++)
+        rc = check_route(c, i);
+    return rc;
+}
+
+static enum err check_numbers(struct checking *c)
+{
+    const struct conf_queue *queue = &c->conf->queue;
+    const struct conf_spool *spool = &c->conf->spool;
+    const struct scan_section *section = scan_section(c->scan, SECTION_QUEUE, 0);
+
+    if (queue->destination_concurrency > queue->concurrency)
+        return fault_set(c->fault,
+            line_of(section, scan_line(section, "destination_concurrency")
+                                 ? "destination_concurrency"
+                                 : "concurrency"),
+            "destination_concurrency is %ju, above concurrency, which is %ju; allowed is at most "
+            "that",
+            (uintmax_t)queue->destination_concurrency, (uintmax_t)queue->concurrency);
+    section = scan_section(c->scan, SECTION_SPOOL, 0);
+    if (spool->large_message > spool->segment_size / 4)
+        return fault_set(c->fault,
+            line_of(
+                section, scan_line(section, "large_message") ? "large_message" : "segment_size"),
+            "large_message is %ju; allowed is at most a quarter of segment_size, which is %ju",
+            (uintmax_t)spool->large_message, (uintmax_t)spool->segment_size);
+    return ERR_OK;
+}
+
+/* The walls between the rooms are made of their users. */
+static enum err check_accounts(struct checking *c)
+{
+    static const char *const names[] = { "gate", "vault", "queue", "relay", "maildrop" };
+    const struct conf_accounts *accounts = &c->conf->accounts;
+    const struct slice users[] = { accounts->gate, accounts->vault, accounts->queue,
+        accounts->relay, accounts->maildrop };
+    const struct scan_section *section = scan_section(c->scan, SECTION_ACCOUNTS, 0);
+
+    for (size_t i = 1; i < LENGTH_OF(users); i++)
+        for (size_t j = 0; j < i; j++)
+            if (slice_equals(users[i], users[j]))
+                return fault_set(c->fault,
+                    line_of(section, scan_line(section, names[i]) ? names[i] : names[j]),
+                    "%s and %s are both %s; allowed are different users", names[j], names[i],
+                    fault_word(c->fault, users[i]));
+    return ERR_OK;
+}
+
+enum err check_conf(
+    struct conf *conf, const struct scan *scan, struct arena *arena, struct fault *fault)
+{
+    static enum err (*const checks[])(struct checking * c) = {
+        check_names,
+        check_networks,
+        check_listeners,
+        check_users,
+        check_routes,
+        check_numbers,
+        check_accounts,
+    };
+    struct checking c = { conf, scan, arena, fault };
+    enum err rc = ERR_OK;
+
+    for (size_t i = 0; i < LENGTH_OF(checks) && rc == ERR_OK; i++)
+        rc = checks[i](&c);
+    return rc;
+}
