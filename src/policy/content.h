@@ -1,17 +1,18 @@
-/* policy/content.h: which content may go to a hop with which extensions (EXT-8BITMIME-3, EXT-SMTPUTF8-6, EXT-SMTPUTF8-7). Pure.
- * There is no conversion yet: what a hop cannot take fails with 5.6.3, 5.6.7 or 5.6.9. */
+/* policy/content.h: which content may go to a hop with which extensions (EXT-8BITMIME-3,
+ * EXT-SMTPUTF8-6, EXT-SMTPUTF8-7). Pure. There is no conversion yet: what a hop cannot take fails
+ * with 5.6.3, 5.6.7 or 5.6.9. */
 #ifndef POLICY_CONTENT_H
 #define POLICY_CONTENT_H
 
 #include <stdbool.h>
 
-/* What is known of the message and of this transaction's addresses. */
+/* What is known of the message and of this transaction's addresses. Whether the client gave
+ * SMTPUTF8 does not matter: it is sent on only where something needs it (EXT-SMTPUTF8-6). */
 struct content_needs {
-    bool body_8bit;         /* an octet above 127 in the body */
-    bool header_8bit;       /* an octet above 127 in the header block */
-    bool sender_8bit;       /* in the reverse-path */
-    bool recipient_8bit;    /* in this recipient */
-    bool utf8_required;     /* SMTPUTF8 was given with MAIL: for REQUIRETLS-like care, not sent on unless needed */
+    bool body_8bit;      /* an octet above 127 in the body */
+    bool header_8bit;    /* an octet above 127 in the header block */
+    bool sender_8bit;    /* in the reverse-path */
+    bool recipient_8bit; /* in this recipient */
 };
 
 /* What the hop offers. */
@@ -22,7 +23,7 @@ struct content_hop {
 
 enum content_verdict {
     CONTENT_FITS,
-    CONTENT_NEEDS_8BITMIME, /* 5.6.3 */
+    CONTENT_NEEDS_8BITMIME,     /* 5.6.3 */
     CONTENT_NEEDS_UTF8_ADDRESS, /* 5.6.7 */
     CONTENT_NEEDS_UTF8_HEADER,  /* 5.6.9 */
 };
@@ -33,7 +34,8 @@ struct content_parameters {
     bool smtputf8;      /* SMTPUTF8 */
 };
 
-/* The address is judged before the header, the header before the body. *out_parameters is set only for CONTENT_FITS. */
+/* The address is judged before the header, the header before the body. *out_parameters is set only
+ * for CONTENT_FITS. */
 enum content_verdict content_judge(const struct content_needs *needs, const struct content_hop *hop,
     struct content_parameters *out_parameters);
 

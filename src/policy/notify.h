@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A recipient's NOTIFY parameter as a set; 0: it was absent. NEVER stands alone (RFC 3461 section 4.1). */
+/* A recipient's NOTIFY parameter as a set; 0: it was absent. NEVER stands alone (RFC 3461
+ * section 4.1). */
 enum notify_flag { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
 
 struct notify_case {
@@ -17,17 +18,21 @@ struct notify_case {
 enum notify_verdict {
     NOTIFY_DUE,
     NOTIFY_UNWANTED, /* the sender asked for none */
-    NOTIFY_NOBODY,   /* no one to tell: a bounce never bounces; log it as double-bounce (EXT-DSN-12) */
+    NOTIFY_NOBODY,   /* no one to tell: a bounce never bounces; log it as double-bounce (EXT-DSN-12)
+                      */
 };
 
 /* The recipient has failed or expired. */
 enum notify_verdict notify_on_failure(const struct notify_case *notify);
 
-/* Is the delay notice due now? since: when the recipient's wait began; notice: seconds of conf_queue.delay_notice, 0 for
- * none; told: it has been sent before. NOTIFY_UNWANTED also where it is not yet, or no longer, due. */
-enum notify_verdict notify_on_delay(const struct notify_case *notify, int64_t since, int64_t now, uint64_t notice, bool told);
+/* Is the delay notice due now? since: when the recipient's wait began; notice: seconds of
+ * conf_queue.delay_notice, 0 for none; told: it has been sent before. NOTIFY_UNWANTED also where it
+ * is not yet, or no longer, due. */
+enum notify_verdict notify_on_delay(
+    const struct notify_case *notify, int64_t since, int64_t now, uint64_t notice, bool told);
 
 /* Wall time at which the delay notice falls due, or INT64_MAX for never. For the queue's heap. */
-int64_t notify_delay_time(const struct notify_case *notify, int64_t since, uint64_t notice, bool told);
+int64_t notify_delay_time(
+    const struct notify_case *notify, int64_t since, uint64_t notice, bool told);
 
 #endif
