@@ -17,10 +17,9 @@
 enum {
     HEADER_SIZE_MAX = 256 * 1024, /* octets of the block without the empty line (DATA-14) */
     HEADER_FIELDS_MAX = 2000,     /* (DATA-14) */
-    HEADER_BODY_MAX =
-        100 * 1024,            /* octets of one field behind the colon with its folds (DATA-14) */
-    HEADER_LINE_MAX = 998,     /* octets of a line without CRLF (RFC 5322 section 2.1.1) */
-    HEADER_RECEIVED_MAX = 100, /* (DATA-12) */
+    HEADER_BODY_MAX = 100 * 1024, /* octets of one field after the colon, with folds (DATA-14) */
+    HEADER_LINE_MAX = 998,        /* octets of a line without CRLF (RFC 5322 section 2.1.1) */
+    HEADER_RECEIVED_MAX = 100,    /* (DATA-12) */
 };
 
 /* What is wrong with a header; the sender's fault, told at the end of data. */
@@ -49,6 +48,10 @@ struct header_verdict {
     const char *status; /* static, such as "5.6.0"; NULL when sound */
     char text[96];      /* printable ASCII; names the field or line */
 };
+
+/* The verdict for a fault. subject: the field or line that the text names, where it names one;
+ * ours, short. */
+struct header_verdict header_verdict_of(enum header_fault fault, struct slice subject);
 
 enum header_state {
     HEADER_OPEN,     /* wants more */
@@ -123,27 +126,26 @@ enum header_id {
     HEADER_IDS,
 };
 
+enum header_charset {
+    HEADER_ASCII,
+    HEADER_UTF8,  /* octets above 127, all UTF-8: needs SMTPUTF8 on its way (EXT-SMTPUTF8-6) */
+    HEADER_MIXED, /* octets above 127 that are not UTF-8 */
+};
+
 struct header_field {
     struct slice name;  /* as written, without the colon */
     struct slice body;  /* behind the colon, folds as they are, without the last CRLF */
     struct slice whole; /* name, colon, body and the last CRLF */
     enum header_id id;
-    bool is_8bit; /* holds an octet above 127 */
-};
-
-enum header_charset {
-    HEADER_ASCII,
-    HEADER_UTF8,  /* octets above 127, all of them UTF-8: needs SMTPUTF8 on its way (EXT-SMTPUTF8-6)
-                   */
-    HEADER_MIXED, /* octets above 127 that are not UTF-8 */
+    enum header_charset charset;
 };
 
 struct header_index {
     struct slice block;
     const struct header_field *fields; /* in the order of the message */
     size_t count;
-    size_t seen[HEADER_IDS]; /* how many fields have the id */
-    enum header_charset charset;
+    size_t seen[HEADER_IDS];     /* how many fields have the id */
+    enum header_charset charset; /* the worst of all fields */
 };
 
 /* Indexes a block as header_scan_block gives it (an empty line at its end does no harm). The array
@@ -155,8 +157,14 @@ MUST_CHECK enum err header_index_build(
 const struct header_field *header_find(const struct header_index *index, enum header_id id);
 /* The body without surrounding white space and folds. */
 struct slice header_value(const struct header_field *field);
-/* The id of a field name, in any case. */
+/* The id of a field name, in any case of letters. */
 enum header_id header_id_of(struct slice name);
+/* The usual spelling of an id's name, "" for HEADER_OTHER. Does it hold addresses or message ids?
+ */
+const char *header_id_name(enum header_id id);
+bool header_id_is_address(enum header_id id);
+/* Length of the field name that the line starts with, when a colon follows it at once; else 0. */
+size_t header_name_length(struct slice line);
 
 /* May this header be submitted: MSG-1 (Date and Message-ID may be absent: completion adds them),
  * MSG-2, DATA-12, octets above 127. smtputf8: MAIL said SMTPUTF8. Foreign Received fields are
