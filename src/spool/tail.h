@@ -32,8 +32,9 @@ struct tail {
     uint64_t offset;      /* of the next frame */
     struct buffer window; /* octets from window_offset on */
     uint64_t window_offset;
-    uint64_t next_sound; /* while inside damage: where the next sound frame lies, UINT64_MAX for
-                            nowhere; else 0 */
+    uint64_t
+        next_sound; /* while inside damage: where the next sound frame lies, UINT64_MAX: nowhere */
+    uint64_t scanned_to; /* the bound for which next_sound is known; 0: not known */
 };
 
 void tail_init(struct tail *tail, struct disk *disk, const struct frame_format *format);
