@@ -37,8 +37,8 @@ MUST_CHECK enum err record_draft_init(struct record_draft *draft, struct queue_i
     struct slice envelope, const struct slice *header, size_t header_count,
     const struct slice *body, size_t body_count);
 
-/* Computes head and checksums for the segment. ERR_NOMEM. */
-MUST_CHECK enum err record_draft_seal(struct record_draft *draft, uint64_t generation);
+/* Computes head and checksums for the segment. segment_append does it. */
+void record_draft_seal(struct record_draft *draft, uint64_t generation);
 
 /* A record as read. Slices point into the bytes it was parsed from, the recipients lie in the
  * arena. */

@@ -31,10 +31,11 @@ bool segment_fits(const struct segment_writer *writer, uint64_t total);
 
 /* Group commit (QUE-1, DATA-13): seals the records, appends them with one gathered write (more only
  * above IOV_MAX or after a short write) and syncs once. ERR_OK: all are on stable storage in order,
- * the first where writer->end was, and writer->end has moved behind the last. Anything else: none
- * may be acknowledged. ERR_LIMIT: the batch does not fit, nothing was written, the segment is as
- * before. ERR_NOMEM: likewise. Other errors spoil the segment: say "cut generation at writer->end"
- * to the queue (CMD-29: what is answered 4yz is never sent). Blocks. */
+ * the first where writer->end was, and writer->end has moved behind the last. Otherwise none may be
+ * acknowledged. ERR_LIMIT: the batch does not fit, nothing was written, the segment is as before.
+ * After another error look at is_spoiled: if set, say "cut generation at writer->end" to the queue
+ * (CMD-29: what is answered 4yz is never sent) and go on with another blank; if not, nothing was
+ * written for want of memory. Blocks. */
 MUST_CHECK enum err segment_append(
     struct segment_writer *writer, struct record_draft *const *drafts, size_t count);
 

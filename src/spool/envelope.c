@@ -1,0 +1,83 @@
+/* spool/envelope.c: the tables of the envelope, one for each version. */
+#include "spool/envelope.h"
+
+static const struct field id_fields[] = {
+    PACK_NUMBER(U64, struct queue_id, high),
+    PACK_NUMBER(U64, struct queue_id, low),
+};
+const struct shape spool_id_shape = SHAPE(struct queue_id, id_fields);
+
+static const struct field recipient_fields[] = {
+    PACK_BYTES(struct envelope_recipient, address, ENVELOPE_ADDRESS_MAX),
+    PACK_NUMBER(U32, struct envelope_recipient, flags),
+};
+static const struct shape recipient_shape = SHAPE(struct envelope_recipient, recipient_fields);
+
+static const struct field envelope_fields[] = {
+    PACK_SHAPE(struct envelope, id, &spool_id_shape),
+    PACK_NUMBER(I64, struct envelope, arrival_us),
+    PACK_BYTES(struct envelope, sender, ENVELOPE_ADDRESS_MAX),
+    PACK_NUMBER(U32, struct envelope, sender_flags),
+    PACK_BYTES(struct envelope, user, ENVELOPE_USER_MAX),
+    PACK_BYTES(struct envelope, mechanism, ENVELOPE_MECHANISM_MAX),
+    PACK_BYTES(struct envelope, listener, ENVELOPE_LISTENER_MAX),
+    PACK_BYTES(struct envelope, client, ENVELOPE_CLIENT_MAX),
+    PACK_NUMBER(U16, struct envelope, client_port),
+    PACK_BYTES(struct envelope, ehlo, ENVELOPE_EHLO_MAX),
+    PACK_BYTES(struct envelope, tls_version, ENVELOPE_TLS_MAX),
+    PACK_BYTES(struct envelope, tls_cipher, ENVELOPE_CIPHER_MAX),
+    PACK_ENUM(struct envelope, body_kind, ENVELOPE_8BITMIME),
+    PACK_NUMBER(BOOL, struct envelope, smtputf8),
+    PACK_NUMBER(BOOL, struct envelope, eight_bit_header),
+    PACK_NUMBER(BOOL, struct envelope, eight_bit_body),
+    PACK_NUMBER(U32, struct envelope, longest_line),
+    PACK_NUMBER(U64, struct envelope, header_size),
+    PACK_NUMBER(U64, struct envelope, body_size),
+    PACK_NUMBER(U64, struct envelope, body_file),
+    PACK_NUMBER(U64, struct envelope, body_checksum),
+    PACK_ENUM(struct envelope, notice, NOTICE_DELAY),
+    PACK_SHAPE(struct envelope, about, &spool_id_shape),
+    PACK_LIST(
+        struct envelope, recipients, recipient_count, &recipient_shape, ENVELOPE_RECIPIENTS_MAX),
+};
+static const struct shape envelope_shape = SHAPE(struct envelope, envelope_fields);
+
+/* By version; all fill the same struct. */
+static const struct shape *const versions[ENVELOPE_VERSION + 1] = { [1] = &envelope_shape };
+
+enum err envelope_pack(struct buffer *out, const struct envelope *envelope)
+{
+    size_t before = out->len;
+
+    if (out->error == ERR_OK && envelope->recipient_count == 0)
+        return ERR_LIMIT;
+    buffer_put_u8(out, ENVELOPE_VERSION);
+    pack(out, versions[ENVELOPE_VERSION], envelope);
+    if (out->error == ERR_OK && out->len - before > ENVELOPE_MAX)
+        out->error = ERR_LIMIT;
+    if (out->error != ERR_OK)
+        buffer_truncate(out, before);
+    return out->error;
+}
+
+enum err envelope_unpack(struct slice bytes, struct arena *arena, struct envelope *out_envelope)
+{
+    struct cursor in = cursor_of(bytes);
+    struct envelope envelope;
+    unsigned version = cursor_u8(&in);
+    enum err rc;
+
+    if (in.error != ERR_OK || version == 0)
+        return ERR_CORRUPT;
+    if (version > ENVELOPE_VERSION)
+        return ERR_INVALID;
+    rc = unpack(&in, versions[version], arena, &envelope);
+    if (rc == ERR_OK)
+        rc = cursor_finish(&in);
+    if (rc == ERR_OK && envelope.recipient_count == 0)
+        rc = ERR_CORRUPT;
+    if (rc != ERR_OK)
+        return rc;
+    *out_envelope = envelope;
+    return ERR_OK;
+}
