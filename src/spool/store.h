@@ -89,23 +89,32 @@ MUST_CHECK enum err store_claim(
  * ERR_BUSY while a writer of a segment or body lives, ERR_NOTFOUND when it is gone already. */
 MUST_CHECK enum err store_unlink(struct store *store, enum store_kind kind, uint64_t number);
 
-/* A new journal file: preallocated, header synced, name synced. */
+/* store_unlink without the sync, for several at once; a name that comes back after a power cut does
+ * no harm. */
+MUST_CHECK enum err store_remove(struct store *store, enum store_kind kind, uint64_t number);
+/* Cuts a file to a size and syncs it. */
+MUST_CHECK enum err store_truncate(
+    struct store *store, enum store_kind kind, uint64_t number, uint64_t size);
+
+/* A new journal file: preallocated, header synced, name synced, locked so that it is not unlinked
+ * while it is written. */
 MUST_CHECK enum err store_new_journal(struct store *store, uint64_t size, uint64_t previous,
     uint64_t previous_end, uint64_t *out_number, int *out_file);
 
 struct store_file {
     uint64_t number;
-    uint64_t size; /* octets, as the file system says */
 };
 
 /* What is there, by ascending number; *out_files is the caller's to free(). Names that are not ours
  * are left alone. */
 MUST_CHECK enum err store_list(
     struct store *store, enum store_kind kind, struct store_file **out_files, size_t *out_count);
+/* Octets of a file, as the file system says. */
+MUST_CHECK enum err store_file_size(
+    struct store *store, enum store_kind kind, uint64_t number, uint64_t *out_size);
 
 /* Copies octets of a segment to aside/<generation>-<offset>.rec and syncs (QUE-14). ERR_EXISTS when
- * that was done before. What cannot be read is copied as it reads, see tail.h. Where a whole file
- * is foreign to us see store_put_aside. */
+ * that was done before. What cannot be read is copied as it reads, see tail.h. */
 MUST_CHECK enum err store_copy_aside(
     struct store *store, int file, uint64_t generation, uint64_t offset, uint64_t length);
 

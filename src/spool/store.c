@@ -1,0 +1,358 @@
+/* spool/store.c: the spool directory: its folders, its lock, and the acts that make and remove
+ * files. */
+#include "spool/store.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spool/entry.h"
+#include "spool/record.h"
+
+static const struct {
+    const char *name;
+    size_t offset; /* of the handle in struct store */
+} folders[] = {
+    { "segments", offsetof(struct store, dirs[STORE_SEGMENT]) },
+    { "bodies", offsetof(struct store, dirs[STORE_BODY]) },
+    { "journal", offsetof(struct store, dirs[STORE_JOURNAL]) },
+    { "aside", offsetof(struct store, aside) },
+};
+
+static int *folder_handle(struct store *store, size_t index)
+{
+    return (int *)(void *)((char *)store + folders[index].offset);
+}
+
+enum err store_lock(struct disk *disk, int root, int *out_lock)
+{
+    int file = -1;
+    enum err rc = disk->ops->create(disk, root, "lock", &file);
+
+    if (rc == ERR_EXISTS)
+        rc = disk->ops->open_write(disk, root, "lock", &file);
+    if (rc == ERR_OK)
+        rc = disk->ops->lock(disk, file);
+    if (rc != ERR_OK)
+        disk_close(disk, &file);
+    else
+        *out_lock = file;
+    return rc;
+}
+
+static enum err open_folders(struct store *store)
+{
+    struct disk *disk = store->disk;
+    bool is_new = false;
+
+    for (size_t i = 0; i < LENGTH_OF(folders); i++) {
+        enum err rc = disk->ops->make_dir(disk, store->root, folders[i].name);
+        is_new |= rc == ERR_OK;
+        if (rc == ERR_OK || rc == ERR_EXISTS)
+            rc = disk->ops->open_dir(disk, store->root, folders[i].name, folder_handle(store, i));
+        if (rc != ERR_OK)
+            return rc;
+    }
+    return is_new ? disk->ops->sync_dir(disk, store->root) : ERR_OK;
+}
+
+void store_note_number(struct store *store, uint64_t number)
+{
+    if (number > store->highest)
+        store->highest = number;
+}
+
+static enum err note_all(struct store *store)
+{
+    enum err rc = ERR_OK;
+
+    for (int kind = 0; kind < STORE_KINDS && rc == ERR_OK; kind++) {
+        struct store_file *files;
+        size_t count;
+
+        rc = store_list(store, (enum store_kind)kind, &files, &count);
+        if (rc != ERR_OK)
+            break;
+        if (count > 0)
+            store_note_number(store, files[count - 1].number);
+        free(files);
+    }
+    return rc;
+}
+
+static bool is_possible(uint64_t segment_size)
+{
+    return segment_size % FILE_HEAD == 0 && segment_size >= STORE_SEGMENT_MIN &&
+           segment_size <= STORE_SEGMENT_MAX;
+}
+
+enum err store_open(
+    struct store *store, struct disk *disk, int root, const struct store_settings *settings)
+{
+    enum err rc = ERR_OK;
+
+    *store = (struct store){ .disk = disk, .root = root, .lock = -1, .aside = -1 };
+    for (int kind = 0; kind < STORE_KINDS; kind++)
+        store->dirs[kind] = -1;
+    store->segment_size = settings->segment_size ? settings->segment_size : STORE_SEGMENT_SIZE;
+    if (!is_possible(store->segment_size))
+        rc = ERR_INVALID;
+    if (rc == ERR_OK && settings->lock < 0)
+        rc = store_lock(disk, root, &store->lock);
+    if (rc == ERR_OK)
+        rc = open_folders(store);
+    if (rc == ERR_OK)
+        rc = note_all(store);
+    if (rc != ERR_OK)
+        store_close(store);
+    return rc;
+}
+
+void store_close(struct store *store)
+{
+    for (size_t i = 0; i < LENGTH_OF(folders); i++)
+        disk_close(store->disk, folder_handle(store, i));
+    disk_close(store->disk, &store->lock);
+    disk_close(store->disk, &store->root);
+}
+
+/* A count above every other, then bits that a stranger cannot foretell: the number seeds checksums,
+ * and no body from outside may hold a frame that passes for ours. */
+static enum err next_number(struct store *store, uint64_t *out_number)
+{
+    uint64_t count = (store->highest >> 32) + 1;
+
+    if (count > UINT32_MAX)
+        return ERR_LIMIT;
+    store->highest = count << 32 | (uint32_t)store->disk->ops->random(store->disk);
+    *out_number = store->highest;
+    return ERR_OK;
+}
+
+/* A name that must not stay: its maker failed. What cannot be removed now is an empty file that
+ * recovery finds. */
+static void undo(struct store *store, enum store_kind kind, const char *name, int *file)
+{
+    struct disk *disk = store->disk;
+
+    disk_close(disk, file);
+    if (disk->ops->unlink(disk, store->dirs[kind], name) == ERR_OK)
+        (void)disk->ops->sync_dir(disk, store->dirs[kind]);
+}
+
+static enum err write_head(
+    struct store *store, int file, const struct frame_format *format, const struct file_head *head)
+{
+    unsigned char block[FILE_HEAD + FRAME_HEAD] = { 0 };
+    struct iovec part = { block, sizeof block };
+    enum err rc;
+
+    /* The zero head behind the block ends what an earlier use of the file has left. */
+    file_head_write(format, head, block);
+    rc = disk_write_all(store->disk, file, &part, 1, 0);
+    return rc == ERR_OK ? store->disk->ops->sync(store->disk, file) : rc;
+}
+
+/* Space, header block, name: in this order, so that a name is never on disk for good without what
+ * it promises. */
+static enum err furnish(struct store *store, enum store_kind kind, int file,
+    const struct frame_format *format, const struct file_head *head)
+{
+    struct disk *disk = store->disk;
+    enum err rc = disk->ops->allocate(disk, file, head->size);
+
+    if (rc == ERR_OK)
+        rc = write_head(store, file, format, head);
+    return rc == ERR_OK ? disk->ops->sync_dir(disk, store->dirs[kind]) : rc;
+}
+
+enum err store_blank(struct store *store, struct store_blank *out_blank)
+{
+    struct store_blank blank = { .size = store->segment_size, .start = FILE_HEAD, .write = -1 };
+    struct file_head head = { .size = store->segment_size };
+    struct disk *disk = store->disk;
+    char name[STORE_NAME];
+    enum err rc = next_number(store, &blank.generation);
+
+    if (rc != ERR_OK)
+        return rc;
+    head.generation = blank.generation;
+    store_name(STORE_SEGMENT, blank.generation, name);
+    rc = disk->ops->create(disk, store->dirs[STORE_SEGMENT], name, &blank.write);
+    if (rc != ERR_OK)
+        return rc;
+    rc = disk->ops->lock(disk, blank.write);
+    if (rc == ERR_OK)
+        rc = furnish(store, STORE_SEGMENT, blank.write, &record_format, &head);
+    if (rc != ERR_OK)
+        undo(store, STORE_SEGMENT, name, &blank.write);
+    else
+        *out_blank = blank;
+    return rc;
+}
+
+/* The new name first: the name's generation counts, so from then on nothing in the file is read as
+ * a record. */
+static enum err rename_segment(struct store *store, uint64_t from, const char *to)
+{
+    struct disk *disk = store->disk;
+    int dir = store->dirs[STORE_SEGMENT];
+    char name[STORE_NAME];
+    enum err rc;
+
+    store_name(STORE_SEGMENT, from, name);
+    rc = disk->ops->rename(disk, dir, name, dir, to);
+    return rc == ERR_OK ? disk->ops->sync_dir(disk, dir) : rc;
+}
+
+enum err store_reuse(struct store *store, uint64_t generation, struct store_blank *out_blank)
+{
+    struct store_blank blank = { .size = store->segment_size, .start = FILE_HEAD, .write = -1 };
+    struct file_head head = { .size = store->segment_size };
+    char name[STORE_NAME];
+    enum err rc = store_claim(store, STORE_SEGMENT, generation, &blank.write);
+
+    if (rc == ERR_OK)
+        rc = next_number(store, &blank.generation);
+    if (rc == ERR_OK) {
+        store_name(STORE_SEGMENT, blank.generation, name);
+        rc = rename_segment(store, generation, name);
+    }
+    if (rc != ERR_OK) {
+        disk_close(store->disk, &blank.write);
+        return rc;
+    }
+    head.generation = blank.generation;
+    rc = furnish(store, STORE_SEGMENT, blank.write, &record_format, &head);
+    if (rc != ERR_OK)
+        undo(store, STORE_SEGMENT, name, &blank.write);
+    else
+        *out_blank = blank;
+    return rc;
+}
+
+enum err store_spare(struct store *store, struct store_spare *out_spare)
+{
+    struct store_spare spare = { .write = -1 };
+    struct disk *disk = store->disk;
+    char name[STORE_NAME];
+    enum err rc = next_number(store, &spare.number);
+
+    if (rc != ERR_OK)
+        return rc;
+    store_name(STORE_BODY, spare.number, name);
+    rc = disk->ops->create(disk, store->dirs[STORE_BODY], name, &spare.write);
+    if (rc != ERR_OK)
+        return rc;
+    rc = disk->ops->lock(disk, spare.write);
+    if (rc == ERR_OK)
+        rc = disk->ops->sync_dir(disk, store->dirs[STORE_BODY]);
+    if (rc != ERR_OK)
+        undo(store, STORE_BODY, name, &spare.write);
+    else
+        *out_spare = spare;
+    return rc;
+}
+
+enum err store_new_journal(struct store *store, uint64_t size, uint64_t previous,
+    uint64_t previous_end, uint64_t *out_number, int *out_file)
+{
+    struct file_head head = { .size = size, .previous = previous, .previous_end = previous_end };
+    struct disk *disk = store->disk;
+    char name[STORE_NAME];
+    int file = -1;
+    enum err rc = next_number(store, &head.generation);
+
+    if (rc != ERR_OK)
+        return rc;
+    store_name(STORE_JOURNAL, head.generation, name);
+    rc = disk->ops->create(disk, store->dirs[STORE_JOURNAL], name, &file);
+    if (rc != ERR_OK)
+        return rc;
+    rc = disk->ops->lock(disk, file);
+    if (rc == ERR_OK)
+        rc = furnish(store, STORE_JOURNAL, file, &journal_format, &head);
+    if (rc != ERR_OK) {
+        undo(store, STORE_JOURNAL, name, &file);
+        return rc;
+    }
+    *out_number = head.generation;
+    *out_file = file;
+    return ERR_OK;
+}
+
+enum err store_open_read(struct store *store, enum store_kind kind, uint64_t number, int *out_file)
+{
+    char name[STORE_NAME];
+
+    store_name(kind, number, name);
+    return store->disk->ops->open_read(store->disk, store->dirs[kind], name, out_file);
+}
+
+enum err store_claim(struct store *store, enum store_kind kind, uint64_t number, int *out_file)
+{
+    struct disk *disk = store->disk;
+    char name[STORE_NAME];
+    int file = -1;
+    enum err rc;
+
+    store_name(kind, number, name);
+    rc = disk->ops->open_write(disk, store->dirs[kind], name, &file);
+    if (rc == ERR_OK)
+        rc = disk->ops->lock(disk, file);
+    if (rc != ERR_OK)
+        disk_close(disk, &file);
+    else
+        *out_file = file;
+    return rc;
+}
+
+enum err store_remove(struct store *store, enum store_kind kind, uint64_t number)
+{
+    struct disk *disk = store->disk;
+    char name[STORE_NAME];
+    int file = -1;
+    enum err rc = store_claim(store, kind, number, &file);
+
+    disk_close(disk, &file);
+    if (rc != ERR_OK)
+        return rc;
+    store_name(kind, number, name);
+    return disk->ops->unlink(disk, store->dirs[kind], name);
+}
+
+enum err store_unlink(struct store *store, enum store_kind kind, uint64_t number)
+{
+    enum err rc = store_remove(store, kind, number);
+
+    return rc == ERR_OK ? store->disk->ops->sync_dir(store->disk, store->dirs[kind]) : rc;
+}
+
+enum err store_truncate(struct store *store, enum store_kind kind, uint64_t number, uint64_t size)
+{
+    struct disk *disk = store->disk;
+    char name[STORE_NAME];
+    int file = -1;
+    enum err rc;
+
+    store_name(kind, number, name);
+    rc = disk->ops->open_write(disk, store->dirs[kind], name, &file);
+    if (rc == ERR_OK)
+        rc = disk->ops->truncate(disk, file, size);
+    if (rc == ERR_OK)
+        rc = disk->ops->sync(disk, file);
+    disk_close(disk, &file);
+    return rc;
+}
+
+enum err store_space(struct store *store, struct disk_space *out_space)
+{
+    return store->disk->ops->space(store->disk, store->root, out_space);
+}
+
+bool store_is_low(const struct disk_space *space)
+{
+    return space->free < (UINT64_C(256) << 20) || space->free < space->total / 20;
+}
