@@ -57,6 +57,8 @@ struct journal_outcome {
     uint32_t recipient; /* index in the envelope */
     enum journal_result result;
     uint32_t attempt;         /* 1 for the first */
+    int64_t started_us;       /* wall time at which the attempt began, 0 when there was none */
+    struct slice mailbox;     /* the recipient's address where it is known, for `trace` */
     int64_t next_us;          /* DEFERRED: wall time of the next attempt */
     uint8_t cause;            /* the queue's own number for why, 0 for none */
     uint16_t code;            /* basic reply code, 0 when nobody replied */
@@ -136,6 +138,7 @@ void journal_batch_reset(struct journal_batch *batch);
 void journal_put(struct journal_batch *batch, const struct journal_entry *entry);
 
 extern const struct frame_format journal_format;
+extern const struct shape journal_outcome_shape;
 
 /* From a sound frame. Text points into its bytes, the list of a notice lies in the arena.
  * ERR_INVALID for a kind or version newer than ours, ERR_CORRUPT, ERR_NOMEM. */

@@ -57,7 +57,8 @@ struct journal_events {
 };
 
 struct journal_replayed {
-    uint64_t last;       /* number of the last file, 0 for none */
+    uint64_t last; /* number of the last file, 0 for none or when it could not be read: nobody may
+                      then state its end */
     uint64_t last_end;   /* its good end */
     uint64_t cut_octets; /* torn tail that was cut off the last file */
     size_t entries;

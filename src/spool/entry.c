@@ -1,0 +1,186 @@
+/* spool/entry.c: the table of journal entries, and entries to frames and back. */
+#include "spool/entry.h"
+
+#include <assert.h>
+
+enum { ENTRY_VERSION = 1 };
+
+const struct frame_format journal_format = {
+    .magic = { 'S', 'U', 'B', 'M', 'T', 'E', 'N', 'T' },
+    .file_magic = { 'S', 'U', 'B', 'M', 'T', 'J', 'N', 'L' },
+    .part_max = { JOURNAL_ENTRY_MAX, 0, 0 },
+};
+
+static const struct field arrived_fields[] = {
+    PACK_NUMBER(U64, struct journal_arrived, segment),
+    PACK_NUMBER(U64, struct journal_arrived, offset),
+    PACK_NUMBER(U64, struct journal_arrived, body_file),
+    PACK_NUMBER(I64, struct journal_arrived, arrival_us),
+    PACK_NUMBER(U64, struct journal_arrived, size),
+    PACK_NUMBER(U32, struct journal_arrived, recipient_count),
+    PACK_BYTES(struct journal_arrived, sender, ENVELOPE_ADDRESS_MAX),
+    PACK_BYTES(struct journal_arrived, user, ENVELOPE_USER_MAX),
+    PACK_BYTES(struct journal_arrived, mechanism, ENVELOPE_MECHANISM_MAX),
+    PACK_BYTES(struct journal_arrived, listener, ENVELOPE_LISTENER_MAX),
+    PACK_BYTES(struct journal_arrived, client, ENVELOPE_CLIENT_MAX),
+    PACK_BYTES(struct journal_arrived, tls_version, ENVELOPE_TLS_MAX),
+    PACK_BYTES(struct journal_arrived, tls_cipher, ENVELOPE_CIPHER_MAX),
+    PACK_ENUM(struct journal_arrived, notice, NOTICE_DELAY),
+    PACK_SHAPE(struct journal_arrived, about, &spool_id_shape),
+};
+static const struct shape arrived_shape = SHAPE(struct journal_arrived, arrived_fields);
+
+static const struct field outcome_fields[] = {
+    PACK_NUMBER(U32, struct journal_outcome, recipient),
+    PACK_ENUM(struct journal_outcome, result, JOURNAL_EXPIRED),
+    PACK_NUMBER(U32, struct journal_outcome, attempt),
+    PACK_NUMBER(I64, struct journal_outcome, started_us),
+    PACK_BYTES(struct journal_outcome, mailbox, ENVELOPE_ADDRESS_MAX),
+    PACK_NUMBER(I64, struct journal_outcome, next_us),
+    PACK_NUMBER(U8, struct journal_outcome, cause),
+    PACK_NUMBER(U16, struct journal_outcome, code),
+    PACK_BYTES(struct journal_outcome, status, JOURNAL_STATUS_MAX),
+    PACK_BYTES(struct journal_outcome, host, JOURNAL_HOST_MAX),
+    PACK_BYTES(struct journal_outcome, address, JOURNAL_HOST_MAX),
+    PACK_BYTES(struct journal_outcome, text, JOURNAL_TEXT_MAX),
+    PACK_BYTES(struct journal_outcome, tls_version, ENVELOPE_TLS_MAX),
+    PACK_BYTES(struct journal_outcome, tls_cipher, ENVELOPE_CIPHER_MAX),
+    PACK_BYTES(struct journal_outcome, local, JOURNAL_HOST_MAX),
+};
+const struct shape journal_outcome_shape = SHAPE(struct journal_outcome, outcome_fields);
+
+static const struct field held_fields[] = {
+    PACK_NUMBER(I64, struct journal_held, until_us),
+    PACK_BYTES(struct journal_held, why, JOURNAL_TEXT_MAX),
+};
+static const struct shape held_shape = SHAPE(struct journal_held, held_fields);
+
+static const struct field by_fields[] = { PACK_BYTES(struct journal_by, by, ENVELOPE_USER_MAX) };
+static const struct shape by_shape = SHAPE(struct journal_by, by_fields);
+
+static const struct field noticed_recipient_fields[] = {
+    PACK_NUMBER(U32, struct journal_noticed_recipient, recipient),
+};
+static const struct shape noticed_recipient_shape =
+    SHAPE(struct journal_noticed_recipient, noticed_recipient_fields);
+
+static const struct field noticed_fields[] = {
+    PACK_ENUM(struct journal_noticed, notice, NOTICE_DELAY),
+    PACK_SHAPE(struct journal_noticed, notice_id, &spool_id_shape),
+    PACK_LIST(struct journal_noticed, recipients, recipient_count, &noticed_recipient_shape,
+        ENVELOPE_RECIPIENTS_MAX),
+};
+static const struct shape noticed_shape = SHAPE(struct journal_noticed, noticed_fields);
+
+static const struct field cut_fields[] = {
+    PACK_NUMBER(U64, struct journal_cut, segment),
+    PACK_NUMBER(U64, struct journal_cut, offset),
+};
+static const struct shape cut_shape = SHAPE(struct journal_cut, cut_fields);
+
+static const struct field set_aside_fields[] = {
+    PACK_NUMBER(U64, struct journal_set_aside, segment),
+    PACK_NUMBER(U64, struct journal_set_aside, offset),
+    PACK_NUMBER(U64, struct journal_set_aside, length),
+    PACK_BYTES(struct journal_set_aside, why, JOURNAL_TEXT_MAX),
+};
+static const struct shape set_aside_shape = SHAPE(struct journal_set_aside, set_aside_fields);
+
+static const struct {
+    const char *name;
+    const struct shape *shape;
+} rows[JOURNAL_KINDS] = {
+    [JOURNAL_ARRIVED] = { "arrived", &arrived_shape },
+    [JOURNAL_OUTCOME] = { "outcome", &journal_outcome_shape },
+    [JOURNAL_HELD] = { "held", &held_shape },
+    [JOURNAL_RELEASED] = { "released", &by_shape },
+    [JOURNAL_DELETED] = { "deleted", &by_shape },
+    [JOURNAL_CLOSED] = { "closed", &by_shape },
+    [JOURNAL_NOTICED] = { "noticed", &noticed_shape },
+    [JOURNAL_CUT] = { "cut", &cut_shape },
+    [JOURNAL_SET_ASIDE] = { "set_aside", &set_aside_shape },
+};
+
+/* The shapes describe the members of the union, which all lie at its front. */
+#define UNION_AT offsetof(struct journal_entry, arrived)
+_Static_assert(offsetof(struct journal_entry, set_aside) == UNION_AT, "the union has one address");
+
+const char *journal_kind_name(unsigned kind)
+{
+    return kind < JOURNAL_KINDS ? rows[kind].name : NULL;
+}
+
+void journal_batch_init(struct journal_batch *batch, size_t cap)
+{
+    *batch = (struct journal_batch){ 0 };
+    buffer_init(&batch->bytes, cap);
+}
+
+void journal_batch_clear(struct journal_batch *batch)
+{
+    buffer_clear(&batch->bytes);
+    batch->count = 0;
+}
+
+void journal_batch_reset(struct journal_batch *batch)
+{
+    buffer_reset(&batch->bytes);
+    batch->count = 0;
+}
+
+static void clip_texts(const struct shape *shape, char *members)
+{
+    for (size_t i = 0; i < shape->field_count; i++) {
+        const struct field *field = &shape->fields[i];
+        struct slice *text = (struct slice *)(void *)(members + field->offset);
+
+        if (field->kind == FIELD_BYTES && text->len > field->max)
+            text->len = field->max;
+    }
+}
+
+void journal_put(struct journal_batch *batch, const struct journal_entry *entry)
+{
+    struct journal_entry clipped = *entry;
+    struct buffer *bytes = &batch->bytes;
+    char *members = (char *)&clipped + UNION_AT;
+    size_t before = bytes->len;
+    struct slice payload;
+
+    assert(journal_kind_name(entry->kind));
+    clip_texts(rows[entry->kind].shape, members);
+    buffer_put(bytes, (const char[FRAME_HEAD]){ 0 }, FRAME_HEAD);
+    buffer_put_u64(bytes, (uint64_t)entry->at_us);
+    pack(bytes, rows[entry->kind].shape, members);
+    if (bytes->error == ERR_OK && bytes->len - before - FRAME_HEAD > JOURNAL_ENTRY_MAX)
+        bytes->error = ERR_LIMIT;
+    payload = slice_from(buffer_slice(bytes), before + FRAME_HEAD);
+    buffer_put(bytes, (const char[FRAME_ALIGN]){ 0 }, -payload.len & (FRAME_ALIGN - 1));
+    if (bytes->error != ERR_OK)
+        return;
+    /* The padding may have moved the bytes. */
+    payload.data = buffer_slice(bytes).data + before + FRAME_HEAD;
+    frame_seal(&journal_format, 0, entry->id, (uint16_t)entry->kind, ENTRY_VERSION,
+        (const struct frame_part[FRAME_PARTS]){ { &payload, 1 } },
+        (unsigned char *)bytes->data + bytes->start + before);
+    batch->count++;
+}
+
+enum err journal_entry_from_frame(
+    const struct frame *frame, struct arena *arena, struct journal_entry *out_entry)
+{
+    struct journal_entry entry = { .id = frame->id };
+    struct cursor in = cursor_of(frame->parts[0]);
+    enum err rc;
+
+    if (!journal_kind_name(frame->kind) || frame->version != ENTRY_VERSION)
+        return ERR_INVALID;
+    entry.kind = (enum journal_kind)frame->kind;
+    entry.at_us = (int64_t)cursor_u64(&in);
+    rc = unpack(&in, rows[entry.kind].shape, arena, (char *)&entry + UNION_AT);
+    if (rc == ERR_OK)
+        rc = cursor_finish(&in);
+    if (rc == ERR_OK)
+        *out_entry = entry;
+    return rc;
+}

@@ -1,0 +1,195 @@
+/* spool/journal_read.c: reads all journal files in order; cuts the torn tail of the last. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "spool/journal.h"
+#include "spool/tail.h"
+
+enum { ARENA_CAP = 1 << 20 };
+
+struct old_file {
+    uint64_t number;
+    struct file_head head;
+    enum err head_error;
+};
+
+struct reading {
+    struct store *store;
+    const struct journal_events *events;
+    struct journal_replayed sum;
+    struct old_file *files;
+    size_t count;
+    struct tail tail;
+    struct arena arena;
+};
+
+static void damage(struct reading *reading, const struct tail_item *item, const char *why)
+{
+    struct journal_damage found = {
+        .file = reading->tail.generation,
+        .offset = item->offset,
+        .length = item->length,
+        .has_id = item->has_id,
+        .id = item->id,
+        .why = why,
+    };
+
+    reading->sum.damaged++;
+    if (reading->events->on_damage)
+        reading->events->on_damage(reading->events->context, &found);
+}
+
+static enum err read_head(struct store *store, struct old_file *file)
+{
+    unsigned char block[FILE_HEAD];
+    size_t got = 0;
+    int handle = -1;
+    enum err rc = store_open_read(store, STORE_JOURNAL, file->number, &handle);
+
+    if (rc == ERR_OK)
+        rc = store->disk->ops->read_at(store->disk, handle, block, sizeof block, 0, &got);
+    disk_close(store->disk, &handle);
+    if (rc != ERR_OK)
+        return rc;
+    return got == sizeof block ? file_head_read(&journal_format, block, &file->head) : ERR_CORRUPT;
+}
+
+static enum err read_heads(struct reading *reading)
+{
+    struct store_file *files;
+    enum err rc = store_list(reading->store, STORE_JOURNAL, &files, &reading->count);
+
+    if (rc != ERR_OK)
+        return rc;
+    reading->files = calloc(reading->count ? reading->count : 1, sizeof *reading->files);
+    for (size_t i = 0; i < reading->count && reading->files; i++) {
+        reading->files[i].number = files[i].number;
+        reading->files[i].head_error = read_head(reading->store, &reading->files[i]);
+    }
+    free(files);
+    return reading->files ? ERR_OK : ERR_NOMEM;
+}
+
+/* The good end of a file as its successor states it; 0 when none does. */
+static uint64_t stated_end(const struct reading *reading, size_t index)
+{
+    for (size_t i = index + 1; i < reading->count; i++) {
+        const struct old_file *later = &reading->files[i];
+        if (later->head_error == ERR_OK && later->head.previous == reading->files[index].number)
+            return later->head.previous_end;
+    }
+    return 0;
+}
+
+static enum err handle_entry(struct reading *reading, const struct tail_item *item)
+{
+    struct journal_entry entry;
+    enum err rc;
+
+    arena_clear(&reading->arena);
+    rc = journal_entry_from_frame(&item->frame, &reading->arena, &entry);
+    if (rc == ERR_NOMEM)
+        return rc;
+    if (rc != ERR_OK) {
+        damage(reading, item, rc == ERR_INVALID ? "entry of a newer version" : "impossible entry");
+        return ERR_OK;
+    }
+    reading->sum.entries++;
+    if (!reading->events->on_entry)
+        return ERR_OK;
+    return reading->events->on_entry(reading->events->context, &entry);
+}
+
+static enum err read_entries(struct reading *reading, uint64_t bound, bool is_stated, bool is_last)
+{
+    enum err rc = ERR_OK;
+
+    while (rc == ERR_OK) {
+        struct tail_item item;
+        rc = tail_next(&reading->tail, bound, is_stated, &item);
+        if (rc != ERR_OK || item.kind == TAIL_END)
+            break;
+        if (item.kind == TAIL_FRAME) {
+            rc = handle_entry(reading, &item);
+            reading->sum.last_end = item.offset + item.length;
+        } else if (item.kind == TAIL_TORN && is_last) {
+            reading->sum.cut_octets += item.length;
+        } else {
+            damage(reading, &item, "damaged entry");
+        }
+    }
+    return rc;
+}
+
+/* A file that cannot be read at all is damage as a whole and stops nothing. */
+static enum err read_file(struct reading *reading, size_t index, bool *out_is_readable)
+{
+    struct disk *disk = reading->store->disk;
+    struct old_file *file = &reading->files[index];
+    uint64_t end = stated_end(reading, index);
+    uint64_t size = 0;
+    int handle = -1;
+    enum err rc = file->head_error == ERR_CORRUPT ? ERR_OK : file->head_error;
+
+    reading->sum.last = 0;
+    reading->sum.last_end = FILE_HEAD;
+    if (rc == ERR_OK)
+        rc = store_open_read(reading->store, STORE_JOURNAL, file->number, &handle);
+    if (rc == ERR_OK)
+        rc = disk->ops->size(disk, handle, &size);
+    tail_aim(&reading->tail, handle, file->number, FILE_HEAD);
+    *out_is_readable = rc == ERR_OK;
+    if (rc == ERR_OK)
+        reading->sum.last = file->number;
+    if (rc == ERR_OK)
+        rc = read_entries(reading, end ? end : size, end != 0, index + 1 == reading->count);
+    else
+        damage(reading, &(struct tail_item){ .length = size },
+            rc == ERR_INVALID ? "file of a newer version" : "unreadable file");
+    disk_close(disk, &handle);
+    return *out_is_readable ? rc : ERR_OK;
+}
+
+static enum err cut_tail(struct reading *reading)
+{
+    uint64_t size = 0;
+    enum err rc = store_file_size(reading->store, STORE_JOURNAL, reading->sum.last, &size);
+
+    if (rc != ERR_OK || size <= reading->sum.last_end)
+        return rc;
+    return store_truncate(reading->store, STORE_JOURNAL, reading->sum.last, reading->sum.last_end);
+}
+
+static enum err read_all(struct store *store, const struct journal_events *events, bool is_cutting,
+    struct journal_replayed *out_replayed)
+{
+    struct reading reading = { .store = store, .events = events };
+    bool is_readable = false;
+    enum err rc;
+
+    tail_init(&reading.tail, store->disk, &journal_format);
+    arena_init(&reading.arena, ARENA_CAP);
+    rc = read_heads(&reading);
+    for (size_t i = 0; rc == ERR_OK && i < reading.count; i++)
+        rc = read_file(&reading, i, &is_readable);
+    if (rc == ERR_OK && is_cutting && is_readable)
+        rc = cut_tail(&reading);
+    if (rc == ERR_OK)
+        *out_replayed = reading.sum;
+    free(reading.files);
+    tail_clear(&reading.tail);
+    arena_clear(&reading.arena);
+    return rc;
+}
+
+enum err journal_replay(
+    struct store *store, const struct journal_events *events, struct journal_replayed *out_replayed)
+{
+    return read_all(store, events, true, out_replayed);
+}
+
+enum err journal_scan(
+    struct store *store, const struct journal_events *events, struct journal_replayed *out_replayed)
+{
+    return read_all(store, events, false, out_replayed);
+}

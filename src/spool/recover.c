@@ -1,0 +1,413 @@
+/* spool/recover.c: reads segments behind their writers and hands out what is in them. */
+#include "spool/recover.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "spool/known.h"
+
+enum { ARENA_CAP = 16 << 20 };
+
+struct live_segment {
+    uint64_t generation;
+    uint64_t size;
+    uint64_t offset; /* everything before it has been handed over */
+    int file;        /* -1: not opened yet */
+    bool is_waiting; /* alive at start and not heard of since */
+    bool is_owned;   /* the writer is gone and on_owned was called */
+    UT_hash_handle hh;
+};
+
+struct recover {
+    struct store *store;
+    const struct recover_events *events;
+    struct known_set known;
+    struct live_segment *segments;
+    size_t waiting;
+    struct segment_reader reader;
+    struct arena arena;
+    enum err stop; /* what on_message said */
+};
+
+struct recover *recover_new(struct store *store, const struct recover_events *events)
+{
+    struct recover *recover = calloc(1, sizeof *recover);
+
+    if (!recover)
+        return NULL;
+    recover->store = store;
+    recover->events = events;
+    segment_reader_init(&recover->reader, store->disk);
+    arena_init(&recover->arena, ARENA_CAP);
+    return recover;
+}
+
+static void drop_segment(struct recover *recover, struct live_segment *segment)
+{
+    HASH_DEL(recover->segments, segment);
+    recover->waiting -= segment->is_waiting;
+    disk_close(recover->store->disk, &segment->file);
+    free(segment);
+}
+
+void recover_free(struct recover **recover)
+{
+    struct live_segment *segment, *next;
+
+    if (!*recover)
+        return;
+    HASH_ITER(hh, (*recover)->segments, segment, next)
+    {
+        drop_segment(*recover, segment);
+    }
+    known_clear(&(*recover)->known);
+    segment_reader_clear(&(*recover)->reader);
+    arena_clear(&(*recover)->arena);
+    free(*recover);
+    *recover = NULL;
+}
+
+static enum err take_entry(void *context, const struct journal_entry *entry)
+{
+    struct recover *recover = context;
+
+    if (entry->kind == JOURNAL_ARRIVED)
+        store_note_number(recover->store, entry->arrived.segment);
+    if (entry->kind == JOURNAL_CUT)
+        store_note_number(recover->store, entry->cut.segment);
+    if (recover->events->on_entry)
+        recover->events->on_entry(recover->events->context, entry);
+    return known_apply(&recover->known, entry);
+}
+
+static void take_damage(void *context, const struct journal_damage *damage)
+{
+    struct recover *recover = context;
+    enum err rc = known_damage(&recover->known, damage);
+
+    if (rc != ERR_OK)
+        recover->stop = rc;
+    if (recover->events->on_journal_damage)
+        recover->events->on_journal_damage(recover->events->context, damage);
+}
+
+enum err recover_journal(struct recover *recover, struct journal_replayed *out_replayed)
+{
+    const struct journal_events events = { recover, take_entry, take_damage };
+    enum err rc = journal_replay(recover->store, &events, out_replayed);
+
+    return rc == ERR_OK ? recover->stop : rc;
+}
+
+static struct live_segment *find_segment(const struct recover *recover, uint64_t generation)
+{
+    struct live_segment *segment;
+
+    HASH_FIND(hh, recover->segments, &generation, sizeof generation, segment);
+    return segment;
+}
+
+static struct live_segment *find_or_add(struct recover *recover, uint64_t generation)
+{
+    struct live_segment *segment = find_segment(recover, generation);
+
+    if (segment)
+        return segment;
+    segment = calloc(1, sizeof *segment);
+    if (!segment)
+        return NULL;
+    segment->generation = generation;
+    segment->offset = FILE_HEAD;
+    segment->file = -1;
+    HASH_ADD(hh, recover->segments, generation, sizeof segment->generation, segment);
+    return segment;
+}
+
+static void heard_of(struct recover *recover, struct live_segment *segment)
+{
+    recover->waiting -= segment->is_waiting;
+    segment->is_waiting = false;
+}
+
+/* The header block can only forbid reading: a segment of a newer version is left for the program
+ * that knows it. Whatever else is wrong with it, the name gives the generation. */
+static enum err check_head(struct recover *recover, int file)
+{
+    unsigned char block[FILE_HEAD];
+    struct file_head head;
+    size_t got = 0;
+    enum err rc = recover->store->disk->ops->read_at(
+        recover->store->disk, file, block, sizeof block, 0, &got);
+
+    if (rc == ERR_IO || (rc == ERR_OK && got < sizeof block))
+        return ERR_OK;
+    if (rc == ERR_OK)
+        rc = file_head_read(&record_format, block, &head);
+    return rc == ERR_CORRUPT ? ERR_OK : rc;
+}
+
+static enum err open_segment(struct recover *recover, struct live_segment *segment)
+{
+    struct disk *disk = recover->store->disk;
+    uint64_t size = 0;
+    int file = -1;
+    enum err rc;
+
+    if (segment->file >= 0)
+        return ERR_OK;
+    rc = store_open_read(recover->store, STORE_SEGMENT, segment->generation, &file);
+    if (rc == ERR_OK)
+        rc = disk->ops->size(disk, file, &size);
+    if (rc == ERR_OK)
+        rc = check_head(recover, file);
+    if (rc != ERR_OK) {
+        disk_close(disk, &file);
+        return rc;
+    }
+    segment->file = file;
+    segment->size = size < STORE_SEGMENT_MAX ? size : STORE_SEGMENT_MAX;
+    return ERR_OK;
+}
+
+/* Is the record still to be delivered? */
+static bool is_wanted(const struct recover *recover, const struct known *known, struct queue_id id)
+{
+    if (known && (known->is_closed || known->is_handed))
+        return false;
+    return !recover->events->is_held(recover->events->context, id);
+}
+
+static enum err hand_over(
+    struct recover *recover, const struct live_segment *segment, const struct segment_item *item)
+{
+    struct known *known = known_find(&recover->known, item->id);
+    const struct envelope *envelope = &item->record.envelope;
+    struct recover_recipient *recipients;
+    struct recover_message message = {
+        .segment = segment->generation,
+        .offset = item->offset,
+        .record = &item->record,
+    };
+    enum err rc;
+
+    if (!is_wanted(recover, known, item->id))
+        return ERR_OK;
+    arena_clear(&recover->arena);
+    recipients = arena_array(&recover->arena, envelope->recipient_count, sizeof *recipients);
+    if (!recipients)
+        return ERR_NOMEM;
+    rc = known_recipients(known, &recover->arena, recipients, envelope->recipient_count);
+    if (rc != ERR_OK)
+        return rc;
+    message.recipients = recipients;
+    message.is_suspect = known_is_suspect(&recover->known, known, envelope->arrival_us);
+    if (known) {
+        message.is_journalled = known->is_arrived;
+        message.is_held = known->is_held;
+        message.held_until_us = known->held_until_us;
+    }
+    rc = recover->events->on_message(recover->events->context, &message);
+    if (rc == ERR_OK && known)
+        known_hand_over(known);
+    return rc;
+}
+
+static const enum recover_why whys[] = {
+    [SEGMENT_DAMAGE] = RECOVER_CORRUPT,
+    [SEGMENT_TORN] = RECOVER_TORN,
+    [SEGMENT_UNKNOWN] = RECOVER_UNKNOWN,
+};
+
+static void set_aside(
+    struct recover *recover, const struct live_segment *segment, const struct segment_item *item)
+{
+    struct known *known = item->has_id ? known_find(&recover->known, item->id) : NULL;
+    struct recover_aside aside = {
+        .segment = segment->generation,
+        .offset = item->offset,
+        .length = item->length,
+        .why = whys[item->found],
+        .has_id = item->has_id,
+        .id = item->id,
+    };
+
+    if (known)
+        known->is_aside = true;
+    aside.copied = store_copy_aside(
+        recover->store, segment->file, segment->generation, item->offset, item->length);
+    aside.is_known = aside.copied == ERR_EXISTS;
+    if (aside.is_known)
+        aside.copied = ERR_OK;
+    recover->events->on_aside(recover->events->context, &aside);
+}
+
+/* segment->offset follows item by item, so an error loses and repeats nothing. */
+static enum err read_segment(
+    struct recover *recover, struct live_segment *segment, uint64_t bound, bool is_stated)
+{
+    uint64_t cut = known_cut(&recover->known, segment->generation);
+    struct segment_item item = { .found = SEGMENT_RECORD };
+    enum err rc = ERR_OK;
+
+    if (bound > cut)
+        bound = cut;
+    segment_aim(&recover->reader, segment->file, segment->generation, segment->offset);
+    while (rc == ERR_OK && item.found != SEGMENT_END) {
+        rc = segment_next(&recover->reader, bound, is_stated, &item);
+        if (rc != ERR_OK || item.found == SEGMENT_END)
+            break;
+        if (item.found == SEGMENT_RECORD)
+            rc = recover->stop = hand_over(recover, segment, &item);
+        else
+            set_aside(recover, segment, &item);
+        if (rc == ERR_OK)
+            segment->offset = recover->reader.tail.offset;
+    }
+    return rc;
+}
+
+/* Syncs what a dead writer may have left unsynced: what we are about to act on must not vanish.
+ * When that fails the records are delivered all the same: whoever had a 250 had it after a sync of
+ * the writer's own. */
+static enum err sync_segment(struct recover *recover, uint64_t generation)
+{
+    const struct recover_events *events = recover->events;
+    struct disk *disk = recover->store->disk;
+    int file = -1;
+    enum err rc = store_claim(recover->store, STORE_SEGMENT, generation, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = disk->ops->sync(disk, file);
+    disk_close(disk, &file);
+    if (rc != ERR_OK)
+        events->on_trouble(events->context, generation, rc, "sync of a left segment");
+    return ERR_OK;
+}
+
+enum err recover_gone(struct recover *recover, uint64_t generation)
+{
+    struct live_segment *segment = find_or_add(recover, generation);
+    enum err rc;
+
+    if (!segment)
+        return ERR_NOMEM;
+    if (segment->is_owned)
+        return ERR_OK;
+    rc = sync_segment(recover, generation);
+    if (rc == ERR_OK)
+        rc = open_segment(recover, segment);
+    if (rc == ERR_OK)
+        rc = read_segment(recover, segment, segment->size, false);
+    if (rc != ERR_OK)
+        return rc;
+    heard_of(recover, segment);
+    segment->is_owned = true;
+    recover->events->on_owned(recover->events->context, generation);
+    return ERR_OK;
+}
+
+static void note_alive(struct recover *recover, uint64_t generation)
+{
+    struct live_segment *segment = find_segment(recover, generation);
+
+    recover->waiting += !segment->is_waiting;
+    segment->is_waiting = true;
+    recover->events->on_alive(recover->events->context, generation);
+}
+
+enum err recover_segments(struct recover *recover)
+{
+    struct store_file *files;
+    size_t count;
+    enum err rc = store_list(recover->store, STORE_SEGMENT, &files, &count);
+
+    if (rc != ERR_OK)
+        return rc;
+    recover->stop = ERR_OK;
+    for (size_t i = 0; i < count && recover->stop == ERR_OK; i++) {
+        uint64_t generation = files[i].number;
+        rc = recover_gone(recover, generation);
+        if (rc == ERR_BUSY && recover->stop == ERR_OK)
+            note_alive(recover, generation);
+        else if (rc != ERR_OK && recover->stop == ERR_OK)
+            recover->events->on_trouble(
+                recover->events->context, generation, rc, "reading a segment");
+    }
+    free(files);
+    return recover->stop;
+}
+
+enum err recover_stated(struct recover *recover, uint64_t generation, uint64_t upto)
+{
+    struct live_segment *segment = find_or_add(recover, generation);
+    enum err rc;
+
+    if (!segment)
+        return ERR_NOMEM;
+    rc = open_segment(recover, segment);
+    if (rc == ERR_OK && upto > segment->size)
+        rc = ERR_INVALID;
+    if (rc == ERR_OK)
+        rc = read_segment(recover, segment, upto, true);
+    if (rc == ERR_OK)
+        heard_of(recover, segment);
+    return rc;
+}
+
+enum err recover_cut(struct recover *recover, uint64_t generation, uint64_t offset)
+{
+    return known_set_cut(&recover->known, generation, offset);
+}
+
+size_t recover_waiting(const struct recover *recover)
+{
+    return recover->waiting;
+}
+
+bool recover_is_known(const struct recover *recover, struct queue_id id)
+{
+    return known_find(&recover->known, id) != NULL;
+}
+
+static bool is_missing(const struct recover *recover, const struct known *known)
+{
+    return known->is_arrived && !known->is_closed && !known->is_handed && !known->is_aside &&
+           known->offset < known_cut(&recover->known, known->segment);
+}
+
+void recover_finish(struct recover *recover)
+{
+    const struct recover_events *events = recover->events;
+    struct known *known, *next;
+
+    HASH_ITER(hh, recover->known.messages, known, next)
+    {
+        if (is_missing(recover, known))
+            events->on_missing(events->context, known->id, known->segment, known->offset);
+    }
+    known_forget(&recover->known);
+}
+
+void recover_forget(struct recover *recover, uint64_t generation)
+{
+    struct live_segment *segment = find_segment(recover, generation);
+
+    if (segment)
+        drop_segment(recover, segment);
+    known_forget_cut(&recover->known, generation);
+}
+
+int recover_handle(struct recover *recover, uint64_t generation)
+{
+    struct live_segment *segment = find_or_add(recover, generation);
+
+    return segment && open_segment(recover, segment) == ERR_OK ? segment->file : -1;
+}
+
+uint64_t recover_offset(const struct recover *recover, uint64_t generation)
+{
+    const struct live_segment *segment = find_segment(recover, generation);
+
+    return segment ? segment->offset : 0;
+}
