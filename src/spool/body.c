@@ -52,7 +52,7 @@ static void append_some(struct body_writer *writer, const struct slice *pieces, 
     writer->size += len;
 }
 
-enum err body_append(struct body_writer *writer, const struct slice *pieces, size_t count)
+enum err body_writer_append(struct body_writer *writer, const struct slice *pieces, size_t count)
 {
     while (writer->error == ERR_OK && count > 0) {
         size_t some = count < PARTS ? count : PARTS;
@@ -63,7 +63,7 @@ enum err body_append(struct body_writer *writer, const struct slice *pieces, siz
     return writer->error;
 }
 
-enum err body_reset(struct body_writer *writer)
+enum err body_writer_reset(struct body_writer *writer)
 {
     if (writer->error == ERR_OK)
         writer->error = writer->disk->ops->truncate(writer->disk, writer->file, 0);
@@ -74,7 +74,7 @@ enum err body_reset(struct body_writer *writer)
     return writer->error;
 }
 
-enum err body_commit(struct body_writer *writer, uint64_t *out_checksum)
+enum err body_writer_commit(struct body_writer *writer, uint64_t *out_checksum)
 {
     if (writer->error == ERR_OK)
         writer->error = writer->disk->ops->sync(writer->disk, writer->file);
@@ -83,7 +83,7 @@ enum err body_commit(struct body_writer *writer, uint64_t *out_checksum)
     return writer->error;
 }
 
-enum err body_check(struct disk *disk, int file, uint64_t size, uint64_t checksum)
+enum err body_file_check(struct disk *disk, int file, uint64_t size, uint64_t checksum)
 {
     struct body_sum *sum = sum_new();
     char *chunk = malloc(CHUNK);

@@ -25,17 +25,17 @@ void body_writer_init(struct body_writer *writer, struct disk *disk, int file, u
 void body_writer_clear(struct body_writer *writer);
 
 /* Appends. Blocks. */
-MUST_CHECK enum err body_append(
+MUST_CHECK enum err body_writer_append(
     struct body_writer *writer, const struct slice *pieces, size_t count);
 /* Empties the file for another message (the transaction was reset). Not after a failure. */
-MUST_CHECK enum err body_reset(struct body_writer *writer);
+MUST_CHECK enum err body_writer_reset(struct body_writer *writer);
 /* Syncs; once, at the end. out_checksum is what the envelope carries. ERR_OK: the record may be
  * written. */
-MUST_CHECK enum err body_commit(struct body_writer *writer, uint64_t *out_checksum);
+MUST_CHECK enum err body_writer_commit(struct body_writer *writer, uint64_t *out_checksum);
 
 /* Checks size and checksum of a whole body through a read handle; ERR_CORRUPT. Reads all of it: for
  * tools and for a body that is sent for the first time after a crash. Readers otherwise use
  * disk->ops->read_at. */
-MUST_CHECK enum err body_check(struct disk *disk, int file, uint64_t size, uint64_t checksum);
+MUST_CHECK enum err body_file_check(struct disk *disk, int file, uint64_t size, uint64_t checksum);
 
 #endif
