@@ -1,0 +1,140 @@
+/* What we list: the samples of requirements section 16.3, for what is implemented now. */
+#include "cases.h"
+
+#include "smtp/ehlo.h"
+#include "smtp/reply.h"
+
+static struct ehlo_state sample(void)
+{
+    return (struct ehlo_state){
+        .hostname = slice_text("msa.example.net"),
+        .client = slice_text("c.example"),
+        .has_certificate = true,
+        .message_size = 52428800,
+        .recipients = 1000,
+    };
+}
+
+static void expect_ehlo(const char *name, const struct ehlo_state *state, const char *want)
+{
+    struct buffer out;
+
+    buffer_init(&out, 65536);
+    ehlo_write(&out, state);
+    expect_text(name, buffer_slice(&out), want);
+    buffer_clear(&out);
+}
+
+/* CMD-2, CMD-3, TLS-1, AUTH-2, EXT-SIZE-1, EXT-8BITMIME-1, EXT-CHUNKING-1, EXT-SMTPUTF8-1,
+ * EXT-LIMITS-1 */
+static void test_clear(void **state UNUSED)
+{
+    struct ehlo_state clear = sample();
+
+    expect_ehlo("clear", &clear,
+        "250-msa.example.net Hello c.example\r\n"
+        "250-PIPELINING\r\n"
+        "250-SIZE 52428800\r\n"
+        "250-8BITMIME\r\n"
+        "250-ENHANCEDSTATUSCODES\r\n"
+        "250-STARTTLS\r\n"
+        "250-CHUNKING\r\n"
+        "250-SMTPUTF8\r\n"
+        "250-LIMITS RCPTMAX=1000\r\n"
+        "250 HELP\r\n");
+    assert_false(ehlo_offered(&clear) & EXTENSION_BIT(EXTENSION_AUTH));
+    assert_true(ehlo_offered(&clear) & EXTENSION_BIT(EXTENSION_SMTPUTF8));
+    assert_false(ehlo_offered(&clear) & EXTENSION_BIT(EXTENSION_BINARYMIME));
+}
+
+/* AUTH-1, TLS-4, SUB-7-6 */
+static void test_tls(void **state UNUSED)
+{
+    struct ehlo_state tls = sample();
+
+    tls.is_tls = true;
+    tls.mechanisms = MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN) |
+                     MECHANISM_BIT(MECHANISM_SCRAM_SHA_256);
+    expect_ehlo("TLS", &tls,
+        "250-msa.example.net Hello c.example\r\n"
+        "250-PIPELINING\r\n"
+        "250-SIZE 52428800\r\n"
+        "250-8BITMIME\r\n"
+        "250-ENHANCEDSTATUSCODES\r\n"
+        "250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n"
+        "250-CHUNKING\r\n"
+        "250-SMTPUTF8\r\n"
+        "250-LIMITS RCPTMAX=1000\r\n"
+        "250 HELP\r\n");
+}
+
+/* TLS-3, EXT-LIMITS-1 */
+static void test_options(void **state UNUSED)
+{
+    struct ehlo_state state_ = sample();
+
+    state_.has_certificate = false;
+    state_.mails = 1000;
+    state_.recipients = 0;
+    state_.message_size = 0;
+    expect_ehlo("options", &state_,
+        "250-msa.example.net Hello c.example\r\n"
+        "250-PIPELINING\r\n"
+        "250-SIZE 0\r\n"
+        "250-8BITMIME\r\n"
+        "250-ENHANCEDSTATUSCODES\r\n"
+        "250-CHUNKING\r\n"
+        "250-SMTPUTF8\r\n"
+        "250-LIMITS MAILMAX=1000\r\n"
+        "250 HELP\r\n");
+    state_.mails = 0;
+    assert_false(ehlo_offered(&state_) & EXTENSION_BIT(EXTENSION_LIMITS));
+}
+
+/* CMD-24: also with the longest names. */
+static void test_long_names(void **state UNUSED)
+{
+    struct ehlo_state long_names = sample();
+    char *name = repeated('a', 255);
+    struct buffer out;
+
+    buffer_init(&out, 65536);
+    long_names.hostname = slice_of(name, 255);
+    for (size_t len = 0; len <= 255; len++) {
+        buffer_reset(&out);
+        long_names.client = slice_of(name, len);
+        ehlo_write(&out, &long_names);
+        assert_true(slice_find(buffer_slice(&out), '\n') < REPLY_LINE_MAX);
+    }
+    buffer_clear(&out);
+    free(name);
+}
+
+static void test_names(void **state UNUSED)
+{
+    for (enum extension e = 0; e < EXTENSION_COUNT; e++) {
+        enum extension found;
+
+        assert_true(extension_find(slice_text(extension_keyword(e)), &found));
+        assert_int_equal(found, e);
+    }
+    for (enum mechanism m = 0; m < MECHANISM_COUNT; m++) {
+        enum mechanism found;
+
+        assert_true(mechanism_find(slice_text(mechanism_name(m)), &found));
+        assert_int_equal(found, m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_names),
+    };
+
+    return cmocka_run_group_tests_name("smtp/ehlo", tests, NULL, NULL);
+}
