@@ -35,38 +35,37 @@ static const struct {
 static const struct {
     const char *code;
     const char *reason;
-    const char *advice;
+    const char *advice; /* behind "What you can do: ", without the full stop */
 } meanings[] = {
-    { "1.2", "There is no such mail domain.", "check the part of the address behind the @." },
-    { "1.10", "This domain accepts no mail at all.",
-        "check the part of the address behind the @." },
-    { "1.8", "Your sender address was not accepted.", "check the address that you send from." },
-    { "1.7", "Your sender address was not accepted.", "check the address that you send from." },
-    { "1.", "The address is not known there.", "check the address for typing errors." },
-    { "2.2", "The mailbox is full.", "send again later, or reach the recipient in another way." },
-    { "2.3", "The message is too large for this mailbox.", "send a smaller message." },
-    { "2.", "The mailbox does not accept the message.", "reach the recipient in another way." },
-    { "3.4", "The message is too large for the recipient's server.", "send a smaller message." },
-    { "3.", "The recipient's server cannot take the message.", "send again later." },
+    { "1.2", "There is no such mail domain.", "check the part of the address behind the @" },
+    { "1.10", "This domain accepts no mail at all.", "check the part of the address behind the @" },
+    { "1.8", "Your sender address was not accepted.", "check the address that you send from" },
+    { "1.7", "Your sender address was not accepted.", "check the address that you send from" },
+    { "1.", "The address is not known there.", "check the address for typing errors" },
+    { "2.2", "The mailbox is full.", "send again later, or reach the recipient in another way" },
+    { "2.3", "The message is too large for this mailbox.", "send a smaller message" },
+    { "2.", "The mailbox does not accept the message.", "reach the recipient in another way" },
+    { "3.4", "The message is too large for the recipient's server.", "send a smaller message" },
+    { "3.", "The recipient's server cannot take the message.", "send again later" },
     { "4.4", "The recipient's server could not be found.",
-        "check the part of the address behind the @." },
-    { "4.6", "The message went in a loop.", "tell the postmaster named below." },
-    { "4.7", "The message could not be delivered in time.", "send again later." },
+        "check the part of the address behind the @" },
+    { "4.6", "The message went in a loop.", "tell the postmaster named below" },
+    { "4.7", "The message could not be delivered in time.", "send again later" },
     { "4.", "The recipient's server could not be reached.",
-        "send again later, or reach the recipient in another way." },
+        "send again later, or reach the recipient in another way" },
     { "6.7", "A server on the way does not know addresses beyond ASCII.",
-        "use an ASCII address, if there is one." },
+        "use an ASCII address, if there is one" },
     { "6.9", "A server on the way does not know headers beyond ASCII.",
-        "write names and subject without accents or other scripts." },
+        "write names and subject without accents or other scripts" },
     { "6.", "A server on the way cannot carry content of this form.",
-        "send the content in another form." },
+        "send the content in another form" },
     { "7.10", "The server there offers no encryption that the rules for this message ask for.",
-        "tell the recipient's postmaster." },
+        "tell the recipient's postmaster" },
     { "7.30", "The server there cannot promise the encryption that you asked for.",
-        "send without that demand, or reach the recipient in another way." },
+        "send without that demand, or reach the recipient in another way" },
     { "7.", "The recipient's server refused the message by its policy.",
-        "ask the recipient or their postmaster, in another way, why." },
-    { "", "The message was not accepted.", "reach the recipient in another way." },
+        "ask the recipient or their postmaster, in another way, why" },
+    { "", "The message was not accepted.", "reach the recipient in another way" },
 };
 
 /* Appends the text wrapped at spaces; first before the first line, rest before the others. */
@@ -172,7 +171,7 @@ static void put_sentence(struct buffer *out, const char *before, const char *wor
     struct buffer text;
 
     buffer_init(&text, 1024);
-    buffer_printf(&text, "%s%s", before, words);
+    buffer_printf(&text, "%s%s.", before, words);
     put_paragraph(out, "    ", &text);
 }
 

@@ -191,7 +191,7 @@ static void test_optional_fields(void **state UNUSED)
     check_has_not(&made.body, "Remote-MTA");
     check_has_not(&made.body, "Diagnostic-Code");
     check_has(&made.body, "    The server mx.example.org does not answer.\r\n");
-    check_has(&made.body, "    The server keeps trying until Tue, 03 Mar 2026 11:00:00 +0000\r\n");
+    check_has(&made.body, "    The server keeps trying until Tue, 03 Mar 2026 11:00:00 +0000.\r\n");
     check_has(&made.header, "Subject: Your message is delayed\r\n");
     drop(&made);
 }
