@@ -1,0 +1,208 @@
+/* net/tls_signer.c: requests for signatures from the pause of a handshake to the answer of the
+ * vault. Owns struct tls_pending. A request may outlive its stream (parked); a handshake never
+ * outlives its stream. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <assert.h>
+
+#include <openssl/async.h>
+#include <openssl/err.h>
+
+#include "net/tls_internal.h"
+
+/* Each waiting handshake holds a stack of 32 KiB; those above this number wait for a place (SEC-3).
+ */
+enum { PLACES = 512 };
+
+enum err tls_signer_new(tls_sign_fn *fn, void *owner, struct tls_signer **out_signer)
+{
+    struct tls_signer *signer = calloc(1, sizeof *signer);
+
+    if (!signer)
+        return ERR_NOMEM;
+    signer->fn = fn;
+    signer->owner = owner;
+    signer->library = OSSL_LIB_CTX_new();
+    if (!signer->library ||
+        !OSSL_PROVIDER_add_builtin(signer->library, "submitd", tls_provider_init) ||
+        !(signer->standard = OSSL_PROVIDER_load(signer->library, "default")) ||
+        !(signer->remote = OSSL_PROVIDER_load(signer->library, "submitd")) ||
+        !ASYNC_init_thread(PLACES, 0)) {
+        ERR_clear_error();
+        tls_signer_free(&signer);
+        return ERR_NOMEM;
+    }
+    *out_signer = signer;
+    return ERR_OK;
+}
+
+static void forget(struct tls_signer *signer, struct tls_pending *pending)
+{
+    HASH_DEL(signer->pending, pending);
+    if (pending->session)
+        pending->session->pending = NULL;
+    else
+        signer->parked--;
+    free(pending);
+}
+
+void tls_signer_free(struct tls_signer **signer)
+{
+    struct tls_pending *pending;
+    struct tls_pending *next;
+
+    if (!*signer)
+        return;
+    assert((*signer)->servers == 0 && !(*signer)->starved);
+    HASH_ITER(hh, (*signer)->pending, pending, next)
+    {
+        assert(!pending->session);
+        forget(*signer, pending);
+    }
+    OSSL_PROVIDER_unload((*signer)->remote);
+    OSSL_PROVIDER_unload((*signer)->standard);
+    OSSL_LIB_CTX_free((*signer)->library);
+    ASYNC_cleanup_thread();
+    free(*signer);
+    *signer = NULL;
+}
+
+static struct tls_pending *pending_new(struct tls_signer *signer, uint32_t key,
+    enum tls_sign_algorithm algorithm, const unsigned char *input, size_t input_len)
+{
+    struct tls_pending *pending;
+
+    if (input_len == 0 || input_len > TLS_SIGN_INPUT_MAX)
+        return NULL;
+    pending = calloc(1, sizeof *pending);
+    if (!pending)
+        return NULL;
+    memcpy(pending->input, input, input_len);
+    pending->request = (struct tls_sign_request){
+        .number = ++signer->last_number,
+        .key = key,
+        .algorithm = algorithm,
+        .input = slice_of(pending->input, input_len),
+    };
+    pending->session = signer->current;
+    pending->session->pending = pending;
+    HASH_ADD(hh, signer->pending, request.number, sizeof pending->request.number, pending);
+    return pending;
+}
+
+/* On the job's small stack: the wish goes out on the ordinary one, see tls_signer_ask. */
+bool tls_signer_wait(struct tls_signer *signer, uint32_t key, enum tls_sign_algorithm algorithm,
+    const unsigned char *input, size_t input_len, unsigned char *out_signature, size_t size,
+    size_t *out_len)
+{
+    struct tls_pending *pending;
+    bool ok;
+
+    if (!signer->current || signer->current->pending || !ASYNC_get_current_job())
+        return false;
+    pending = pending_new(signer, key, algorithm, input, input_len);
+    if (!pending)
+        return false;
+    while (pending->session && (pending->state == PENDING_NEW || pending->state == PENDING_ASKED))
+        if (!ASYNC_pause_job())
+            return false;
+    ok = pending->session && pending->state == PENDING_SIGNED && pending->signature_len <= size;
+    if (ok) {
+        memcpy(out_signature, pending->signature, pending->signature_len);
+        *out_len = pending->signature_len;
+    }
+    if (pending->session)
+        pending->session->is_unsigned = !ok;
+    if (pending->session || pending->state != PENDING_ASKED)
+        forget(signer, pending);
+    return ok;
+}
+
+void tls_signer_ask(struct tls_signer *signer, struct tls_session *session)
+{
+    struct tls_pending *pending = session->pending;
+
+    if (!pending || pending->state != PENDING_NEW)
+        return;
+    pending->state = PENDING_ASKED;
+    signer->fn(signer->owner, &pending->request);
+}
+
+void tls_signer_park(struct tls_signer *signer, struct tls_session *session)
+{
+    session->pending->session = NULL;
+    session->pending = NULL;
+    signer->parked++;
+}
+
+static struct tls_pending *find(struct tls_signer *signer, uint64_t number)
+{
+    struct tls_pending *pending;
+
+    HASH_FIND(hh, signer->pending, &number, sizeof number, pending);
+    return pending;
+}
+
+bool tls_sign_done(struct tls_signer *signer, uint64_t number, struct slice signature)
+{
+    struct tls_pending *pending = find(signer, number);
+
+    if (!pending || pending->state != PENDING_ASKED)
+        return false;
+    if (!pending->session) {
+        forget(signer, pending);
+        return true;
+    }
+    pending->state = PENDING_FAILED;
+    if (signature.len > 0 && signature.len <= sizeof pending->signature) {
+        memcpy(pending->signature, signature.data, signature.len);
+        pending->signature_len = signature.len;
+        pending->state = PENDING_SIGNED;
+    }
+    pending->session->wake(pending->session->owner);
+    return true;
+}
+
+void tls_signer_resend(struct tls_signer *signer)
+{
+    struct tls_pending *pending;
+    struct tls_pending *next;
+
+    HASH_ITER(hh, signer->pending, pending, next)
+    {
+        if (!pending->session)
+            forget(signer, pending);
+        else if (pending->state == PENDING_ASKED)
+            signer->fn(signer->owner, &pending->request);
+    }
+}
+
+size_t tls_signer_waiting(const struct tls_signer *signer)
+{
+    return HASH_COUNT(signer->pending);
+}
+
+size_t tls_signer_parked(const struct tls_signer *signer)
+{
+    return signer->parked;
+}
+
+void tls_signer_starve(struct tls_signer *signer, struct tls_session *session)
+{
+    DL_APPEND2(signer->starved, session, previous, next);
+    session->is_starved = true;
+}
+
+/* Each step of a handshake may have freed a place, so each calls this; one too many does no harm.
+ */
+void tls_signer_feed(struct tls_signer *signer)
+{
+    struct tls_session *session = signer->starved;
+
+    if (!session)
+        return;
+    DL_DELETE2(signer->starved, session, previous, next);
+    session->is_starved = false;
+    session->wake(session->owner);
+}
