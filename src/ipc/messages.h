@@ -185,9 +185,16 @@ struct msg_rights_done {
     bool allowed;
 };
 
+/* Names the key of one certificate of one snapshot, in msg_sign and in net/tls.h's struct tls_identity: while a reload is
+ * under way a gate may still shake hands with the certificate of the old one, or already with that of the new. */
+static inline uint32_t key_number(uint64_t snapshot, uint32_t certificate)
+{
+    return (uint32_t)(snapshot << 12) | (certificate & 0xfff);
+}
+
 struct msg_sign {
     uint64_t request;
-    uint32_t key; /* certificate index */
+    uint32_t key; /* key_number */
     uint32_t algorithm; /* enum tls_sign_algorithm of net/tls_sign.h */
     struct slice input;
 };
