@@ -21,6 +21,21 @@ static unsigned line_of(const struct scan_section *section, const char *option)
     return line > 0 ? line : section ? section->line : 0;
 }
 
+static enum err check_required(struct checking *c)
+{
+    for (const struct scan_section *section = c->scan->top; section; section = section->next) {
+        struct option_range range = option_range(section->id);
+        bool is_top = section->id == SECTION_TOP;
+
+        for (size_t i = 0; i < range.count; i++)
+            if (options[range.first + i].required && section->lines[i] == 0)
+                return fault_set(c->fault, is_top ? c->scan->last_line : section->line,
+                    "%s%s%s is missing; it is required", sections[section->id].name,
+                    is_top ? "" : " ", options[range.first + i].name);
+    }
+    return ERR_OK;
+}
+
 static enum err check_names(struct checking *c)
 {
     struct conf *conf = c->conf;
@@ -121,7 +136,8 @@ static enum err check_users(struct checking *c)
             "nobody may submit; allowed are a section users \"file\" { path = ... } and "
             "trusted_networks");
     if (section && !slice_is(users->kind, "file"))
-        return fault_set(c->fault, section->line, "users are in a %s; allowed is \"file\"",
+        return fault_set(c->fault, section->line,
+            "there is no kind of users %s in this version; allowed is \"file\"",
             fault_word(c->fault, users->kind));
     return ERR_OK;
 }
@@ -316,6 +332,7 @@ enum err check_conf(
     struct conf *conf, const struct scan *scan, struct arena *arena, struct fault *fault)
 {
     static enum err (*const checks[])(struct checking * c) = {
+        check_required,
         check_names,
         check_networks,
         check_listeners,

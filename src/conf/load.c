@@ -291,43 +291,6 @@ static bool fill_section(cfg_t *cfg, enum section_id id, char *object)
     return true;
 }
 
-/* The settings that every section of a kind must have, and the number of values of its lists. */
-static enum err check_present(cfg_t *cfg, const struct scan_section *section)
-{
-    struct option_range range = option_range(section->id);
-    unsigned line = section->id == SECTION_TOP ? loading->scan.last_line : section->line;
-
-    for (size_t i = 0; i < range.count; i++) {
-        const struct option *option = &options[range.first + i];
-        size_t count = cfg && option_is_list(option) ? cfg_size(cfg, option->name) : 0;
-
-        if (option->required && section->lines[i] == 0)
-            return fault_set(&loading->fault, line, "%s%s%s is missing; it is required",
-                sections[section->id].name, section->id == SECTION_TOP ? "" : " ", option->name);
-        if (cfg && option_is_list(option) && option->list_most > 0 &&
-            (count < option->list_least || count > option->list_most))
-            return fault_set(&loading->fault, section->lines[i],
-                "%s has %zu values; allowed are %zu to %zu", option->name, count,
-                option->list_least, option->list_most);
-    }
-    return ERR_OK;
-}
-
-static enum err check_sections(cfg_t *cfg)
-{
-    enum err rc = ERR_OK;
-
-    for (const struct scan_section *section = loading->scan.top; section && rc == ERR_OK;
-         section = section->next) {
-        /* Lists with limits stand in the top and in sections without a title only. */
-        cfg_t *at = section->id == SECTION_TOP    ? cfg
-                    : sections[section->id].title ? NULL
-                                                  : cfg_getsec(cfg, sections[section->id].name);
-        rc = check_present(at, section);
-    }
-    return rc;
-}
-
 static enum err parse_cfg(cfg_t *cfg, struct conf **out_conf)
 {
     struct conf *conf;
@@ -336,9 +299,6 @@ static enum err parse_cfg(cfg_t *cfg, struct conf **out_conf)
     cfg_set_error_function(cfg, take_complaint);
     if (cfg_parse_buf(cfg, loading->scan.clean) != CFG_SUCCESS)
         return loading->fault.is_set ? ERR_INVALID : ERR_NOMEM;
-    rc = check_sections(cfg);
-    if (rc != ERR_OK)
-        return rc;
     conf = arena_alloc(loading->arena, sizeof *conf);
     if (!conf || !fill_section(cfg, SECTION_TOP, (char *)conf))
         return ERR_NOMEM;

@@ -72,7 +72,7 @@ struct option {
     size_t offset;              /* in the section's struct */
     size_t count_offset;        /* of a list */
     size_t element_size;        /* of a list */
-    size_t list_least, list_most;
+    size_t list_least, list_most; /* values; list_most 0: any number */
     const char *doc;
 };
 

@@ -249,6 +249,7 @@ static enum err unknown_name(struct scanner *s, const struct scan_section *secti
 
 static enum err take_list(struct scanner *s, const struct option *option)
 {
+    unsigned line = s->token.line;
     size_t count = 0;
     enum err rc;
 
@@ -261,9 +262,7 @@ static enum err take_list(struct scanner *s, const struct option *option)
     while (rc == ERR_OK && !is_mark(s, '}')) {
         if (!is_value(s))
             return unexpected(s, option->name, "a value or the } that closes the list");
-        if (++count > OPTION_LIST_MAX)
-            return fault_set(s->fault, s->token.line, "%s has more than %d values", option->name,
-                OPTION_LIST_MAX);
+        count++;
         rc = advance(s);
         if (rc != ERR_OK || is_mark(s, '}'))
             break;
@@ -273,7 +272,12 @@ static enum err take_list(struct scanner *s, const struct option *option)
         if (rc == ERR_OK && is_mark(s, '}'))
             return unexpected(s, "a comma", "a further value");
     }
-    return rc == ERR_OK ? advance(s) : rc;
+    if (rc != ERR_OK)
+        return rc;
+    if (count < option->list_least || (count > option->list_most && option->list_most > 0))
+        return fault_set(s->fault, line, "%s has %zu values; allowed are %zu to %zu", option->name,
+            count, option->list_least, option->list_most);
+    return advance(s);
 }
 
 static enum err take_setting(
