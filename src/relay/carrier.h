@@ -1,0 +1,40 @@
+/* relay/carrier.h: what all parts of the room share: loop, resolver, snapshot in force, pool of idle connections, dead
+ * hosts, channels to the queue and the vault. */
+#ifndef RELAY_CARRIER_H
+#define RELAY_CARRIER_H
+
+#include "ipc/channel.h"
+#include "net/hands.h"
+#include "net/resolve.h"
+#include "relay/connection.h"
+#include "relay/dead.h"
+#include "relay/delivery.h"
+#include "relay/domain.h"
+
+struct carrier {
+    struct room *room;
+    struct loop *loop;
+    struct resolver *resolver;
+    struct snapshot *snapshot;
+    struct hands *hands; /* reads large bodies */
+    struct channel *queue;
+    struct channel *vault;
+    struct channel **gates; /* by index */
+    size_t gate_count;
+    struct job *jobs; /* in hand, or finished and not acknowledged */
+    struct delivery *deliveries;
+    struct connection *connections; /* all of them */
+    struct dead_hosts *dead;
+    struct domain_question *questions;
+    uint64_t last_login; /* number of the latest conversation with the vault */
+    bool is_draining;
+};
+
+/* The idle connection to that place that was used last, or NULL. It is the caller's then. */
+struct connection *carrier_take_idle(struct carrier *carrier, struct slice destination);
+/* An idle connection goes into the pool, or is closed when it has done enough (OUT-17). */
+void carrier_give_idle(struct carrier *carrier, struct connection *connection);
+/* A job's outcome is complete: tell the queue, and keep it until it says that it is synced. */
+void carrier_job_finished(struct carrier *carrier, struct job *job);
+
+#endif

@@ -1,0 +1,356 @@
+/* relay/relay.c: the room: its channels, the jobs in hand, the pool of connections. */
+#include "relay/relay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "relay/carrier.h"
+
+enum { MESSAGES_A_CONNECTION = 100, IDLE_MAX = 200, OUTCOME_ARENA_MAX = 4 << 20, GATES_MAX = 256 };
+
+/* the pool */
+
+static void idle_failed(void *owner, enum connection_end end, const struct verdict *why)
+{
+    struct connection *c = owner;
+
+    (void)end, (void)why;
+    connection_free(&c);
+}
+
+static void never(void *owner)
+{
+    (void)owner;
+}
+
+static const struct connection_events idle_events = { never, never, idle_failed };
+
+static bool is_idle(const struct connection *c)
+{
+    return c->phase == CONNECTION_IDLE && c->events == &idle_events;
+}
+
+struct connection *carrier_take_idle(struct carrier *carrier, struct slice destination)
+{
+    struct connection *found = NULL, *c;
+
+    DL_FOREACH(carrier->connections, c)
+        if (is_idle(c) && c->snapshot == carrier->snapshot && slice_equals(c->destination, destination))
+            found = c;
+    if (found)
+        timer_stop(&found->limit);
+    return found;
+}
+
+static size_t idle_count(const struct carrier *carrier)
+{
+    struct connection *c;
+    size_t count = 0;
+
+    DL_FOREACH(carrier->connections, c)
+        count += is_idle(c);
+    return count;
+}
+
+void carrier_give_idle(struct carrier *carrier, struct connection *c)
+{
+    bool spent = c->phase != CONNECTION_IDLE || c->is_finishing || c->messages >= MESSAGES_A_CONNECTION ||
+        c->snapshot != carrier->snapshot || carrier->is_draining || idle_count(carrier) >= IDLE_MAX;
+
+    connection_set_owner(c, &idle_events, c);
+    if (spent)
+        connection_quit(c);
+    else
+        connection_limit(c, c->snapshot->conf->timeouts.idle);
+}
+
+static void close_idle(struct carrier *carrier)
+{
+    struct connection *c, *next;
+
+    DL_FOREACH_SAFE(carrier->connections, c, next)
+        if (is_idle(c))
+            connection_quit(c);
+}
+
+/* jobs and outcomes */
+
+static void send_outcome(struct carrier *carrier, const struct job *job)
+{
+    struct msg_outcome outcome;
+    struct arena arena;
+
+    if (!carrier->queue)
+        return; /* told when the queue is back */
+    arena_init(&arena, OUTCOME_ARENA_MAX);
+    if (!job_outcome(job, &arena, &outcome) || channel_send(carrier->queue, MSG_OUTCOME, &outcome, -1) != ERR_OK)
+        log_event(LOG_ERROR, NULL, "an outcome could not be told to the queue", log_text("id", job->id));
+    arena_clear(&arena);
+}
+
+static void log_outcome(const struct job *job)
+{
+    static const char *const results[] = { "delivered", "deferred", "failed", "returned" };
+    char to[1024];
+
+    for (size_t i = 0; i < job->recipient_count; i++) {
+        const struct job_recipient *r = &job->recipients[i];
+
+        snprintf(to, sizeof to, "%.*s", SLICE_ARGS(r->address));
+        log_event(LOG_INFO, NULL, results[r->verdict.result], log_text("id", job->id), log_text("to", to),
+            log_text("host", job->remote_host), log_text("address", job->remote_address), log_text("tls", job->tls_version),
+            log_number("code", r->verdict.code), log_text("status", r->verdict.status), log_text("reply", r->verdict.text),
+            log_number("ms", (job->finished_us - job->started_us) / 1000));
+    }
+}
+
+static void drain_if_done(struct carrier *carrier)
+{
+    const struct job *job;
+
+    if (!carrier->is_draining)
+        return;
+    DL_FOREACH(carrier->jobs, job)
+        if (!job->finished || carrier->queue)
+            return;
+    close_idle(carrier);
+    if (!carrier->connections)
+        room_drained(carrier->room);
+}
+
+void carrier_job_finished(struct carrier *carrier, struct job *job)
+{
+    job->finished = true;
+    job->finished_us = clock_wall_us();
+    log_outcome(job);
+    send_outcome(carrier, job);
+    drain_if_done(carrier);
+}
+
+static void refuse_job(struct carrier *carrier, struct job *job, const char *why)
+{
+    struct verdict v = verdict_of(DELIVERY_RETURNED, CAUSE_LOCAL, "4.3.2", "%s", why);
+
+    job_decide_rest(job, &v);
+    carrier_job_finished(carrier, job);
+}
+
+static void on_job(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct carrier *carrier = owner;
+    const struct msg_job *m = message;
+    struct job *job = job_new(m, fd);
+
+    (void)channel;
+    if (!job) {
+        /* Without an outcome the queue would wait for ever; with a new channel it is told what is in hand. */
+        log_event(LOG_ERROR, NULL, "no memory for a job");
+        exit(EXIT_FAILURE);
+    }
+    DL_APPEND(carrier->jobs, job);
+    if (m->snapshot != carrier->snapshot->number || m->route >= carrier->snapshot->conf->route_count)
+        refuse_job(carrier, job, "the configuration changed meanwhile");
+    else if (carrier->is_draining)
+        refuse_job(carrier, job, "the server is stopping");
+    else if (!delivery_start(carrier, job))
+        refuse_job(carrier, job, "out of memory");
+}
+
+static void on_outcome_done(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct carrier *carrier = owner;
+    const struct msg_job_ref *ref = message;
+    struct job *job, *next;
+
+    (void)channel, (void)fd;
+    DL_FOREACH_SAFE(carrier->jobs, job, next)
+        if (job->message.job == ref->job && job->finished) {
+            DL_DELETE(carrier->jobs, job);
+            job_free(&job);
+            break;
+        }
+    drain_if_done(carrier);
+}
+
+/* The first word on a new channel: what is still in hand; then every outcome the queue may not have written down. */
+static void tell_all(struct carrier *carrier)
+{
+    struct msg_in_hand in_hand = { 0 };
+    struct job *job;
+    size_t i = 0;
+
+    DL_FOREACH(carrier->jobs, job)
+        in_hand.job_count++;
+    in_hand.jobs = calloc(in_hand.job_count + 1, sizeof *in_hand.jobs);
+    if (!in_hand.jobs)
+        exit(EXIT_FAILURE);
+    DL_FOREACH(carrier->jobs, job)
+        in_hand.jobs[i++] = (struct msg_job_ref){ job->message.job, job->message.id_high, job->message.id_low };
+    if (channel_send(carrier->queue, MSG_IN_HAND, &in_hand, -1) != ERR_OK)
+        log_event(LOG_ERROR, NULL, "the queue could not be told what is in hand");
+    free(in_hand.jobs);
+    DL_FOREACH(carrier->jobs, job)
+        if (job->finished)
+            send_outcome(carrier, job);
+}
+
+/* channels */
+
+static void on_domain_ask(void *owner, struct channel *channel, const void *message, int fd)
+{
+    (void)fd;
+    domain_ask(owner, channel, message);
+}
+
+static void on_login_say(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct carrier *carrier = owner;
+    const struct msg_login_say *say = message;
+    struct connection *c;
+
+    (void)channel, (void)fd;
+    DL_FOREACH(carrier->connections, c)
+        if (c->login == say->login) {
+            connection_login_say(c, say);
+            return;
+        }
+}
+
+static const struct channel_handler queue_handlers[] = { { MSG_JOB, on_job }, { MSG_OUTCOME_DONE, on_outcome_done } };
+static const struct channel_handler vault_handlers[] = { { MSG_LOGIN_SAY, on_login_say } };
+static const struct channel_handler gate_handlers[] = { { MSG_DOMAIN_ASK, on_domain_ask } };
+
+static struct channel **channel_place(struct carrier *carrier, enum role role, uint32_t index)
+{
+    switch (role) {
+    case ROLE_QUEUE:
+        return &carrier->queue;
+    case ROLE_VAULT:
+        return &carrier->vault;
+    case ROLE_GATE:
+        return index < GATES_MAX ? &carrier->gates[index] : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static void on_closed(void *owner, struct channel *channel)
+{
+    struct carrier *carrier = owner;
+    struct channel **place = channel_place(carrier, channel_peer(channel), channel_peer_index(channel));
+
+    domain_forget(carrier, channel);
+    if (place && *place == channel)
+        *place = NULL;
+    channel_free(&channel);
+    drain_if_done(carrier);
+}
+
+static const struct {
+    enum role role;
+    const struct channel_handler *handlers;
+    size_t count;
+} peers[] = {
+    { ROLE_QUEUE, queue_handlers, LENGTH_OF(queue_handlers) },
+    { ROLE_VAULT, vault_handlers, LENGTH_OF(vault_handlers) },
+    { ROLE_GATE, gate_handlers, LENGTH_OF(gate_handlers) },
+};
+
+static void relay_peer(struct room *room, const struct msg_peer *peer, int fd)
+{
+    struct carrier *carrier = room->state;
+    struct channel **place = channel_place(carrier, peer->role, peer->index);
+    struct channel_spec spec
+        = { .self = ROLE_RELAY, .peer = peer->role, .peer_index = peer->index, .closed = on_closed, .owner = carrier };
+
+    for (size_t i = 0; i < LENGTH_OF(peers); i++)
+        if (peers[i].role == peer->role) {
+            spec.handlers = peers[i].handlers;
+            spec.handler_count = peers[i].count;
+        }
+    if (!place || !spec.handlers) {
+        close(fd);
+        return;
+    }
+    if (*place)
+        domain_forget(carrier, *place);
+    channel_free(place);
+    *place = channel_new(room->loop, fd, &spec);
+    if (*place && peer->role == ROLE_QUEUE)
+        tell_all(carrier);
+}
+
+/* life */
+
+static enum err relay_init(struct room *room)
+{
+    struct carrier *carrier = calloc(1, sizeof *carrier);
+
+    if (!carrier)
+        return ERR_NOMEM;
+    carrier->room = room;
+    carrier->loop = room->loop;
+    carrier->hands = hands_new(room->loop, "bodies", 1);
+    carrier->dead = dead_hosts_new();
+    carrier->gates = calloc(GATES_MAX, sizeof(struct channel *));
+    room->state = carrier;
+    return carrier->hands && carrier->dead && carrier->gates ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err make_resolver(struct carrier *carrier, const struct snapshot *snapshot)
+{
+    const struct conf_dns *dns = &snapshot->conf->dns;
+    const char *forwards[16];
+    struct arena arena;
+    struct resolver_settings settings = { .forwards = forwards };
+    char why[RESOLVE_WHY];
+    enum err rc;
+
+    arena_init(&arena, 1 << 20);
+    settings.trust_anchor = arena_text(&arena, dns->trust_anchor);
+    settings.root_hints = arena_text(&arena, dns->root_hints);
+    for (; settings.forward_count < dns->forward_count && settings.forward_count < LENGTH_OF(forwards); settings.forward_count++)
+        forwards[settings.forward_count] = arena_text(&arena, dns->forward[settings.forward_count].text);
+    rc = resolver_new(carrier->loop, &settings, &carrier->resolver, why);
+    if (rc != ERR_OK)
+        log_event(LOG_ERROR, NULL, "DNS cannot be used", log_text("why", why));
+    arena_clear(&arena);
+    return rc;
+}
+
+static enum err relay_apply(struct room *room, struct slice conf)
+{
+    struct carrier *carrier = room->state;
+    struct snapshot *fresh;
+    enum err rc = snapshot_new(conf, &fresh);
+
+    if (rc == ERR_OK && !carrier->resolver) {
+        rc = make_resolver(carrier, fresh);
+        if (rc != ERR_OK)
+            snapshot_drop(&fresh);
+    }
+    if (rc != ERR_OK)
+        return rc;
+    close_idle(carrier);
+    snapshot_drop(&carrier->snapshot);
+    carrier->snapshot = fresh;
+    return ERR_OK;
+}
+
+static void relay_drain(struct room *room)
+{
+    struct carrier *carrier = room->state;
+
+    carrier->is_draining = true;
+    drain_if_done(carrier);
+}
+
+const struct room_type relay_room = {
+    .role = ROLE_RELAY,
+    .init = relay_init,
+    .peer = relay_peer,
+    .apply = relay_apply,
+    .drain = relay_drain,
+};
