@@ -36,7 +36,7 @@ EXCEPTIONS = {"supervisor/main.c": {"gate", "vault", "queue", "relay", "maildrop
 # library header pattern: folders (or single files) that may include it
 LIBRARIES = [
     (r"event2?/|event\.h", {"net"}),
-    (r"openssl/(ssl|bio|x509|x509v3|provider|core.*)\.h", {"net", "vault/keys.c"}),
+    (r"openssl/(ssl|bio|x509|x509v3|provider|core.*)\.h", {"net", "vault/key.c", "vault/sign.c"}),
     (r"openssl/", {"net", "vault", "users"}),
     (r"unbound", {"net"}),
     (r"gsasl\.h", {"vault", "users"}),
