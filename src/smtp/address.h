@@ -125,8 +125,8 @@ bool domain_equals(struct slice a, struct slice b);
  * valid domain. */
 MUST_CHECK bool domain_to_ascii(struct buffer *out, struct slice domain);
 /* Appends the domain with every A-label that decodes to a valid U-label as that U-label
- * (EXT-SMTPUTF8-11); the others stay as they are, in lower case. False, and nothing appended, when
- * it is not a valid domain. */
+ * (EXT-SMTPUTF8-11), the others in lower case; where the U-labels would not be valid together, the
+ * whole in A-labels. False, and nothing appended, when it is not a valid domain. */
 MUST_CHECK bool domain_to_unicode(struct buffer *out, struct slice domain);
 /* "[192.0.2.1]", "[IPv6:2001:db8::1]" (GRM-10); *out_address is the address alone, without tag. */
 MUST_CHECK bool literal_parse(struct slice text, struct slice *out_address);

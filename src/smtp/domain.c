@@ -81,21 +81,41 @@ static enum address_fault labels_check(struct slice domain, size_t *out_at)
     return text_is_utf8(domain) ? ADDRESS_OK : ADDRESS_UTF8;
 }
 
+static struct slice take_label(struct slice *rest)
+{
+    struct slice label = slice_first(*rest, slice_find(*rest, '.'));
+
+    *rest = slice_from(*rest, label.len + 1);
+    return label;
+}
+
+/* Folding made no label ASCII (KELVIN SIGN becomes a k) and no new label: such a name looks like
+ * another. */
+static bool is_alike(struct slice domain, struct slice folded)
+{
+    while (domain.len > 0 && folded.len > 0)
+        if (text_is_ascii(take_label(&domain)) != text_is_ascii(take_label(&folded)))
+            return false;
+    return domain.len == folded.len;
+}
+
 /* The canonical form of U-labels: lower case, NFC. out has UNICODE_ROOM octets; NUL-ended. */
 static bool fold(struct slice domain, char *out, size_t *out_len)
 {
-    size_t len = 0;
-    uint8_t *folded =
+    size_t len = 0, at;
+    uint8_t *text =
         u8_tolower((const uint8_t *)domain.data, domain.len, NULL, UNINORM_NFC, NULL, &len);
-    bool fits = folded && len > 0 && len < UNICODE_ROOM;
+    struct slice folded = slice_of(text, text ? len : 0);
+    bool is_good = folded.len > 0 && folded.len < UNICODE_ROOM && is_alike(domain, folded) &&
+                   labels_check(folded, &at) == ADDRESS_OK;
 
-    if (fits) {
-        memcpy(out, folded, len);
-        out[len] = '\0';
-        *out_len = len;
+    if (is_good) {
+        memcpy(out, folded.data, folded.len);
+        out[folded.len] = '\0';
+        *out_len = folded.len;
     }
-    free(folded);
-    return fits;
+    free(text);
+    return is_good;
 }
 
 /* From the canonical form to A-labels, by IDNA2008 without the mappings of TR46: what is no U-label
@@ -228,11 +248,23 @@ static void put_unicode_label(struct buffer *out, struct slice label)
     idn2_free(decoded);
 }
 
+/* The labels may be good each and not together (the Bidi rule of RFC 5893); then all stay as they
+ * are. */
+static bool reads_back(struct slice unicode, struct slice ascii)
+{
+    char again[ASCII_ROOM];
+    size_t len, at;
+
+    return labels_check(unicode, &at) == ADDRESS_OK &&
+           to_ascii(unicode, again, &len) == ADDRESS_OK &&
+           slice_equals(slice_of(again, len), ascii);
+}
+
 bool domain_to_unicode(struct buffer *out, struct slice domain)
 {
     char ascii[ASCII_ROOM];
     struct slice rest, address;
-    size_t len, at;
+    size_t before = out->len, len, at;
 
     if (literal_parse(domain, &address)) {
         buffer_put_slice(out, domain);
@@ -241,14 +273,15 @@ bool domain_to_unicode(struct buffer *out, struct slice domain)
     if (labels_check(domain, &at) != ADDRESS_OK || to_ascii(domain, ascii, &len) != ADDRESS_OK)
         return false;
     rest = slice_of(ascii, len);
+    put_unicode_label(out, take_label(&rest));
     while (rest.len > 0) {
-        struct slice label = slice_first(rest, slice_find(rest, '.'));
-
-        put_unicode_label(out, label);
-        rest = slice_from(rest, label.len);
-        if (rest.len > 0)
-            buffer_put_char(out, '.');
-        rest = slice_from(rest, 1);
+        buffer_put_char(out, '.');
+        put_unicode_label(out, take_label(&rest));
+    }
+    if (out->error == ERR_OK &&
+        !reads_back(slice_from(buffer_slice(out), before), slice_of(ascii, len))) {
+        buffer_truncate(out, before);
+        buffer_put(out, ascii, len);
     }
     return true;
 }

@@ -184,6 +184,12 @@ static const struct path_case {
         "RCPT TO:<bob@a\xe2\x80\x8b"
         "b.example>",
         ADDRESS_DOMAIN_IDN, 8 },
+    { "EXT-SMTPUTF8-3 Greek question mark folds to a semicolon",
+        "RCPT TO:<bob@\xcd\xbe"
+        "a.example>",
+        ADDRESS_DOMAIN_IDN, 8 },
+    { "EXT-SMTPUTF8-3 kelvin sign folds to a k", "RCPT TO:<bob@\xe2\x84\xaa.example>",
+        ADDRESS_DOMAIN_IDN, 8 },
     { "EXT-SMTPUTF8-3 underscore beside a U-label", "RCPT TO:<bob@a_\xc3\xbc.example>",
         ADDRESS_DOMAIN_OCTET, 9 },
 };
