@@ -1,0 +1,274 @@
+/* gate/body.c: turns the stream of content into a header block and a body. Owns struct body. */
+#include "gate/body.h"
+
+#include <assert.h>
+
+enum { MESSAGE_LINE_MAX = 998, SMALL_SLACK = 64 << 10 };
+
+void body_open(struct body *b, struct spares *spares, const struct body_limits *limits,
+    void (*moved)(void *owner), void *owner)
+{
+    assert(b->state == BODY_CLOSED);
+    b->state = BODY_HEADER;
+    b->spares = spares;
+    b->limits = *limits;
+    b->moved = moved;
+    b->owner = owner;
+    header_scan_init(&b->header);
+    buffer_init(&b->small, limits->large + SMALL_SLACK);
+}
+
+static void drop_file(struct body *b)
+{
+    if (b->spares)
+        spares_unwish(b->spares, &b->wish);
+    body_file_drop(&b->file);
+}
+
+void body_clear(struct body *b)
+{
+    if (b->state == BODY_CLOSED)
+        return;
+    drop_file(b);
+    header_scan_clear(&b->header);
+    buffer_clear(&b->small);
+    *b = (struct body){ .state = BODY_CLOSED };
+}
+
+/* Nothing more of the content is wanted. */
+static void drop(struct body *b)
+{
+    drop_file(b);
+    buffer_clear(&b->small);
+    b->state = BODY_DROPPING;
+}
+
+static void fail(struct body *b, enum err error)
+{
+    if (b->error == ERR_OK)
+        b->error = error;
+    drop(b);
+}
+
+void body_give_up(struct body *b)
+{
+    fail(b, ERR_TIMEOUT);
+}
+
+/* Files. */
+
+static void on_moved(void *owner)
+{
+    struct body *b = owner;
+
+    if (b->file->error != ERR_OK)
+        fail(b, b->file->error);
+    else if (b->state == BODY_SYNCING)
+        b->state = BODY_DONE;
+    else if (b->file->filling.len >= BODY_FILE_CHUNK)
+        body_file_write(b->file);
+    b->moved(b->owner);
+}
+
+/* What was in memory becomes the first write. */
+static void begin_filing(struct body *b, struct body_file *file)
+{
+    buffer_put_slice(&file->filling, buffer_slice(&b->small));
+    buffer_clear(&b->small);
+    b->file = file;
+    b->state = BODY_FILING;
+    if (file->filling.error != ERR_OK)
+        fail(b, file->filling.error);
+    else
+        body_file_write(file);
+}
+
+static void on_granted(struct spare_wish *wish, struct body_file *file)
+{
+    struct body *b = CONTAINER_OF(wish, struct body, wish);
+
+    file->moved = on_moved;
+    file->owner = b;
+    begin_filing(b, file);
+    b->moved(b->owner);
+}
+
+static void want_file(struct body *b)
+{
+    struct body_file *file = spares_take(b->spares, on_moved, b);
+
+    b->state = BODY_WANTING;
+    if (file) {
+        begin_filing(b, file);
+    } else {
+        b->wish.granted = on_granted;
+        spares_wish(b->spares, &b->wish);
+    }
+}
+
+bool body_is_stuck(const struct body *b)
+{
+    if (b->state == BODY_FILING)
+        return b->file->state != BODY_FILE_TAKEN && b->file->filling.len >= BODY_FILE_FILL;
+    return b->state == BODY_WANTING;
+}
+
+/* Octets. */
+
+static void put_small(struct body *b, struct slice bytes)
+{
+    buffer_put_slice(&b->small, bytes);
+    if (b->small.error != ERR_OK)
+        fail(b, b->small.error);
+    else if (b->state == BODY_SMALL && b->size > b->limits.large)
+        want_file(b);
+}
+
+static void put_file(struct body *b, struct slice bytes)
+{
+    struct buffer *filling = &b->file->filling;
+
+    buffer_put_slice(filling, bytes);
+    if (filling->error != ERR_OK)
+        fail(b, filling->error);
+    else if (b->file->state == BODY_FILE_TAKEN && filling->len >= BODY_FILE_CHUNK)
+        body_file_write(b->file);
+}
+
+static bool is_8bit(struct slice bytes)
+{
+    struct content content = { 0 };
+
+    content_inspect(&content, bytes);
+    return content.has_8bit;
+}
+
+/* Octets behind the header block. */
+static void put_body(struct body *b, struct slice bytes)
+{
+    b->size += bytes.len;
+    if (!b->is_8bit && b->decoder.content.has_8bit)
+        b->is_8bit = is_8bit(bytes);
+    if (b->state == BODY_FILING)
+        put_file(b, bytes);
+    else
+        put_small(b, bytes);
+}
+
+static void put(struct body *b, struct slice bytes)
+{
+    if (b->state == BODY_HEADER) {
+        bytes = slice_from(bytes, header_scan_feed(&b->header, bytes));
+        if (b->header.state == HEADER_FAILED)
+            fail(b, ERR_NOMEM);
+        else if (b->header.state == HEADER_REFUSED)
+            drop(b);
+        else if (b->header.state == HEADER_COMPLETE)
+            b->state = BODY_SMALL;
+    }
+    if (bytes.len > 0 && b->state != BODY_HEADER && b->state != BODY_DROPPING)
+        put_body(b, bytes);
+}
+
+/* Faults. */
+
+static enum body_fault fault_of(const struct content *content)
+{
+    if (content->has_nul)
+        return BODY_NUL;
+    if (content->has_bare_lf)
+        return BODY_BARE_LF;
+    if (content->has_bare_cr)
+        return BODY_BARE_CR;
+    return content->longest_line > MESSAGE_LINE_MAX ? BODY_LONG_LINE : BODY_SOUND;
+}
+
+/* The run made sound content faulty: goes through it again, octet by octet, for the line. */
+static void find_fault(struct body *b, struct content before, struct slice run)
+{
+    for (size_t i = 0; i < run.len && b->fault == BODY_SOUND; i++) {
+        b->fault_line = before.lines + 1;
+        content_inspect(&before, slice_of(run.data + i, 1));
+        b->fault = fault_of(&before);
+    }
+}
+
+/* The run has been inspected; before: the content as it was ahead of it. */
+static void judge(struct body *b, const struct content *before, struct slice run)
+{
+    if (b->fault != BODY_SOUND)
+        return;
+    if (fault_of(&b->decoder.content) != BODY_SOUND)
+        find_fault(b, *before, run);
+    else if (b->limits.size > 0 && body_content(b) > b->limits.size)
+        b->fault = BODY_TOO_BIG;
+    if (b->fault != BODY_SOUND)
+        drop(b);
+}
+
+size_t body_take_data(struct body *b, struct slice input, bool *out_is_end)
+{
+    size_t taken = 0;
+    enum data_answer answer;
+
+    do {
+        struct content before = b->decoder.content;
+        struct slice run;
+        size_t consumed;
+
+        answer = data_decode(&b->decoder, slice_from(input, taken), &run, &consumed);
+        taken += consumed;
+        judge(b, &before, run);
+        put(b, run);
+    } while (answer == DATA_RUN);
+    *out_is_end = answer == DATA_END;
+    if (*out_is_end)
+        body_end(b);
+    return taken;
+}
+
+void body_take_chunk(struct body *b, struct slice bytes)
+{
+    struct content before = b->decoder.content;
+
+    content_inspect(&b->decoder.content, bytes);
+    judge(b, &before, bytes);
+    put(b, bytes);
+}
+
+/* A last line without CRLF gets one (DATA-11); with DATA there is none. */
+static void finish_content(struct body *b)
+{
+    static const struct slice crlf = SLICE_LITERAL("\r\n");
+    uint64_t line = b->decoder.content.lines + 1;
+
+    if (content_finish(&b->decoder.content))
+        return;
+    if (b->fault == BODY_SOUND && fault_of(&b->decoder.content) != BODY_SOUND) {
+        b->fault = fault_of(&b->decoder.content);
+        b->fault_line = line;
+        drop(b);
+    }
+    if (b->state != BODY_HEADER)
+        put(b, crlf);
+}
+
+void body_end(struct body *b)
+{
+    if (b->decoder.state != DATA_ENDED)
+        finish_content(b);
+    header_scan_end(&b->header);
+    if (b->header.state == HEADER_FAILED)
+        fail(b, ERR_NOMEM);
+    else if (b->header.state == HEADER_REFUSED)
+        drop(b);
+    if (b->state == BODY_HEADER || b->state == BODY_SMALL)
+        b->state = BODY_DONE;
+}
+
+void body_sync(struct body *b)
+{
+    assert(b->state == BODY_FILING && b->file->state == BODY_FILE_TAKEN);
+    b->state = BODY_SYNCING;
+    body_file_sync(b->file);
+}

@@ -1,0 +1,89 @@
+/* gate/body.h: the content of one message on its way in: split into header block and body,
+ * inspected octet by octet, kept in memory while it is small and in a body file when it is large.
+ * Never blocks and never holds more than a bounded amount: whoever feeds it stops when it is stuck.
+ */
+#ifndef GATE_BODY_H
+#define GATE_BODY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "gate/spares.h"
+#include "message/header.h"
+#include "smtp/data.h"
+
+/* What is wrong with the octets, as the first such thing in the content. */
+enum body_fault {
+    BODY_SOUND,
+    BODY_BARE_CR, /* DATA-4, DATA-15 */
+    BODY_BARE_LF,
+    BODY_NUL,       /* DATA-8 */
+    BODY_LONG_LINE, /* DATA-9 */
+    BODY_TOO_BIG,   /* DATA-10, EXT-CHUNKING-7 */
+};
+
+enum body_state {
+    BODY_CLOSED,   /* zeroed, or cleared */
+    BODY_HEADER,   /* the header block is not complete */
+    BODY_SMALL,    /* what follows it fits in memory so far */
+    BODY_WANTING,  /* it does not, and there is no file yet */
+    BODY_FILING,   /* it goes into a file */
+    BODY_SYNCING,  /* it is whole; the file is being synced */
+    BODY_DROPPING, /* refused already: octets are only counted */
+    BODY_DONE,
+};
+
+struct body_limits {
+    uint64_t size;  /* octets of content; 0: no limit */
+    uint64_t large; /* octets of body that stay in memory */
+};
+
+/* Embedded in a transaction. */
+struct body {
+    enum body_state state;
+    struct spares *spares;
+    struct body_limits limits;
+    void (*moved)(void *owner); /* it was stuck and is no longer, or its file is synced */
+    void *owner;
+
+    struct header_scan header;
+    struct data_decoder decoder; /* its part `content` has seen everything, BDAT included */
+    struct buffer small;
+    struct body_file *file;
+    struct spare_wish wish;
+    uint64_t size; /* octets behind the header block */
+    bool is_8bit;  /* among them */
+    enum body_fault fault;
+    uint64_t fault_line; /* from 1 */
+    enum err error;      /* the world's fault: no memory, or the disk */
+};
+
+/* spares is borrowed; moved is called from the loop only. */
+void body_open(struct body *body, struct spares *spares, const struct body_limits *limits,
+    void (*moved)(void *owner), void *owner);
+/* Forgets all, and gives its file back. Harmless on a closed one. */
+void body_clear(struct body *body);
+
+/* DATA: takes content from the front of the input, up to its end. Returns the octets taken;
+ * *out_is_end says that CRLF.CRLF was among them, and body_end was called. */
+size_t body_take_data(struct body *body, struct slice input, bool *out_is_end);
+/* BDAT: all of the bytes are content (EXT-CHUNKING-5). */
+void body_take_chunk(struct body *body, struct slice bytes);
+/* The content is whole (BDAT LAST; done by body_take_data for DATA). */
+void body_end(struct body *body);
+/* No more content now: `moved` will say when. */
+bool body_is_stuck(const struct body *body);
+/* Its disk or its file is too late: it fails with ERR_TIMEOUT, and takes (and drops) the rest. */
+void body_give_up(struct body *body);
+/* After body_end, for a body with a file: has it synced; `moved` says when it is done or failed. */
+void body_sync(struct body *body);
+
+/* Octets of content so far. */
+static inline uint64_t body_content(const struct body *body)
+{
+    return body->decoder.content.octets;
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* gate/command.h: every command's handler, and what goes on after a wait. The table that names them
+ * is in dispatch.c; nobody else calls a handler. */
+#ifndef GATE_COMMAND_H
+#define GATE_COMMAND_H
+
+#include "base/slice.h"
+#include "gate/answer.h"
+#include "ipc/messages.h"
+#include "smtp/reply.h"
+
+struct session;
+
+/* argument: what follows the verb, without white space at its ends. It lives until the handler
+ * returns, and handlers that wait copy what they need. All that the table asks for (phase, TLS,
+ * login, no argument) holds when a handler is called. */
+typedef enum answer command_fn(struct session *session, struct slice argument);
+/* A command that was not let through to its handler: says the reply, after what else the protocol
+ * wants. */
+typedef enum answer command_refused_fn(
+    struct session *session, struct slice argument, enum reply_id reply);
+
+/* command_hello.c */
+command_fn command_ehlo, command_helo, command_starttls;
+/* command_auth.c */
+command_fn command_auth;
+/* command_mail.c */
+command_fn command_mail, command_rcpt;
+/* command_data.c */
+command_fn command_data, command_bdat;
+command_refused_fn command_bdat_refused;
+/* command_small.c */
+command_fn command_rset, command_noop, command_vrfy, command_expn, command_help, command_quit;
+
+/* Readers of input that is no command: they take from the front of the stream's input what is
+ * there. An answer line of an AUTH exchange, content up to its end, the octets of a chunk. */
+enum answer auth_read(struct session *session);
+enum answer data_read(struct session *session);
+enum answer chunk_read(struct session *session);
+
+/* What the vault says in an exchange (WAIT_AUTH is over). */
+enum answer auth_challenged(struct session *session, struct slice challenge);
+enum answer auth_finished(struct session *session, const struct msg_auth_done *done);
+enum answer auth_lost(struct session *session);
+/* Wipes and forgets the exchange, if there is one. */
+void auth_forget(struct session *session);
+
+/* The disk took what it was given, or did not in time (WAIT_BODY is over). */
+enum answer body_moved(struct session *session);
+enum answer body_is_late(struct session *session);
+
+#endif

@@ -1,0 +1,194 @@
+/* gate/command_data.c: DATA and BDAT: content, and what a refused BDAT brings with it. */
+#include "gate/accept.h"
+#include "gate/command.h"
+#include "gate/gate.h"
+#include "gate/session.h"
+#include "gate/transaction.h"
+
+enum { SPARE_MS = BLANK_MS, FILE_MS = 60000 };
+
+/* The body of the session's transaction moved; it may be that somebody waits for that. */
+static void on_moved(void *owner)
+{
+    struct session *s = owner;
+
+    if (s->wait != WAIT_BODY || body_is_stuck(&s->transaction->body))
+        return;
+    session_woken(s, WAIT_BODY);
+    session_settle(s, body_moved(s));
+}
+
+static void open_body(struct session *s)
+{
+    const struct conf *conf = s->snapshot->conf;
+    struct body_limits limits = {
+        .size = conf->limits.message_size,
+        .large = conf->spool.large_message,
+    };
+
+    if (s->transaction->body.state == BODY_CLOSED)
+        body_open(&s->transaction->body, &s->gate->commit.spares, &limits, on_moved, s);
+}
+
+static enum answer wait_for_body(struct session *s)
+{
+    session_wait(s, WAIT_BODY, s->transaction->body.state == BODY_WANTING ? SPARE_MS : FILE_MS);
+    return ANSWER_WAIT;
+}
+
+enum answer body_moved(struct session *s)
+{
+    if (s->phase == PHASE_COMMIT)
+        return accept_go_on(s);
+    return s->phase == PHASE_CHUNK ? chunk_read(s) : data_read(s);
+}
+
+enum answer body_is_late(struct session *s)
+{
+    body_give_up(&s->transaction->body);
+    return body_moved(s);
+}
+
+/* Why there can be no content yet; REPLY_GREETING when there can (CMD-10). */
+static enum reply_id objection(const struct transaction *t)
+{
+    if (t->recipient_count > 0)
+        return REPLY_GREETING;
+    return t->tried > 0 ? REPLY_NO_VALID_RECIPIENTS : REPLY_RCPT_FIRST;
+}
+
+enum answer command_data(struct session *s, struct slice argument)
+{
+    enum reply_id reply = objection(s->transaction);
+
+    (void)argument;
+    if (reply) {
+        session_say(s, reply);
+        return ANSWER_REPLY;
+    }
+    open_body(s);
+    session_move(s, PHASE_DATA);
+    session_say(s, REPLY_DATA_READY);
+    return ANSWER_REPLY;
+}
+
+enum answer data_read(struct session *s)
+{
+    struct body *body = &s->transaction->body;
+    bool is_end;
+
+    session_consume(s, body_take_data(body, stream_input(s->stream), &is_end));
+    if (is_end)
+        return accept_message(s);
+    return body_is_stuck(body) ? wait_for_body(s) : ANSWER_MORE;
+}
+
+/* Chunks. */
+
+static enum answer begin_chunk(struct session *s, struct chunk chunk)
+{
+    s->chunk = chunk;
+    session_move(s, PHASE_CHUNK);
+    return chunk_read(s);
+}
+
+/* Its octets are read and dropped before the reply (EXT-CHUNKING-3). Inside a transaction nothing
+ * but RSET helps then: the message has a hole. */
+static enum answer refuse_chunk(struct session *s, const struct bdat *bdat, enum reply_id reply)
+{
+    struct chunk chunk = { .left = bdat->size, .is_refused = true, .reply = reply };
+
+    chunk.after = phase_in(s->phase, PHASES_TRANSACTION) ? PHASE_SPOILT : s->phase;
+    transaction_free(&s->transaction);
+    return begin_chunk(s, chunk);
+}
+
+/* The stream behind the command is lost with its size (EXT-CHUNKING-6). */
+static enum answer lose_chunk(struct session *s, enum reply_id reply)
+{
+    session_say(s, reply);
+    session_say(s, REPLY_CHUNK_LOST);
+    return ANSWER_CLOSE;
+}
+
+enum answer command_bdat_refused(struct session *s, struct slice argument, enum reply_id reply)
+{
+    struct bdat bdat;
+
+    switch (bdat_parse(argument, &bdat)) {
+    case BDAT_LOST:
+        return lose_chunk(s, reply);
+    case BDAT_SYNTAX:
+        session_say(s, reply);
+        return ANSWER_REPLY;
+    default:
+        return refuse_chunk(s, &bdat, reply);
+    }
+}
+
+static bool is_too_big(const struct session *s, const struct bdat *bdat)
+{
+    uint64_t most = s->snapshot->conf->limits.message_size;
+
+    return most > 0 && body_content(&s->transaction->body) + bdat->size > most;
+}
+
+static enum answer take_chunk(struct session *s, const struct bdat *bdat)
+{
+    enum reply_id reply = objection(s->transaction);
+
+    if (reply)
+        return refuse_chunk(s, bdat, reply);
+    if (is_too_big(s, bdat))
+        return refuse_chunk(s, bdat, REPLY_TOO_BIG); /* EXT-CHUNKING-7 */
+    open_body(s);
+    return begin_chunk(
+        s, (struct chunk){ .left = bdat->size, .size = bdat->size, .last = bdat->last });
+}
+
+enum answer command_bdat(struct session *s, struct slice argument)
+{
+    struct bdat bdat;
+
+    switch (bdat_parse(argument, &bdat)) {
+    case BDAT_LOST:
+        return lose_chunk(s, REPLY_CHUNK_SIZE);
+    case BDAT_SYNTAX:
+        session_say(s, REPLY_CHUNK_SIZE);
+        return ANSWER_REPLY;
+    case BDAT_OPTION:
+        return refuse_chunk(s, &bdat, REPLY_BAD_ARGUMENT);
+    default:
+        return take_chunk(s, &bdat);
+    }
+}
+
+static enum answer end_chunk(struct session *s)
+{
+    if (s->chunk.is_refused) {
+        session_move(s, s->chunk.after);
+        session_say(s, s->chunk.reply);
+        return ANSWER_REPLY;
+    }
+    if (s->chunk.last) {
+        body_end(&s->transaction->body);
+        return accept_message(s);
+    }
+    session_move(s, PHASE_CHUNKS);
+    session_sayf(s, REPLY_CHUNK_OK, "%llu octets received", (unsigned long long)s->chunk.size);
+    return ANSWER_REPLY;
+}
+
+enum answer chunk_read(struct session *s)
+{
+    struct slice bytes = slice_first(stream_input(s->stream), s->chunk.left);
+
+    if (!s->chunk.is_refused) {
+        if (body_is_stuck(&s->transaction->body))
+            return wait_for_body(s);
+        body_take_chunk(&s->transaction->body, bytes);
+    }
+    s->chunk.left -= bytes.len;
+    session_consume(s, bytes.len);
+    return s->chunk.left > 0 ? ANSWER_MORE : end_chunk(s);
+}

@@ -1,0 +1,241 @@
+/* gate/command_mail.c: MAIL and RCPT: each a short story of checks, from what needs nobody to what
+ * another room has to say. Whatever is not decided yet waits in the transaction. */
+#include "gate/command.h"
+#include "gate/gate.h"
+#include "gate/report.h"
+#include "gate/session.h"
+#include "gate/transaction.h"
+#include "policy/rights.h"
+#include "policy/route.h"
+#include "smtp/envelope.h"
+
+enum { DOMAIN_OCTETS = 512 };
+
+static enum answer say(struct session *s, enum reply_id reply)
+{
+    session_say(s, reply);
+    return ANSWER_REPLY;
+}
+
+static enum answer refuse_syntax(struct session *s, const struct envelope_error *error)
+{
+    envelope_error_write(session_words(s, error->reply), error);
+    return ANSWER_REPLY;
+}
+
+/* The domain as DNS and the tables of routes know it; the empty slice when it has none such. In the
+ * scratch arena. */
+static struct slice ascii_domain(struct session *s, const struct address *address)
+{
+    struct slice domain = { 0 };
+    struct buffer text;
+
+    buffer_init(&text, DOMAIN_OCTETS);
+    if (!domain_to_ascii(&text, address->domain) || text.error ||
+        !arena_copy(&s->gate->scratch, buffer_slice(&text), &domain))
+        domain = (struct slice){ 0 };
+    buffer_clear(&text);
+    return domain;
+}
+
+/* MAIL. */
+
+/* The sender is not taken: nothing of it stays. */
+static enum answer refuse_sender(struct session *s, enum reply_id reply)
+{
+    transaction_free(&s->transaction);
+    return say(s, reply);
+}
+
+static enum answer take_sender(struct session *s)
+{
+    session_move(s, PHASE_MAIL);
+    session_sayf(s, REPLY_SENDER_OK, "<%.*s> Sender ok", SLICE_ARGS(s->transaction->sender));
+    return ANSWER_REPLY;
+}
+
+/* OPS-7: what is not known is let through, what is known to be wrong is not. */
+static enum answer sender_domain_known(struct session *s, enum domain_verdict verdict)
+{
+    static const enum reply_id replies[] = {
+        [DOMAIN_MISSING] = REPLY_SENDER_DOMAIN,
+        [DOMAIN_NULL_MX] = REPLY_SENDER_NULL_MX,
+        [DOMAIN_TEMPORARY] = REPLY_SENDER_DNS,
+        [DOMAIN_SILENT] = REPLY_GREETING,
+    };
+
+    if (verdict == DOMAIN_SILENT)
+        report_unchecked(s, s->transaction->sender);
+    return replies[verdict] ? refuse_sender(s, replies[verdict]) : take_sender(s);
+}
+
+/* Our own domains are not asked about, nor those whose mail goes a way that needs no DNS. */
+static enum answer check_sender_domain(struct session *s)
+{
+    const struct conf *conf = s->snapshot->conf;
+    struct slice domain = ascii_domain(s, &s->transaction->candidate);
+    struct route_choice choice;
+
+    if (domain.len == 0 || conf_domain_find(conf, domain) || !route_choose(conf, domain, &choice) ||
+        !choice.ask_dns)
+        return take_sender(s);
+    return ask_domain(s, domain, sender_domain_known);
+}
+
+static enum answer rights_known(struct session *s, enum rights_word word)
+{
+    static const enum reply_id replies[] = {
+        [RIGHTS_WORD_YES] = REPLY_GREETING,
+        [RIGHTS_WORD_NO] = REPLY_SENDER_FORBIDDEN,
+        [RIGHTS_WORD_NONE] = REPLY_INTERNAL,
+    };
+
+    return replies[word] ? refuse_sender(s, replies[word]) : check_sender_domain(s);
+}
+
+static enum answer check_sender_rights(struct session *s)
+{
+    switch (rights_check(session_grant(s), s->transaction->sender)) {
+    case RIGHTS_ALLOWED:
+        return check_sender_domain(s);
+    case RIGHTS_ASK:
+        return ask_rights(s, s->transaction->sender, rights_known);
+    default:
+        return refuse_sender(s, REPLY_SENDER_FORBIDDEN);
+    }
+}
+
+/* What can be said of the sender without asking anybody; REPLY_GREETING when nothing is wrong. */
+static enum reply_id sender_objection(const struct session *s, const struct mail_command *mail)
+{
+    const struct conf *conf = s->snapshot->conf;
+    enum address_kind kind = mail->path.address.kind;
+    uint64_t most = conf->limits.message_size;
+
+    if (!session_grant(s)->may_submit)
+        return REPLY_ACCOUNT_FORBIDDEN; /* SUB-3.3-4 */
+    if (most > 0 && mail->parameters.size > most)
+        return REPLY_TOO_BIG; /* EXT-SIZE-2 */
+    if (kind == ADDRESS_BARE || kind == ADDRESS_SINGLE_LABEL)
+        return REPLY_SENDER_UNQUALIFIED; /* SUB-4.2-1 */
+    if (kind == ADDRESS_LITERAL && !conf->allow_address_literals)
+        return REPLY_SENDER_LITERAL;                                       /* SUB-4.2-7 */
+    return s->gate->commit.is_disk_full ? REPLY_NO_SPACE : REPLY_GREETING; /* DATA-16 */
+}
+
+static bool open_transaction(struct session *s, const struct mail_command *mail)
+{
+    s->transaction = transaction_new(s->snapshot->conf->limits.recipients);
+    if (!s->transaction)
+        return false;
+    s->transaction->parameters = mail->parameters;
+    s->transaction->parameters.auth = (struct address){ 0 }; /* not believed, not kept (AUTH-22) */
+    return transaction_set_sender(s->transaction, &mail->path.address) == ERR_OK &&
+           address_copy(&s->transaction->arena, &mail->path.address, &s->transaction->candidate);
+}
+
+enum answer command_mail(struct session *s, struct slice argument)
+{
+    const struct conf *conf = s->snapshot->conf;
+    struct mail_command mail;
+    struct envelope_error error;
+    enum reply_id reply;
+
+    if (conf->limits.mails_per_session > 0 && s->conduct.mails >= conf->limits.mails_per_session) {
+        session_say(s, REPLY_TOO_MANY_MAILS); /* EXT-LIMITS-2 */
+        return ANSWER_CLOSE;
+    }
+    s->conduct.mails++;
+    if (!mail_command_parse(
+            &s->gate->scratch, argument, s->offered, conf->strict_envelope, &mail, &error))
+        return refuse_syntax(s, &error);
+    if (mail.path.is_spaced)
+        report_spaced(s); /* D-25 */
+    reply = sender_objection(s, &mail);
+    if (reply)
+        return say(s, reply);
+    if (!open_transaction(s, &mail))
+        return refuse_sender(s, REPLY_INTERNAL);
+    return check_sender_rights(s);
+}
+
+/* RCPT. */
+
+static enum answer take_recipient(struct session *s)
+{
+    struct transaction *t = s->transaction;
+
+    if (transaction_add_recipient(t, &t->candidate) != ERR_OK)
+        return say(s, REPLY_INTERNAL);
+    if (s->phase == PHASE_MAIL)
+        session_move(s, PHASE_RCPT);
+    session_sayf(s, REPLY_RECIPIENT_OK, "<%.*s@%.*s> Recipient ok", SLICE_ARGS(t->candidate.local),
+        SLICE_ARGS(t->candidate.domain));
+    return ANSWER_REPLY;
+}
+
+static enum answer recipient_domain_known(struct session *s, enum domain_verdict verdict)
+{
+    static const enum reply_id replies[] = {
+        [DOMAIN_MISSING] = REPLY_RECIPIENT_DOMAIN,
+        [DOMAIN_NULL_MX] = REPLY_RECIPIENT_NULL_MX,
+        [DOMAIN_SILENT] = REPLY_GREETING, /* SUB-4.2-6: trouble with DNS is the queue's */
+    };
+
+    return replies[verdict] ? say(s, replies[verdict]) : take_recipient(s);
+}
+
+static enum answer check_recipient_domain(struct session *s)
+{
+    struct slice domain = ascii_domain(s, &s->transaction->candidate);
+    struct route_choice choice;
+
+    if (domain.len == 0 || !route_choose(s->snapshot->conf, domain, &choice))
+        return say(s, REPLY_RECIPIENT_FORBIDDEN);
+    return choice.ask_dns ? ask_domain(s, domain, recipient_domain_known) : take_recipient(s);
+}
+
+/* <postmaster> without a domain is the one bare name there is (SUB-6.4-2). */
+static enum reply_id recipient_objection(const struct session *s, const struct address *address)
+{
+    if (address->kind == ADDRESS_BARE && address_is_postmaster(address))
+        return REPLY_GREETING;
+    if (address->kind == ADDRESS_BARE || address->kind == ADDRESS_SINGLE_LABEL)
+        return REPLY_RECIPIENT_UNQUALIFIED;
+    if (address->kind == ADDRESS_LITERAL && !s->snapshot->conf->allow_address_literals)
+        return REPLY_RECIPIENT_LITERAL;
+    return REPLY_GREETING;
+}
+
+static bool keep_candidate(struct session *s, const struct address *address)
+{
+    struct transaction *t = s->transaction;
+
+    if (address->kind == ADDRESS_BARE)
+        address = &s->snapshot->postmaster;
+    return address_copy(&t->arena, address, &t->candidate);
+}
+
+enum answer command_rcpt(struct session *s, struct slice argument)
+{
+    const struct conf *conf = s->snapshot->conf;
+    struct transaction *t = s->transaction;
+    struct rcpt_command rcpt;
+    struct envelope_error error;
+    enum reply_id reply;
+
+    if (t->tried >= conf->limits.recipients)
+        return say(s, REPLY_TOO_MANY_RECIPIENTS); /* CMD-27, EXT-LIMITS-2 */
+    t->tried++;
+    if (!rcpt_command_parse(&s->gate->scratch, argument, s->offered, conf->strict_envelope,
+            t->parameters.smtputf8, &rcpt, &error))
+        return refuse_syntax(s, &error);
+    if (rcpt.path.is_spaced)
+        report_spaced(s);
+    reply = recipient_objection(s, &rcpt.path.address);
+    if (reply)
+        return say(s, reply);
+    if (!keep_candidate(s, &rcpt.path.address))
+        return say(s, REPLY_INTERNAL);
+    return check_recipient_domain(s);
+}

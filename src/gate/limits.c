@@ -1,0 +1,100 @@
+/* gate/limits.c: a client's share. The counts of connections lie in memory that all gates share;
+ * those of lines are the gate's own, which takes its part of what a client may have. */
+#include "gate/limits.h"
+
+#include "base/map.h"
+
+enum err limits_open(struct limits *limits, int fd, unsigned gate)
+{
+    struct counters *counters;
+    enum err code = counters_open(fd, &counters);
+
+    if (code)
+        return code;
+    if (gate >= counters_gates(counters)) {
+        counters_free(&counters);
+        return ERR_INVALID;
+    }
+    counters_free(&limits->counters);
+    limits->counters = counters;
+    limits->gate = gate;
+    counters_wipe(counters, gate);
+    return ERR_OK;
+}
+
+void limits_clear(struct limits *limits)
+{
+    counters_free(&limits->counters);
+}
+
+struct slice limits_client(const struct peer *peer)
+{
+    static const struct slice local = SLICE_LITERAL("local");
+
+    switch (peer->family) {
+    case PEER_IPV4:
+        return slice_of(peer->octets, 4);
+    case PEER_IPV6:
+        return slice_of(peer->octets, 8);
+    default:
+        return local;
+    }
+}
+
+static bool above(uint64_t count, uint64_t most)
+{
+    return most > 0 && count > most;
+}
+
+/* Counts itself first, so that two gates that admit at the same time both see both. */
+enum admission limits_enter(
+    struct limits *limits, const struct conf_limits *conf, const struct peer *peer)
+{
+    struct slice client = limits_client(peer);
+    struct counters_sum sum;
+
+    counters_enter(limits->counters, limits->gate, client);
+    sum = counters_read(limits->counters, client);
+    if (!above(sum.total, conf->connections) && !above(sum.client, conf->connections_per_client))
+        return ADMISSION_GRANTED;
+    counters_leave(limits->counters, limits->gate, client);
+    return above(sum.client, conf->connections_per_client) ? ADMISSION_CLIENT_FULL : ADMISSION_FULL;
+}
+
+void limits_leave(struct limits *limits, const struct peer *peer)
+{
+    counters_leave(limits->counters, limits->gate, limits_client(peer));
+}
+
+static struct limits_lines *lines_of(struct limits *limits, const struct peer *peer, int64_t minute)
+{
+    struct slice client = limits_client(peer);
+    struct limits_lines *lines = &limits->lines[map_hash(client.data, client.len) % LOG_CELLS];
+
+    if (lines->minute != minute)
+        *lines = (struct limits_lines){ .minute = minute };
+    return lines;
+}
+
+bool limits_may_log(
+    struct limits *limits, const struct peer *peer, int64_t wall, uint32_t *session_lines)
+{
+    struct limits_lines *lines = lines_of(limits, peer, wall / 60);
+    uint32_t share = LOG_LINES_PER_CLIENT / counters_gates(limits->counters);
+
+    if (*session_lines < LOG_LINES_PER_SESSION && lines->lines < (share > 0 ? share : 1)) {
+        (*session_lines)++;
+        lines->lines++;
+        return true;
+    }
+    limits->suppressed++;
+    return false;
+}
+
+uint64_t limits_take_suppressed(struct limits *limits)
+{
+    uint64_t suppressed = limits->suppressed;
+
+    limits->suppressed = 0;
+    return suppressed;
+}

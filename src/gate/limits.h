@@ -1,0 +1,60 @@
+/* gate/limits.h: what one client may take from all the others: connections, and lines in the log.
+ * LSN-8, SUB-5.2-3. */
+#ifndef GATE_LIMITS_H
+#define GATE_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/macros.h"
+#include "base/slice.h"
+#include "conf/conf.h"
+#include "ipc/counters.h"
+#include "net/peer.h"
+
+enum {
+    LOG_LINES_PER_SESSION = 20,
+    LOG_LINES_PER_CLIENT = 100, /* in a minute, over all gates */
+    LOG_CELLS = 4096,
+};
+
+/* Lines about the clients whose hash leads here, in that minute. */
+struct limits_lines {
+    int64_t minute;
+    uint32_t lines;
+};
+
+/* Embedded in the gate. */
+struct limits {
+    struct counters *counters;
+    unsigned gate;
+    int64_t minute;      /* of the latest line */
+    uint64_t suppressed; /* lines not written since that was last told */
+    struct limits_lines lines[LOG_CELLS];
+};
+
+enum admission { ADMISSION_GRANTED, ADMISSION_FULL, ADMISSION_CLIENT_FULL };
+
+/* fd: the counters' shared memory; stays the caller's. gate: our column, which is wiped.
+ * ERR_INVALID when it is no such memory or has no such column, ERR_NOMEM. */
+MUST_CHECK enum err limits_open(struct limits *limits, int fd, unsigned gate);
+void limits_clear(struct limits *limits);
+
+/* A connection comes. GRANTED wants a limits_leave later, the others nothing. */
+enum admission limits_enter(
+    struct limits *limits, const struct conf_limits *conf, const struct peer *peer);
+void limits_leave(struct limits *limits, const struct peer *peer);
+
+/* May another line about this client be written at this time (seconds)? session_lines: how many its
+ * session has had, counted up here. False counts as suppressed. */
+bool limits_may_log(
+    struct limits *limits, const struct peer *peer, int64_t wall, uint32_t *session_lines);
+/* Lines suppressed since the last call. */
+uint64_t limits_take_suppressed(struct limits *limits);
+
+/* The octets by which a client is counted: the address, of IPv6 the network (64 bits), since a
+ * client usually has all of those. They lie in the peer. */
+struct slice limits_client(const struct peer *peer);
+
+#endif

@@ -1,0 +1,119 @@
+/* gate/snapshot.c: a configuration in force, shared by the sessions that began under it. */
+#include "gate/snapshot.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "policy/rights.h"
+#include "smtp/extension.h"
+
+enum { CERTIFICATES_OCTETS = 64 << 20, SNAPSHOT_OCTETS = 16 << 20 };
+
+void certificates_init(struct certificates *certificates)
+{
+    arena_init(&certificates->arena, CERTIFICATES_OCTETS);
+    certificates->count = 0;
+}
+
+void certificates_clear(struct certificates *certificates)
+{
+    arena_clear(&certificates->arena);
+    certificates->count = 0;
+}
+
+enum err certificates_add(struct certificates *certificates, uint32_t index, struct slice chain)
+{
+    struct tls_identity *identity = &certificates->identities[certificates->count];
+
+    if (certificates->count == CERTIFICATES_MAX)
+        return ERR_LIMIT;
+    if (!arena_copy(&certificates->arena, chain, &identity->chain_pem))
+        return ERR_NOMEM;
+    identity->key = index;
+    certificates->count++;
+    return ERR_OK;
+}
+
+static enum err start_tls(
+    struct snapshot *snapshot, const struct certificates *certificates, struct tls_signer *signer)
+{
+    char why[TLS_WHY];
+    enum err code;
+
+    if (certificates->count == 0)
+        return ERR_OK;
+    code =
+        tls_server_new(signer, certificates->identities, certificates->count, &snapshot->tls, why);
+    if (code == ERR_INVALID)
+        log_event(LOG_ERROR, NULL, "certificate refused", log_text("why", why));
+    return code;
+}
+
+static enum err find_postmaster(struct snapshot *snapshot)
+{
+    size_t at;
+    enum address_fault fault =
+        mailbox_parse(&snapshot->arena, snapshot->conf->postmaster, &snapshot->postmaster, &at);
+
+    if (fault == ADDRESS_OK)
+        return ERR_OK;
+    log_event(LOG_ERROR, NULL, "postmaster is no address",
+        log_slice("postmaster", snapshot->conf->postmaster),
+        log_text("why", address_fault_text(fault)));
+    return ERR_INVALID;
+}
+
+static enum err fill(struct snapshot *snapshot, struct slice conf,
+    const struct certificates *certificates, struct tls_signer *signer)
+{
+    enum err code = conf_unpack(conf, &snapshot->arena, &snapshot->conf);
+
+    if (code)
+        return code;
+    if (!rights_trusted(snapshot->conf, &snapshot->arena, &snapshot->trusted))
+        return ERR_NOMEM;
+    code = find_postmaster(snapshot);
+    if (code)
+        return code;
+    if (snapshot->conf->users.kind.len > 0)
+        snapshot->mechanisms = MECHANISM_BIT(MECHANISM_SCRAM_SHA_256) |
+                               MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN);
+    return start_tls(snapshot, certificates, signer);
+}
+
+enum err snapshot_new(struct slice conf, const struct certificates *certificates,
+    struct tls_signer *signer, struct snapshot **out_snapshot)
+{
+    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+    enum err code;
+
+    if (!snapshot)
+        return ERR_NOMEM;
+    snapshot->holds = 1;
+    arena_init(&snapshot->arena, SNAPSHOT_OCTETS);
+    code = fill(snapshot, conf, certificates, signer);
+    if (code) {
+        snapshot_release(&snapshot);
+        return code;
+    }
+    *out_snapshot = snapshot;
+    return ERR_OK;
+}
+
+struct snapshot *snapshot_hold(struct snapshot *snapshot)
+{
+    snapshot->holds++;
+    return snapshot;
+}
+
+void snapshot_release(struct snapshot **snapshot)
+{
+    struct snapshot *s = *snapshot;
+
+    *snapshot = NULL;
+    if (!s || --s->holds > 0)
+        return;
+    tls_server_free(&s->tls);
+    arena_clear(&s->arena);
+    free(s);
+}

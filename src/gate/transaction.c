@@ -1,0 +1,124 @@
+/* gate/transaction.c: the envelope under construction. */
+#include "gate/transaction.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "gate/commit.h"
+
+enum {
+    ARENA_BASE = 32 << 10,
+    ARENA_PER_RECIPIENT =
+        2048, /* address, key and map entry at their longest, and the list's growth */
+    RECIPIENTS_FIRST = 8,
+    MAILBOX_TEXT_MAX = ENVELOPE_ADDRESS_MAX,
+};
+
+struct transaction_mailbox {
+    UT_hash_handle hh;
+};
+
+struct transaction *transaction_new(size_t recipients)
+{
+    struct transaction *t = calloc(1, sizeof *t);
+
+    if (t)
+        arena_init(&t->arena, ARENA_BASE + recipients * ARENA_PER_RECIPIENT);
+    return t;
+}
+
+void transaction_free(struct transaction **transaction)
+{
+    struct transaction *t = *transaction;
+
+    *transaction = NULL;
+    if (!t)
+        return;
+    HASH_CLEAR(hh, t->mailboxes);
+    body_clear(&t->body);
+    entry_free(&t->entry);
+    arena_clear(&t->arena);
+    free(t);
+}
+
+/* Writes with the writer, and keeps the text. */
+static enum err keep_text(struct transaction *t, struct buffer *written, struct slice *out_text)
+{
+    bool is_kept =
+        written->error == ERR_OK && arena_copy(&t->arena, buffer_slice(written), out_text);
+
+    buffer_clear(written);
+    return is_kept ? ERR_OK : ERR_NOMEM;
+}
+
+enum err transaction_set_sender(struct transaction *t, const struct address *sender)
+{
+    struct buffer text;
+
+    buffer_init(&text, MAILBOX_TEXT_MAX);
+    address_write(&text, sender);
+    t->sender_utf8 = sender->non_ascii;
+    return keep_text(t, &text, &t->sender);
+}
+
+/* Equal for equal addresses: the local part as it is, the domain in one form. */
+static enum err make_key(
+    struct transaction *t, const struct address *address, struct slice *out_key)
+{
+    struct buffer text;
+
+    buffer_init(&text, MAILBOX_TEXT_MAX * 2);
+    buffer_put_slice(&text, address->local);
+    buffer_put_char(&text, '@');
+    if (!domain_to_ascii(&text, address->domain))
+        buffer_put_slice(&text, address->domain);
+    return keep_text(t, &text, out_key);
+}
+
+static enum err make_room(struct transaction *t)
+{
+    size_t room = t->recipient_room ? t->recipient_room * 2 : RECIPIENTS_FIRST;
+    struct envelope_recipient *list;
+
+    if (t->recipient_count < t->recipient_room)
+        return ERR_OK;
+    list = arena_array(&t->arena, room, sizeof *list);
+    if (!list)
+        return ERR_NOMEM;
+    if (t->recipient_count > 0)
+        memcpy(list, t->recipients, t->recipient_count * sizeof *list);
+    t->recipients = list;
+    t->recipient_room = room;
+    return ERR_OK;
+}
+
+static enum err append(struct transaction *t, const struct address *address, struct slice key)
+{
+    struct transaction_mailbox *mailbox = arena_alloc(&t->arena, sizeof *mailbox);
+    struct envelope_recipient recipient = { .flags = address->non_ascii ? MAILBOX_UTF8 : 0 };
+    struct buffer text;
+    enum err code = mailbox ? make_room(t) : ERR_NOMEM;
+
+    if (code)
+        return code;
+    buffer_init(&text, MAILBOX_TEXT_MAX);
+    address_write(&text, address);
+    code = keep_text(t, &text, &recipient.address);
+    if (code)
+        return code;
+    t->recipients[t->recipient_count++] = recipient;
+    HASH_ADD_KEYPTR(hh, t->mailboxes, key.data, key.len, mailbox);
+    return ERR_OK;
+}
+
+enum err transaction_add_recipient(struct transaction *t, const struct address *address)
+{
+    struct transaction_mailbox *known;
+    struct slice key;
+    enum err code = make_key(t, address, &key);
+
+    if (code)
+        return code;
+    HASH_FIND(hh, t->mailboxes, key.data, key.len, known);
+    return known ? ERR_OK : append(t, address, key);
+}

@@ -1,0 +1,50 @@
+/* gate/transaction.h: one mail transaction, from MAIL until the message is kept, refused or given
+ * up. Owned by its session; freed as a whole. */
+#ifndef GATE_TRANSACTION_H
+#define GATE_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/macros.h"
+#include "gate/body.h"
+#include "smtp/address.h"
+#include "smtp/parameters.h"
+#include "spool/envelope.h"
+
+struct entry;
+struct session;
+struct transaction_mailbox;
+
+struct transaction {
+    struct arena arena;  /* all texts; capped by the number of recipients */
+    struct slice sender; /* canonical mailbox text; empty: null reverse-path */
+    bool sender_utf8;
+    struct mail_parameters parameters;
+
+    struct envelope_recipient *recipients;
+    size_t recipient_count;
+    size_t recipient_room;
+    struct transaction_mailbox *mailboxes; /* the same as a map, to find duplicates (CMD-33) */
+    size_t tried;                          /* RCPT commands, good or bad (EXT-LIMITS-2) */
+    struct address candidate;              /* of the RCPT that waits for an answer */
+
+    struct body body;
+    struct entry *entry; /* made at the end of data, while a large body is being synced */
+};
+
+/* recipients: how many it may have at most. NULL without memory. */
+MUST_CHECK struct transaction *transaction_new(size_t recipients);
+/* Nulls the pointer; NULL is harmless. What is on its way to the disk is not taken back. */
+void transaction_free(struct transaction **transaction);
+
+/* The address is kept as text. ERR_NOMEM. */
+MUST_CHECK enum err transaction_set_sender(
+    struct transaction *transaction, const struct address *sender);
+/* A recipient that was given before counts once (CMD-33): ERR_OK too. ERR_NOMEM. */
+MUST_CHECK enum err transaction_add_recipient(
+    struct transaction *transaction, const struct address *recipient);
+
+#endif
