@@ -91,7 +91,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
     }
     if (!set_ticket_ciphers(server, key, iv, cipher, mac, 0))
         return -1;
-    return key == &server->current ? 1 : 2;
+    /* A client of TLS 1.3 uses a ticket once, so it needs a new one each time (RFC 8446 appendix C.4). */
+    return key == &server->current && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 static SSL_CTX *context_new(struct tls_server *server)
