@@ -1,0 +1,102 @@
+/* ctl/commands.c: the table of commands and the way from the command line to one of them. */
+#include "ctl/command.h"
+
+#include <stdarg.h>
+#include <sysexits.h>
+
+#include "ctl/show.h"
+
+#define SELECTION      "ID | --user ADDRESS | --domain DOMAIN | --all"
+#define SELECT_OPTIONS (CTL_USER | CTL_DOMAIN | CTL_ALL)
+
+const struct command commands[] = {
+    { "user add", "ADDRESS [--sender PATTERN]...", "add a user; the password is asked for", 1, 1,
+        CTL_SENDER, true, command_user_add },
+    { "user list", "", "show all users", 0, 0, 0, true, command_user_list },
+    { "user passwd", "ADDRESS", "set a new password", 1, 1, 0, true, command_user_passwd },
+    { "user disable", "ADDRESS", "refuse logins from now on", 1, 1, 0, true, command_user_disable },
+    { "user enable", "ADDRESS", "allow logins again", 1, 1, 0, true, command_user_enable },
+    { "user remove", "ADDRESS", "forget a user", 1, 1, 0, true, command_user_remove },
+    { "queue list", "[--user ADDRESS] [--domain DOMAIN] [--held] [--limit NUMBER] [--after ID]",
+        "show what is queued, oldest first", 0, 0,
+        CTL_USER | CTL_DOMAIN | CTL_HELD | CTL_LIMIT | CTL_AFTER, true, command_queue_list },
+    { "queue show", "ID", "show one queued message", 1, 1, 0, true, command_queue_show },
+    { "queue hold", SELECTION, "start no further attempts", 0, 1, SELECT_OPTIONS, true,
+        command_queue_change },
+    { "queue release", SELECTION, "let held messages go", 0, 1, SELECT_OPTIONS, true,
+        command_queue_change },
+    { "queue retry", SELECTION, "try again now", 0, 1, SELECT_OPTIONS, true, command_queue_change },
+    { "queue delete", "(" SELECTION ") [--bounce]", "delete, with --bounce telling the sender", 0,
+        1, SELECT_OPTIONS | CTL_BOUNCE, true, command_queue_change },
+    { "trace", "ID", "show what became of a message", 1, 1, 0, true, command_trace },
+    { "status", "", "show the state of the server", 0, 0, 0, true, command_status },
+    { "reload", "", "put the changed configuration in force", 0, 0, 0, false, command_reload },
+    { "check", "", "check the configuration and the files it names", 0, 0, 0, false,
+        command_check },
+};
+const size_t command_count = LENGTH_OF(commands);
+
+int call_fail(struct invocation *call, int status, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fputs("submitctl: ", call->err);
+    show_text(call->err, slice_text(text));
+    fputc('\n', call->err);
+    if (call->json && call_json(call, json_pack("{s:b, s:s}", "ok", 0, "error", text)) != 0)
+        return EX_SOFTWARE;
+    return status;
+}
+
+int call_json(struct invocation *call, json_t *value)
+{
+    int rc = value ? json_dumpf(value, call->out, JSON_INDENT(2) | JSON_ENCODE_ANY) : -1;
+
+    fputc('\n', call->out);
+    json_decref(value);
+    return rc == 0 ? 0 : EX_SOFTWARE;
+}
+
+static int load_conf(struct invocation *call)
+{
+    struct conf_error error = { "" };
+    enum err rc = conf_load(call->conf_path, &call->arena, &call->conf, &error);
+
+    return rc == ERR_OK ? 0 : call_fail(call, EX_CONFIG, "%s", error.text);
+}
+
+static int run_call(struct invocation *call, int argc, char **argv)
+{
+    int status = arguments_read(call, argc, argv);
+
+    if (status != 0)
+        return status;
+    if (call->version) {
+        fprintf(call->out, "submitctl %s\n", SUBMITD_VERSION);
+        return 0;
+    }
+    if (call->help) {
+        arguments_help(call, call->out);
+        return 0;
+    }
+    if (call->command->needs_conf)
+        status = load_conf(call);
+    return status == 0 ? call->command->run(call) : status;
+}
+
+int ctl_main(int argc, char **argv, FILE *out, FILE *err)
+{
+    struct invocation call = { .conf_path = CTL_DEFAULT_CONF, .out = out, .err = err };
+    int status;
+
+    arena_init(&call.arena, 64 << 20);
+    status = run_call(&call, argc, argv);
+    arena_clear(&call.arena);
+    if (fflush(out) != 0 && status == 0)
+        status = EX_IOERR;
+    return status;
+}

@@ -1,0 +1,257 @@
+/* ctl/user.c: the user commands: each reads the user file, changes it in memory and replaces it as
+ * a whole. */
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "ctl/command.h"
+#include "ctl/password.h"
+#include "ctl/show.h"
+#include "users/file.h"
+
+/* A user file that is being worked on. */
+struct work {
+    char path[1100];
+    int lock;
+    struct users *users;
+};
+
+static int fail_on_file(struct invocation *call, const char *path, const char *act, enum err rc)
+{
+    int status = rc == ERR_NOTFOUND  ? EX_NOINPUT
+                 : rc == ERR_DENIED  ? EX_NOPERM
+                 : rc == ERR_BUSY    ? EX_TEMPFAIL
+                 : rc == ERR_INVALID ? EX_DATAERR
+                                     : EX_IOERR;
+
+    return call_fail(call, status, "cannot %s %s: %s", act, path, err_text(rc));
+}
+
+static void tell_problems(
+    struct invocation *call, const char *path, const struct users_report *report)
+{
+    size_t shown = report->count < USERS_PROBLEMS_MAX ? report->count : USERS_PROBLEMS_MAX;
+
+    for (size_t i = 0; i < shown; i++)
+        fprintf(call->err, "submitctl: %s:%zu: %s\n", path, report->problems[i].line,
+            report->problems[i].text);
+    if (report->count > shown)
+        fprintf(call->err, "submitctl: %s: %zu further problems\n", path, report->count - shown);
+}
+
+/* may_be_missing: an absent file counts as an empty one. */
+static int read_users(struct invocation *call, struct work *work, bool may_be_missing)
+{
+    struct users_report report = { 0 };
+    enum err rc = users_load(AT_FDCWD, work->path, &report, &work->users);
+
+    if (rc == ERR_NOTFOUND && may_be_missing)
+        rc = users_new(&work->users);
+    tell_problems(call, work->path, &report);
+    return rc == ERR_OK ? 0 : fail_on_file(call, work->path, "read", rc);
+}
+
+static int begin(struct invocation *call, struct work *work, bool may_be_missing)
+{
+    enum err rc;
+    int status;
+
+    rc = users_lock(work->path, &work->lock);
+    if (rc != ERR_OK)
+        return fail_on_file(call, work->path, "lock the folder of", rc);
+    status = read_users(call, work, may_be_missing);
+    if (status != 0)
+        users_unlock(&work->lock);
+    return status;
+}
+
+/* As root a new file belongs to the vault's user, who is the one to read it. */
+static void find_owner(const struct conf *conf, uid_t *out_uid, gid_t *out_gid)
+{
+    char name[64];
+    struct passwd *account;
+    uint64_t number;
+
+    *out_uid = (uid_t)-1;
+    *out_gid = (gid_t)-1;
+    if (geteuid() != 0 || conf->accounts.vault.len >= sizeof name)
+        return;
+    snprintf(name, sizeof name, "%.*s", SLICE_ARGS(conf->accounts.vault));
+    account = getpwnam(name);
+    if (!account && slice_number(conf->accounts.vault, UINT32_MAX - 1, &number))
+        account = getpwuid((uid_t)number);
+    if (account) {
+        *out_uid = account->pw_uid;
+        *out_gid = account->pw_gid;
+    }
+}
+
+static int fault_status(enum user_fault fault)
+{
+    return fault == USER_UNKNOWN ? EX_NOUSER : fault == USER_FAILED ? EX_OSERR : EX_DATAERR;
+}
+
+static int finish(struct invocation *call, struct work *work, enum user_fault fault)
+{
+    uid_t uid;
+    gid_t gid;
+    int status = 0;
+
+    if (fault != USER_OK) {
+        status =
+            call_fail(call, fault_status(fault), "%s: %s", call->words[0], user_fault_text(fault));
+    } else {
+        enum err rc;
+        find_owner(call->conf, &uid, &gid);
+        rc = users_save(work->users, work->path, uid, gid);
+        if (rc != ERR_OK)
+            status = fail_on_file(call, work->path, "write", rc);
+    }
+    users_free(&work->users);
+    users_unlock(&work->lock);
+    if (status == 0 && call->json)
+        return call_json(call, json_pack("{s:b}", "ok", 1));
+    return status;
+}
+
+static int open_work(struct invocation *call, struct work *work)
+{
+    *work = (struct work){ .lock = -1 };
+    if (call->conf->users.path.len == 0)
+        return call_fail(call, EX_CONFIG, "%s has no section users \"file\"", call->conf_path);
+    snprintf(work->path, sizeof work->path, "%.*s", SLICE_ARGS(call->conf->users.path));
+    return 0;
+}
+
+int command_user_add(struct invocation *call)
+{
+    struct slice senders[CTL_SENDERS_MAX];
+    struct secret password = { 0 };
+    struct work work;
+    int status = open_work(call, &work);
+
+    for (size_t i = 0; i < call->sender_count; i++)
+        senders[i] = slice_text(call->senders[i]);
+    if (status == 0)
+        status = password_ask(call, &password);
+    if (status == 0)
+        status = begin(call, &work, true);
+    if (status == 0)
+        status = finish(call, &work,
+            users_add(work.users, slice_text(call->words[0]), secret_slice(&password), senders,
+                call->sender_count));
+    secret_clear(&password);
+    return status;
+}
+
+int command_user_passwd(struct invocation *call)
+{
+    struct secret password = { 0 };
+    struct work work;
+    int status = open_work(call, &work);
+
+    if (status == 0)
+        status = password_ask(call, &password);
+    if (status == 0)
+        status = begin(call, &work, false);
+    if (status == 0)
+        status = finish(call, &work,
+            users_set_password(work.users, slice_text(call->words[0]), secret_slice(&password)));
+    secret_clear(&password);
+    return status;
+}
+
+static int set_state(struct invocation *call, enum user_state state)
+{
+    struct work work;
+    int status = open_work(call, &work);
+
+    if (status == 0)
+        status = begin(call, &work, false);
+    if (status == 0)
+        status =
+            finish(call, &work, users_set_state(work.users, slice_text(call->words[0]), state));
+    return status;
+}
+
+int command_user_disable(struct invocation *call)
+{
+    return set_state(call, USER_DISABLED);
+}
+
+int command_user_enable(struct invocation *call)
+{
+    return set_state(call, USER_ACTIVE);
+}
+
+int command_user_remove(struct invocation *call)
+{
+    struct work work;
+    int status = open_work(call, &work);
+
+    if (status == 0)
+        status = begin(call, &work, false);
+    if (status == 0)
+        status = finish(call, &work, users_remove(work.users, slice_text(call->words[0])));
+    return status;
+}
+
+static json_t *user_json(const struct user *user)
+{
+    json_t *senders = json_array();
+
+    for (size_t i = 0; i < user->sender_count; i++)
+        json_array_append_new(
+            senders, json_stringn(user->senders[i].pattern.data, user->senders[i].pattern.len));
+    return json_pack("{s:s%, s:s, s:b, s:b, s:b, s:s, s:o}", "login", user->login.data,
+        user->login.len, "state", user->state == USER_ACTIVE ? "active" : "disabled", "submit",
+        (int)user->may_submit, "password", (int)(user->hash.len > 0), "scram",
+        (int)(user->scram.iterations > 0), "min_mech",
+        user->min_mech == USER_MECH_SCRAM ? "scram" : "any", "senders", senders);
+}
+
+static void put_user(FILE *to, const struct user *user, int width)
+{
+    fprintf(to, "%-*.*s  %-8s", width, SLICE_ARGS(user->login),
+        user->state == USER_ACTIVE ? "active" : "disabled");
+    if (!user->may_submit)
+        fputs("  may not submit", to);
+    if (user->min_mech == USER_MECH_SCRAM)
+        fputs("  SCRAM only", to);
+    for (size_t i = 0; i < user->sender_count; i++)
+        fprintf(to, "%s%.*s", i == 0 ? "  also as " : ", ", SLICE_ARGS(user->senders[i].pattern));
+    fputc('\n', to);
+}
+
+static int list_json(struct invocation *call, const struct users *users)
+{
+    json_t *list = json_array();
+
+    for (const struct user *user = users_first(users); user; user = users_next(user))
+        json_array_append_new(list, user_json(user));
+    return call_json(call, json_pack("{s:o}", "users", list));
+}
+
+int command_user_list(struct invocation *call)
+{
+    struct work work;
+    int status = open_work(call, &work);
+    int width = 0;
+
+    if (status == 0)
+        status = read_users(call, &work, false);
+    if (status != 0)
+        return status;
+    if (call->json) {
+        status = list_json(call, work.users);
+    } else {
+        for (const struct user *user = users_first(work.users); user; user = users_next(user))
+            width = (int)user->login.len > width ? (int)user->login.len : width;
+        for (const struct user *user = users_first(work.users); user; user = users_next(user))
+            put_user(call->out, user, width);
+    }
+    users_free(&work.users);
+    return status;
+}
