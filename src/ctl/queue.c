@@ -239,8 +239,8 @@ static int check_selection(struct invocation *call)
     unsigned count = (unsigned)__builtin_popcount(given) + (call->word_count > 0);
 
     if (count != 1)
-        return call_fail(call, EX_USAGE,
-            "queue %s takes exactly one of ID, --user, --domain and --all", call->command->name);
+        return call_fail(call, EX_USAGE, "%s takes exactly one of ID, --user, --domain and --all",
+            call->command->words);
     return call->word_count > 0 ? check_id(call, call->words[0]) : 0;
 }
 
