@@ -2,6 +2,12 @@
 #include "spool/disk.h"
 
 #include <limits.h>
+#include <string.h>
+
+enum {
+    PAGE = 4096,
+    UNREADABLE = 0xa5, /* stands for octets the disk does not give: neither zero nor a magic */
+};
 
 /* Drops `done` octets from the front of the parts; returns how many parts are used up. */
 static size_t parts_advance(struct iovec *parts, size_t count, size_t done)
@@ -35,6 +41,37 @@ enum err disk_write_all(
         used += parts_advance(parts + used, count - used, done);
     }
     return ERR_OK;
+}
+
+static enum err read_page(struct disk *disk, int file, char *into, size_t len, uint64_t offset)
+{
+    size_t got = 0;
+    enum err rc = disk->ops->read_at(disk, file, into, len, offset, &got);
+
+    if (rc == ERR_OK)
+        memset(into + got, 0, len - got);
+    else if (rc == ERR_IO)
+        memset(into, UNREADABLE, len);
+    return rc == ERR_IO ? ERR_OK : rc;
+}
+
+enum err disk_read_span(struct disk *disk, int file, char *into, size_t len, uint64_t offset)
+{
+    size_t got = 0;
+    enum err rc = disk->ops->read_at(disk, file, into, len, offset, &got);
+
+    if (rc == ERR_OK)
+        memset(into + got, 0, len - got);
+    if (rc != ERR_IO)
+        return rc;
+    rc = ERR_OK;
+    for (size_t at = 0; rc == ERR_OK && at < len; at += got) {
+        got = PAGE - (offset + at) % PAGE;
+        if (got > len - at)
+            got = len - at;
+        rc = read_page(disk, file, into + at, got, offset + at);
+    }
+    return rc;
 }
 
 void disk_close(struct disk *disk, int *handle)

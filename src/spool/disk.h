@@ -79,6 +79,11 @@ struct disk *disk_posix(void);
  * failure any prefix may have been written. */
 MUST_CHECK enum err disk_write_all(
     struct disk *disk, int file, struct iovec *parts, size_t count, uint64_t offset);
+/* Reads exactly len octets whatever happens to them: zeros stand for what lies behind the end of
+ * the file, a pattern for pages that the disk cannot give (ERR_IO), so that one bad page spoils
+ * only itself. Errors other than ERR_IO are returned. */
+MUST_CHECK enum err disk_read_span(
+    struct disk *disk, int file, char *into, size_t len, uint64_t offset);
 /* Closes *handle unless it is negative, and makes it -1. */
 void disk_close(struct disk *disk, int *handle);
 

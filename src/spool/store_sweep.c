@@ -8,7 +8,7 @@
 
 #include "spool/store.h"
 
-enum { CHUNK = 64 << 10, PAGE = 4096, UNREADABLE = 0xa5 };
+enum { CHUNK = 64 << 10 };
 
 struct listing {
     enum store_kind kind;
@@ -77,35 +77,18 @@ enum err store_list(
     return ERR_OK;
 }
 
-/* What the disk does not give is copied as a pattern, page by page, so that one bad page spoils
- * only itself. */
 static enum err copy_octets(struct disk *disk, int from, uint64_t offset, uint64_t length, int to)
 {
     char *chunk = malloc(CHUNK);
-    uint64_t done = 0;
-    size_t step = CHUNK;
     enum err rc = chunk ? ERR_OK : ERR_NOMEM;
 
-    while (rc == ERR_OK && done < length) {
-        size_t len = length - done < step ? (size_t)(length - done) : step;
-        size_t got = 0;
+    for (uint64_t done = 0; rc == ERR_OK && done < length; done += CHUNK) {
+        size_t len = length - done < CHUNK ? (size_t)(length - done) : CHUNK;
         struct iovec part = { chunk, len };
 
-        rc = disk->ops->read_at(disk, from, chunk, len, offset + done, &got);
-        if (rc == ERR_IO && step > PAGE) {
-            step = PAGE;
-            rc = ERR_OK;
-            continue;
-        }
-        if (rc == ERR_IO) {
-            memset(chunk, UNREADABLE, len);
-            rc = ERR_OK;
-        } else if (rc == ERR_OK) {
-            memset(chunk + got, 0, len - got);
-        }
+        rc = disk_read_span(disk, from, chunk, len, offset + done);
         if (rc == ERR_OK)
             rc = disk_write_all(disk, to, &part, 1, done);
-        done += len;
     }
     free(chunk);
     return rc;

@@ -5,8 +5,6 @@
 enum {
     WINDOW = 64 << 10,     /* read ahead */
     WINDOW_KEEP = 1 << 20, /* above this the memory is given back */
-    PAGE = 4096,
-    UNREADABLE = 0xa5, /* stands for octets the disk does not give: neither zero nor a magic */
 };
 
 #define NOWHERE UINT64_MAX
@@ -44,40 +42,6 @@ void tail_aim(struct tail *tail, int file, uint64_t generation, uint64_t offset)
     tail->scanned_to = 0;
 }
 
-static enum err read_page(struct tail *tail, char *into, size_t len, uint64_t offset)
-{
-    size_t got = 0;
-    enum err rc = tail->disk->ops->read_at(tail->disk, tail->file, into, len, offset, &got);
-
-    if (rc == ERR_OK)
-        memset(into + got, 0, len - got);
-    else if (rc == ERR_IO)
-        memset(into, UNREADABLE, len);
-    return rc == ERR_IO ? ERR_OK : rc;
-}
-
-/* A file that is shorter than we were told reads as zeros; a page that cannot be read spoils only
- * itself. */
-static enum err read_span(struct tail *tail, char *into, size_t len, uint64_t offset)
-{
-    size_t got = 0;
-    enum err rc = tail->disk->ops->read_at(tail->disk, tail->file, into, len, offset, &got);
-
-    if (rc == ERR_OK)
-        memset(into + got, 0, len - got);
-    if (rc != ERR_IO)
-        return rc;
-    for (size_t at = 0; at < len; at += got) {
-        got = PAGE - (offset + at) % PAGE;
-        if (got > len - at)
-            got = len - at;
-        rc = read_page(tail, into + at, got, offset + at);
-        if (rc != ERR_OK)
-            return rc;
-    }
-    return ERR_OK;
-}
-
 /* The octets from offset to the bound, as many as are in the window, but at least len of them if
  * there are so many. Octets behind the bound are never read: a living writer may still change them.
  */
@@ -100,7 +64,7 @@ static enum err look(
         at = buffer_reserve(window, more);
         if (!at)
             return window->error;
-        enum err rc = read_span(tail, at, more, offset + window->len);
+        enum err rc = disk_read_span(tail->disk, tail->file, at, more, offset + window->len);
         if (rc != ERR_OK)
             return rc;
         buffer_commit(window, more);
@@ -251,14 +215,17 @@ static enum err judge(struct tail *tail, uint64_t bound, bool is_stated, enum fr
         return rc;
     if (has_head)
         item.id = frame->id;
-    tail->offset = least(found.head, bound);
+    /* A damaged frame with a sound head ends where that says; without one, where the next begins.
+     */
+    tail->offset = has_head ? claimed : least(found.head, bound);
     if (is_stated || tail->next_sound != NOWHERE) {
         item.kind = TAIL_CORRUPT;
         item.length = tail->offset - offset;
     } else if (has_head || result == FRAME_NO_HEAD) {
         item.kind = TAIL_TORN;
         item.length = (has_head || found.filled < claimed ? claimed : found.filled) - offset;
-    } else if (found.head != NOWHERE) {
+    } else if (found.head !=
+               NOWHERE) { /* a write that never ended, its first frames not even begun */
         return tail_next(tail, bound, is_stated, out_item);
     } else {
         tail->offset = offset;
