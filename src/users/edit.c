@@ -81,9 +81,9 @@ static bool has_line(const struct users *users, struct slice login)
 {
     struct users_line *line;
 
-    DL_FOREACH(users->lines, line)
-    if (slice_equals(line->login, login))
-        return true;
+    DL_FOREACH (users->lines, line)
+        if (slice_equals(line->login, login))
+            return true;
     return false;
 }
 
@@ -166,8 +166,7 @@ enum user_fault users_remove(struct users *users, struct slice login)
 
     if (!login_prepare(login, true, &prepared))
         return USER_UNKNOWN;
-    DL_FOREACH_SAFE(users->lines, line, next)
-    {
+    DL_FOREACH_SAFE (users->lines, line, next) {
         if (!slice_equals(line->login, login_slice(&prepared)))
             continue;
         if (line->user)

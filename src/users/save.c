@@ -62,8 +62,7 @@ static void put_file(struct buffer *out, const struct users *users)
         put_base64(out, users->key, USERS_KEY);
     }
     buffer_put_char(out, '\n');
-    DL_FOREACH(users->lines, line)
-    {
+    DL_FOREACH (users->lines, line) {
         if (line->user)
             put_user(out, line->user);
         else

@@ -1,0 +1,573 @@
+/* vault/auth.c: runs each conversation between its waits: for the client, for the user file, for a
+ * hash. At any moment it waits for one of them, and `stage` says which. */
+#include "vault/auth.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "ipc/channel.h"
+#include "net/loop.h"
+#include "vault/proofs.h"
+#include "vault/sasl.h"
+#include "vault/store.h"
+#include "vault/verify.h"
+
+enum { WAITING_MAX = 1024, LIFE_MS = 300000, THREADS_MAX = 16, CLIENT_TEXT = 64 };
+
+enum stage {
+    STAGE_CLIENT, /* the client's next message */
+    STAGE_USERS,  /* the user file: `wait` */
+    STAGE_HASH,   /* a password: `check` */
+};
+
+struct conversation_key {
+    uint64_t asker;
+    uint64_t session;
+};
+
+struct conversation {
+    struct conversation_key key;
+    struct conversation *prev, *next; /* by age */
+    struct auth *auth;
+    struct asker *asker;
+    enum stage stage;
+    int64_t began;
+    struct sasl sasl;
+    struct client_key client;
+    char client_text[CLIENT_TEXT];
+    size_t client_len;
+    struct store_wait wait;
+    enum sasl_result wanted; /* what the user file was asked for */
+    struct password_check *check;
+    UT_hash_handle hh;
+};
+
+/* A hash under way. Outlives its conversation: who hangs up early is counted all the same. */
+struct password_check {
+    struct check check;
+    struct auth *auth;
+    struct conversation *conversation; /* NULL: gone */
+    char account[SASL_TEXT_MAX];
+    size_t account_len;
+};
+
+struct auth {
+    struct loop *loop;
+    struct store *store;
+    struct verifier *verifier;
+    struct failures *failures;
+    struct proofs *proofs;
+    struct Gsasl *library;
+    int64_t life_ms;
+    struct conversation *by_key;
+    struct conversation *oldest;
+    struct timer expiry;
+};
+
+static void on_expiry(void *owner);
+
+struct auth_settings auth_defaults(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = cores > 2 ? (unsigned)cores - 1 : 1;
+
+    return (struct auth_settings){
+        .threads = threads < THREADS_MAX ? threads : THREADS_MAX,
+        .waiting = WAITING_MAX,
+        .life_ms = LIFE_MS,
+        .limits = { .per_client = 20, .per_account = 10 },
+    };
+}
+
+struct auth *auth_new(struct loop *loop, struct store *store, const struct auth_settings *settings)
+{
+    struct auth *auth = calloc(1, sizeof *auth);
+
+    if (!auth)
+        return NULL;
+    auth->loop = loop;
+    auth->store = store;
+    auth->life_ms = settings->life_ms;
+    timer_init(&auth->expiry, loop, on_expiry, auth);
+    auth->verifier = verifier_new(loop, settings->threads, settings->waiting);
+    auth->failures = failures_new(FAILURES_ENTRIES_MAX);
+    auth->proofs = proofs_new(PROOFS_ENTRIES_MAX);
+    auth->library = sasl_library_new();
+    if (!auth->verifier || !auth->failures || !auth->proofs || !auth->library)
+        auth_free(&auth);
+    else
+        failures_set_limits(auth->failures, settings->limits);
+    return auth;
+}
+
+void auth_free(struct auth **auth)
+{
+    struct auth *gone = *auth;
+
+    if (!gone)
+        return;
+    timer_stop(&gone->expiry);
+    verifier_free(&gone->verifier);
+    failures_free(&gone->failures);
+    proofs_free(&gone->proofs);
+    sasl_library_free(&gone->library);
+    free(gone);
+    *auth = NULL;
+}
+
+void auth_set_limits(struct auth *auth, struct failure_limits limits)
+{
+    failures_set_limits(auth->failures, limits);
+}
+
+/* What limits count by: the prepared name where there is one, so that its spellings are one
+ * account. */
+static struct slice account_of(const struct conversation *c)
+{
+    return c->sasl.has_login ? login_slice(&c->sasl.login) : sasl_name(&c->sasl);
+}
+
+static void drop_check(struct conversation *c)
+{
+    struct password_check *pc = c->check;
+
+    c->check = NULL;
+    if (!pc)
+        return;
+    pc->conversation = NULL;
+    if (verifier_take_back(c->auth->verifier, &pc->check)) {
+        check_clear(&pc->check);
+        free(pc);
+    }
+}
+
+static void forget(struct conversation *c)
+{
+    struct auth *auth = c->auth;
+
+    store_forget(&c->wait);
+    drop_check(c);
+    HASH_DELETE(hh, auth->by_key, c);
+    DL_DELETE(auth->oldest, c);
+    c->asker->conversations--;
+    sasl_clear(&c->sasl);
+    free(c);
+}
+
+static const struct {
+    const char *name;
+    enum log_level level;
+} results[] = {
+    [AUTH_OK] = { "ok", LOG_INFO },
+    [AUTH_REFUSED] = { "refused", LOG_NOTICE },
+    [AUTH_TEMPORARY] = { "temporary", LOG_WARNING },
+    [AUTH_DISABLED] = { "disabled", LOG_NOTICE },
+    [AUTH_TOO_WEAK] = { "too-weak", LOG_NOTICE },
+    [AUTH_UNKNOWN] = { "unknown-mechanism", LOG_NOTICE },
+    [AUTH_NO_INITIAL] = { "no-initial-response", LOG_NOTICE },
+};
+
+static void log_attempt(
+    const struct conversation *c, enum log_level level, const char *result, const char *why)
+{
+    struct log_field reason = log_text("why", why);
+
+    if (why[0] == '\0')
+        reason.key = NULL; /* the end of the list */
+    log_event(level, NULL, "login", log_slice("user", account_of(c)),
+        log_text("mechanism", sasl_mechanism(&c->sasl)),
+        log_slice("client", slice_of(c->client_text, c->client_len)), log_text("result", result),
+        log_number("gate", channel_peer_index(c->asker->channel)),
+        log_number("session", (int64_t)c->key.session), reason);
+}
+
+static void send_done(
+    struct asker *asker, uint64_t session, enum auth_result result, const struct user *user)
+{
+    struct msg_auth_done done = { .session = session, .result = result };
+    struct msg_sender senders[GRANT_SENDERS_MAX];
+
+    if (result == AUTH_OK) {
+        struct grant grant = grant_of(user);
+
+        for (size_t i = 0; i < grant.sender_count; i++)
+            senders[i].pattern = grant.senders[i].pattern;
+        done.user = grant.user;
+        done.may_submit = grant.may_submit;
+        done.senders = senders;
+        done.sender_count = grant.sender_count;
+        done.more_senders = grant.truncated;
+    }
+    channel_send(asker->channel, MSG_AUTH_DONE, &done, -1);
+}
+
+/* The end of a conversation. user: only for AUTH_OK. */
+static void conclude(
+    struct conversation *c, enum auth_result result, const struct user *user, const char *why)
+{
+    log_attempt(c, results[result].level, results[result].name, why);
+    send_done(c->asker, c->key.session, result, user);
+    forget(c);
+}
+
+/* Wrong credentials, or what cannot be any. The words to the client do not tell which (AUTH-14). */
+static void refuse(struct conversation *c, const char *why)
+{
+    failures_count(c->auth->failures, &c->client, account_of(c), clock_mono_ms());
+    conclude(c, AUTH_REFUSED, NULL, why);
+}
+
+/* The credentials are right: may this user come in? Only here a stranger could learn anything of a
+ * record, and only who knows the password gets here (AUTH-16). */
+static void judge(struct conversation *c, const struct user *user,
+    void (*admit)(struct conversation *, const struct user *))
+{
+    if (user->state == USER_DISABLED)
+        conclude(c, AUTH_DISABLED, NULL, "the user is disabled");
+    else if (user->min_mech == USER_MECH_SCRAM && !sasl_is_strong(&c->sasl))
+        conclude(c, AUTH_TOO_WEAK, NULL, "the user may only use SCRAM");
+    else
+        admit(c, user);
+}
+
+static void welcome(struct conversation *c, const struct user *user)
+{
+    conclude(c, AUTH_OK, user, "");
+}
+
+static void say_challenge(struct conversation *c, const struct user *user UNUSED)
+{
+    struct msg_auth_step say = { .session = c->key.session,
+        .data = buffer_slice(&c->sasl.challenge) };
+
+    c->stage = STAGE_CLIENT;
+    channel_send(c->asker->channel, MSG_AUTH_SAY, &say, -1);
+}
+
+static const struct user *find_user(const struct conversation *c)
+{
+    return c->sasl.has_login ? store_find(c->auth->store, login_slice(&c->sasl.login)) : NULL;
+}
+
+static bool is_over(const struct conversation *c)
+{
+    return failures_over(c->auth->failures, &c->client, account_of(c), clock_mono_ms());
+}
+
+static void advance(struct conversation *c, enum sasl_result result);
+
+/* SCRAM: a user without a verifier and a user who is none are shown the same inventions (SASL-8).
+ */
+static void on_lookup(struct conversation *c)
+{
+    const struct user *user = find_user(c);
+    struct scram_verifier verifier;
+
+    if (user && user->scram.iterations > 0)
+        verifier = user->scram;
+    else
+        store_invent(c->auth->store, account_of(c), &verifier);
+    advance(c, sasl_supply(&c->sasl, &verifier));
+    explicit_bzero(&verifier, sizeof verifier);
+}
+
+static bool check_may_start(struct check *check)
+{
+    const struct password_check *pc = CONTAINER_OF(check, struct password_check, check);
+
+    return !failures_over(pc->auth->failures, &check->client,
+        slice_of(pc->account, pc->account_len), clock_mono_ms());
+}
+
+/* Is the record still the one that the password was checked against? */
+static bool is_same_record(const struct user *user, const struct check *check)
+{
+    return user && slice_is(user->hash, check->hash) &&
+           user->scram.iterations == check->scram.iterations &&
+           memcmp(user->scram.stored_key, check->scram.stored_key, SCRAM_KEY) == 0;
+}
+
+static void on_right(struct conversation *c, const struct check *check)
+{
+    const struct user *user = find_user(c);
+
+    if (!is_same_record(user, check)) {
+        conclude(c, AUTH_TEMPORARY, NULL, "the record changed meanwhile");
+        return;
+    }
+    proofs_add(c->auth->proofs, user, secret_slice(&c->sasl.password), clock_mono_ms());
+    judge(c, user, welcome);
+}
+
+static void on_checked(struct check *check)
+{
+    struct password_check *pc = CONTAINER_OF(check, struct password_check, check);
+    struct conversation *c = pc->conversation;
+
+    if (c)
+        c->check = NULL;
+    if (c && check->result == CHECK_RIGHT)
+        on_right(c, check);
+    else if (c && check->result == CHECK_WRONG)
+        refuse(c, check->is_decoy ? "unknown user" : "wrong password");
+    else if (c)
+        conclude(c, AUTH_TEMPORARY, NULL,
+            check->result == CHECK_REFUSED ? "too many failures" : "too many logins at once");
+    else if (check->result == CHECK_WRONG)
+        failures_count(pc->auth->failures, &check->client, slice_of(pc->account, pc->account_len),
+            clock_mono_ms());
+    check_clear(check);
+    free(pc);
+}
+
+/* False without memory. */
+static bool fill_check(struct conversation *c, const struct user *user, struct password_check *pc)
+{
+    struct slice account = account_of(c);
+
+    pc->auth = c->auth;
+    pc->conversation = c;
+    memcpy(pc->account, account.data, account.len);
+    pc->account_len = account.len;
+    pc->check.client = c->client;
+    pc->check.may_start = check_may_start;
+    pc->check.done = on_checked;
+    check_fill(&pc->check, c->auth->verifier, user, store_model(c->auth->store, account));
+    return secret_set(&pc->check.password, secret_slice(&c->sasl.password));
+}
+
+/* PLAIN and LOGIN: an earlier proof, or the hash. */
+static void on_password(struct conversation *c)
+{
+    const struct user *user = find_user(c);
+    struct password_check *pc;
+
+    if (user &&
+        proofs_hit(c->auth->proofs, user, secret_slice(&c->sasl.password), clock_mono_ms())) {
+        judge(c, user, welcome);
+        return;
+    }
+    pc = calloc(1, sizeof *pc);
+    if (!pc || !fill_check(c, user, pc)) {
+        free(pc);
+        conclude(c, AUTH_TEMPORARY, NULL, "no memory");
+        return;
+    }
+    c->stage = STAGE_HASH;
+    c->check = pc;
+    if (verifier_give(c->auth->verifier, &pc->check))
+        return;
+    c->check = NULL;
+    check_clear(&pc->check);
+    free(pc);
+    conclude(c, AUTH_TEMPORARY, NULL, "too many logins at once");
+}
+
+static void on_proved(struct conversation *c)
+{
+    const struct user *user = find_user(c);
+
+    if (user)
+        judge(c, user, say_challenge);
+    else
+        conclude(c, AUTH_TEMPORARY, NULL, "the record changed meanwhile");
+}
+
+static void on_done(struct conversation *c)
+{
+    const struct user *user = find_user(c);
+
+    if (user)
+        judge(c, user, welcome);
+    else
+        conclude(c, AUTH_TEMPORARY, NULL, "the record changed meanwhile");
+}
+
+/* What to do once the user file was looked at. */
+static void (*const on_users[])(struct conversation *) = {
+    [SASL_LOOKUP] = on_lookup,
+    [SASL_CHECK] = on_password,
+    [SASL_PROVED] = on_proved,
+    [SASL_DONE] = on_done,
+};
+
+static void on_users_ready(struct store_wait *wait, enum err rc)
+{
+    struct conversation *c = CONTAINER_OF(wait, struct conversation, wait);
+
+    if (rc != ERR_OK)
+        conclude(c, AUTH_TEMPORARY, NULL, "the user file cannot be used"); /* AUTH-15 */
+    else
+        on_users[c->wanted](c);
+}
+
+static void ask_users(struct conversation *c, enum sasl_result result)
+{
+    if (is_over(c)) {
+        conclude(c, AUTH_TEMPORARY, NULL, "too many failures");
+        return;
+    }
+    c->stage = STAGE_USERS;
+    c->wanted = result;
+    c->wait.ready = on_users_ready;
+    store_ask(c->auth->store, &c->wait);
+}
+
+static void on_challenge(struct conversation *c, enum sasl_result result UNUSED)
+{
+    say_challenge(c, NULL);
+}
+
+static void on_refused(struct conversation *c, enum sasl_result result UNUSED)
+{
+    refuse(c, "not acceptable");
+}
+
+static void on_unknown(struct conversation *c, enum sasl_result result UNUSED)
+{
+    conclude(c, AUTH_UNKNOWN, NULL, "");
+}
+
+static void on_failed(struct conversation *c, enum sasl_result result UNUSED)
+{
+    conclude(c, AUTH_TEMPORARY, NULL, "no memory");
+}
+
+static void (*const on_result[])(struct conversation *, enum sasl_result) = {
+    [SASL_CHALLENGE] = on_challenge,
+    [SASL_LOOKUP] = ask_users,
+    [SASL_CHECK] = ask_users,
+    [SASL_PROVED] = ask_users,
+    [SASL_DONE] = ask_users,
+    [SASL_REFUSED] = on_refused,
+    [SASL_UNKNOWN] = on_unknown,
+    [SASL_FAILED] = on_failed,
+};
+
+/* The conversation may be gone afterwards. */
+static void advance(struct conversation *c, enum sasl_result result)
+{
+    on_result[result](c, result);
+}
+
+static struct conversation *find(struct auth *auth, const struct asker *asker, uint64_t session)
+{
+    struct conversation_key key = { .asker = asker->id, .session = session };
+    struct conversation *c;
+
+    HASH_FIND(hh, auth->by_key, &key, sizeof key, c);
+    return c;
+}
+
+static void set_expiry(struct auth *auth)
+{
+    if (auth->oldest && !auth->expiry.is_set)
+        timer_set(&auth->expiry, auth->oldest->began + auth->life_ms - clock_mono_ms());
+}
+
+/* While the client's answer is awaited the gate has its own time-out and expects nothing from us.
+ */
+static void expire(struct conversation *c)
+{
+    if (c->stage != STAGE_CLIENT) {
+        conclude(c, AUTH_TEMPORARY, NULL, "it took too long");
+        return;
+    }
+    log_attempt(c, LOG_INFO, "expired", "");
+    forget(c);
+}
+
+static void on_expiry(void *owner)
+{
+    struct auth *auth = owner;
+    int64_t now = clock_mono_ms();
+
+    while (auth->oldest && now - auth->oldest->began >= auth->life_ms)
+        expire(auth->oldest);
+    set_expiry(auth);
+}
+
+static struct conversation *begin(
+    struct auth *auth, struct asker *asker, const struct msg_auth_start *message)
+{
+    struct conversation *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return NULL;
+    c->key = (struct conversation_key){ .asker = asker->id, .session = message->session };
+    c->auth = auth;
+    c->asker = asker;
+    c->began = clock_mono_ms();
+    c->client = client_key_of(message->client);
+    c->client_len = message->client.len < CLIENT_TEXT ? message->client.len : CLIENT_TEXT;
+    if (c->client_len > 0)
+        memcpy(c->client_text, message->client.data, c->client_len);
+    HASH_ADD(hh, auth->by_key, key, sizeof c->key, c);
+    DL_APPEND(auth->oldest, c);
+    asker->conversations++;
+    set_expiry(auth);
+    return c;
+}
+
+void auth_start(struct auth *auth, struct asker *asker, const struct msg_auth_start *message)
+{
+    struct conversation *c = find(auth, asker, message->session);
+
+    if (c)
+        forget(c); /* the gate has begun anew under the same number */
+    c = asker->conversations < ASKER_CONVERSATIONS_MAX ? begin(auth, asker, message) : NULL;
+    if (!c)
+        send_done(asker, message->session, AUTH_TEMPORARY, NULL);
+    else if (!message->tls)
+        /* AUTH-3: in the clear nothing is looked at, so the answer tells nothing. */
+        conclude(c, AUTH_REFUSED, NULL, "no TLS");
+    else
+        advance(c, sasl_start(&c->sasl, auth->library, message->mechanism, message->has_initial,
+                       message->initial));
+}
+
+void auth_step(struct auth *auth, struct asker *asker, const struct msg_auth_step *message)
+{
+    struct conversation *c = find(auth, asker, message->session);
+
+    if (!c)
+        send_done(asker, message->session, AUTH_TEMPORARY, NULL);
+    else if (c->stage != STAGE_CLIENT)
+        conclude(c, AUTH_TEMPORARY, NULL, "the gate spoke out of turn");
+    else if (is_over(c))
+        conclude(c, AUTH_TEMPORARY, NULL, "too many failures");
+    else
+        advance(c, sasl_step(&c->sasl, message->data));
+}
+
+void auth_cancel(struct auth *auth, struct asker *asker, const struct msg_session *message)
+{
+    struct conversation *c = find(auth, asker, message->session);
+
+    if (!c)
+        return;
+    log_attempt(c, LOG_INFO, "cancelled", "");
+    forget(c);
+}
+
+void auth_forget_asker(struct auth *auth, struct asker *asker)
+{
+    struct conversation *c, *next;
+
+    DL_FOREACH_SAFE (auth->oldest, c, next)
+        if (c->asker == asker)
+            forget(c);
+}
+
+size_t auth_busy(const struct auth *auth)
+{
+    const struct conversation *c;
+    size_t busy = 0;
+
+    DL_FOREACH (auth->oldest, c)
+        busy += c->stage != STAGE_CLIENT;
+    return busy;
+}

@@ -1,0 +1,239 @@
+/* vault/sasl.c: PLAIN and LOGIN, which are splitting a line, and SCRAM-SHA-256 on GNU SASL, which
+ * gets everything it might ask for in advance and so never calls back. */
+#include "vault/sasl.h"
+
+#include <assert.h>
+#include <gsasl.h>
+#include <stdio.h>
+
+#include "base/base64.h"
+#include "vault/scram.h"
+
+struct mechanism {
+    const char *name;
+    bool is_strong;
+    const char *prompt; /* the first challenge, where the client sent no initial response */
+    enum sasl_result (*first)(struct sasl *sasl, struct slice data);
+};
+
+Gsasl *sasl_library_new(void)
+{
+    Gsasl *library = NULL;
+
+    return gsasl_init(&library) == GSASL_OK ? library : NULL;
+}
+
+void sasl_library_free(Gsasl **library)
+{
+    if (*library)
+        gsasl_done(*library);
+    *library = NULL;
+}
+
+static enum sasl_result challenge(struct sasl *sasl, struct slice text)
+{
+    buffer_reset(&sasl->challenge);
+    buffer_put_slice(&sasl->challenge, text);
+    return sasl->challenge.error == ERR_OK ? SASL_CHALLENGE : SASL_FAILED;
+}
+
+/* Keeps the name as it came, for limits and the log, and prepared, for the lookup (AUTH-19). False:
+ * too long or empty. */
+static bool take_name(struct sasl *sasl, struct slice name)
+{
+    if (name.len == 0 || name.len > SASL_TEXT_MAX)
+        return false;
+    memcpy(sasl->name, name.data, name.len);
+    sasl->name_len = name.len;
+    sasl->has_login = login_prepare(name, false, &sasl->login);
+    return true;
+}
+
+/* Nobody may act for somebody else: an authorization identity must be the name itself (AUTH-20). */
+static bool is_own_identity(const struct sasl *sasl, struct slice authzid)
+{
+    struct login other;
+
+    return sasl->has_login && login_prepare(authzid, false, &other) &&
+           slice_equals(login_slice(&other), login_slice(&sasl->login));
+}
+
+static enum sasl_result take_password(struct sasl *sasl, struct slice password)
+{
+    return password_prepare(password, false, &sasl->password) ? SASL_CHECK : SASL_REFUSED;
+}
+
+/* RFC 4616 section 2: [authzid] NUL authcid NUL passwd. */
+static enum sasl_result plain_first(struct sasl *sasl, struct slice data)
+{
+    struct slice authzid = slice_first(data, slice_find(data, '\0'));
+    struct slice rest = slice_from(data, authzid.len + 1);
+    struct slice authcid = slice_first(rest, slice_find(rest, '\0'));
+    struct slice password = slice_from(rest, authcid.len + 1);
+
+    if (!take_name(sasl, authcid) || authcid.len == rest.len || authzid.len > SASL_TEXT_MAX)
+        return SASL_REFUSED;
+    if (authzid.len > 0 && !is_own_identity(sasl, authzid))
+        return SASL_REFUSED;
+    return take_password(sasl, password);
+}
+
+static enum sasl_result login_first(struct sasl *sasl, struct slice data)
+{
+    if (!take_name(sasl, data))
+        return SASL_REFUSED;
+    sasl->next = take_password;
+    return challenge(sasl, slice_text("Password:"));
+}
+
+static enum sasl_result of_library(int rc)
+{
+    return rc == GSASL_MALLOC_ERROR ? SASL_FAILED : SASL_REFUSED;
+}
+
+/* One step of GNU SASL; what it says goes into the challenge. */
+static int step_library(struct sasl *sasl, struct slice data)
+{
+    char *output = NULL;
+    size_t len = 0;
+    int rc = gsasl_step(sasl->session, data.data, data.len, &output, &len);
+
+    if ((rc == GSASL_OK || rc == GSASL_NEEDS_MORE) &&
+        challenge(sasl, slice_of(output, len)) != SASL_CHALLENGE)
+        rc = GSASL_MALLOC_ERROR;
+    gsasl_free(output);
+    return rc;
+}
+
+/* SMTP has no place for octets with the success, so the server's signature goes out as a challenge
+ * of its own and an empty line comes back (RFC 4954 section 4, SASL-5). */
+static enum sasl_result scram_end(struct sasl *sasl UNUSED, struct slice data)
+{
+    return data.len == 0 ? SASL_DONE : SASL_REFUSED;
+}
+
+static enum sasl_result scram_final(struct sasl *sasl, struct slice data)
+{
+    int rc;
+
+    if (!scram_final_is_valid(data))
+        return SASL_REFUSED;
+    rc = step_library(sasl, data);
+    if (rc != GSASL_OK)
+        return of_library(rc);
+    sasl->next = scram_end;
+    return SASL_PROVED;
+}
+
+/* RFC 5802 section 6: a server that supports channel binding must refuse "y", because then somebody
+ * hid that from the client. We offer no -PLUS mechanism yet, so a client that says "y" is right and
+ * is let in; "p" demands a binding and cannot be met by this mechanism. */
+static enum sasl_result scram_first(struct sasl *sasl, struct slice data)
+{
+    struct scram_first first;
+
+    if (!scram_read_first(data, &first) || first.binding == 'p')
+        return SASL_REFUSED;
+    if (!take_name(sasl, slice_of(first.user.text, first.user.len)))
+        return SASL_REFUSED;
+    if (first.has_authzid &&
+        !is_own_identity(sasl, slice_of(first.authzid.text, first.authzid.len)))
+        return SASL_REFUSED;
+    buffer_put_slice(&sasl->first, data);
+    return sasl->first.error == ERR_OK ? SASL_LOOKUP : SASL_FAILED;
+}
+
+static bool set_base64(
+    struct sasl *sasl, Gsasl_property property, const unsigned char *octets, size_t len)
+{
+    struct buffer text;
+    bool good;
+
+    buffer_init(&text, 256);
+    base64_encode(&text, slice_of(octets, len));
+    buffer_put_u8(&text, 0);
+    good = text.error == ERR_OK &&
+           gsasl_property_set(sasl->session, property, buffer_slice(&text).data) == GSASL_OK;
+    if (text.data)
+        explicit_bzero(text.data, text.size);
+    buffer_clear(&text);
+    return good;
+}
+
+/* All four, always: what is missing the library would replace by a random salt and 4096 rounds,
+ * which tells a stranger that there is no such user. */
+static bool set_verifier(struct sasl *sasl, const struct scram_verifier *verifier)
+{
+    char iterations[16];
+
+    snprintf(iterations, sizeof iterations, "%u", (unsigned)verifier->iterations);
+    return gsasl_property_set(sasl->session, GSASL_SCRAM_ITER, iterations) == GSASL_OK &&
+           set_base64(sasl, GSASL_SCRAM_SALT, verifier->salt, verifier->salt_len) &&
+           set_base64(sasl, GSASL_SCRAM_STOREDKEY, verifier->stored_key, SCRAM_KEY) &&
+           set_base64(sasl, GSASL_SCRAM_SERVERKEY, verifier->server_key, SCRAM_KEY);
+}
+
+enum sasl_result sasl_supply(struct sasl *sasl, const struct scram_verifier *verifier)
+{
+    int rc;
+
+    assert(!sasl->session && verifier->iterations > 0);
+    if (gsasl_server_start(sasl->library, sasl->mechanism->name, &sasl->session) != GSASL_OK ||
+        !set_verifier(sasl, verifier))
+        return SASL_FAILED;
+    rc = step_library(sasl, buffer_slice(&sasl->first));
+    if (rc != GSASL_NEEDS_MORE)
+        return of_library(rc);
+    sasl->next = scram_final;
+    return SASL_CHALLENGE;
+}
+
+/* What we have; the gate offers these by name. Of LOGIN the initial response is the user name
+ * (SASL-9); no mechanism here is one that could not take an initial response (AUTH-12). */
+static const struct mechanism mechanisms[] = {
+    { "SCRAM-SHA-256", true, "", scram_first },
+    { "PLAIN", false, "", plain_first },
+    { "LOGIN", false, "Username:", login_first },
+};
+
+enum sasl_result sasl_start(struct sasl *sasl, Gsasl *library, struct slice mechanism,
+    bool has_initial, struct slice initial)
+{
+    *sasl = (struct sasl){ .library = library };
+    buffer_init(&sasl->challenge, SASL_MESSAGE_MAX);
+    buffer_init(&sasl->first, SASL_MESSAGE_MAX);
+    for (size_t i = 0; i < LENGTH_OF(mechanisms); i++)
+        if (slice_is(mechanism, mechanisms[i].name))
+            sasl->mechanism = &mechanisms[i];
+    if (!sasl->mechanism)
+        return SASL_UNKNOWN;
+    sasl->next = sasl->mechanism->first;
+    return has_initial ? sasl_step(sasl, initial)
+                       : challenge(sasl, slice_text(sasl->mechanism->prompt));
+}
+
+enum sasl_result sasl_step(struct sasl *sasl, struct slice data)
+{
+    assert(sasl->next);
+    return data.len <= SASL_MESSAGE_MAX ? sasl->next(sasl, data) : SASL_REFUSED;
+}
+
+void sasl_clear(struct sasl *sasl)
+{
+    if (sasl->session)
+        gsasl_finish(sasl->session);
+    secret_clear(&sasl->password);
+    buffer_clear(&sasl->first);
+    buffer_clear(&sasl->challenge);
+    explicit_bzero(sasl, sizeof *sasl);
+}
+
+bool sasl_is_strong(const struct sasl *sasl)
+{
+    return sasl->mechanism && sasl->mechanism->is_strong;
+}
+
+const char *sasl_mechanism(const struct sasl *sasl)
+{
+    return sasl->mechanism ? sasl->mechanism->name : "";
+}
