@@ -15,7 +15,6 @@
 enum {
     BATCH_MAX = 512, /* records in one write */
     TICK_MS = 1000,
-    ASK_AGAIN_MS = 5000,
 };
 
 /* The list it is in is its state. */
@@ -163,17 +162,23 @@ static uint32_t blanks_shortage(const struct commit *c)
     return have < 1 + BLANKS_AHEAD ? 1 + BLANKS_AHEAD - have : 0;
 }
 
-/* The whole shortage is named each time it has grown beyond what was asked for. */
+/* Each message adds to the earlier ones, so only what was not asked for yet is named. */
+static uint32_t not_asked(uint32_t shortage, uint32_t asked)
+{
+    return shortage > asked ? shortage - asked : 0;
+}
+
 static void ask_queue(struct commit *c)
 {
-    struct msg_need need = { .blanks = blanks_shortage(c),
-        .spares = (uint32_t)spares_shortage(&c->spares) };
+    struct msg_need need = {
+        .blanks = not_asked(blanks_shortage(c), c->blanks_asked),
+        .spares = not_asked((uint32_t)spares_shortage(&c->spares), c->spares_asked),
+    };
 
-    if (!c->queue || (need.blanks <= c->blanks_asked && need.spares <= c->spares_asked))
+    if (!c->queue || (need.blanks == 0 && need.spares == 0))
         return;
-    c->blanks_asked = need.blanks;
-    c->spares_asked = need.spares;
-    c->asked_ms = clock_mono_ms();
+    c->blanks_asked += need.blanks;
+    c->spares_asked += need.spares;
     tell_queue(c, MSG_NEED, &need);
 }
 
@@ -394,10 +399,7 @@ static void on_tick(void *owner)
 
     refuse_late(c, now_ms);
     give_up_cuts(c, now_ms);
-    if (now_ms - c->asked_ms >= ASK_AGAIN_MS)
-        c->blanks_asked = c->spares_asked = 0;
-    ask_queue(c);
-    if (c->waiting || c->cut || blanks_shortage(c) > 0 || spares_shortage(&c->spares) > 0)
+    if (c->waiting || c->cut)
         want_ticks(c);
 }
 
@@ -520,7 +522,6 @@ void commit_attach(struct commit *c, int fd)
     DL_FOREACH (c->cut, segment)
         tell_cut(c, segment);
     ask_queue(c);
-    want_ticks(c);
 }
 
 /* Beginning and end. */

@@ -92,7 +92,6 @@ struct commit {
 
     uint32_t blanks_asked; /* of this queue, and not come */
     uint32_t spares_asked;
-    int64_t asked_ms;
     bool is_disk_full;    /* as the queue says (DATA-16) */
     struct deferred ring; /* doorbells and wishes leave at the end of the turn */
     struct timer tick;

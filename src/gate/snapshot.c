@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "ipc/messages.h"
 #include "policy/rights.h"
 #include "smtp/extension.h"
 
@@ -35,13 +36,17 @@ enum err certificates_add(struct certificates *certificates, uint32_t index, str
 }
 
 static enum err start_tls(
-    struct snapshot *snapshot, const struct certificates *certificates, struct tls_signer *signer)
+    struct snapshot *snapshot, struct certificates *certificates, struct tls_signer *signer)
 {
     char why[TLS_WHY];
     enum err code;
 
     if (certificates->count == 0)
         return ERR_OK;
+    /* The vault holds the keys of two snapshots while one takes over from the other. */
+    for (size_t i = 0; i < certificates->count; i++)
+        certificates->identities[i].key =
+            key_number(snapshot->conf->number, certificates->identities[i].key);
     code =
         tls_server_new(signer, certificates->identities, certificates->count, &snapshot->tls, why);
     if (code == ERR_INVALID)
@@ -64,7 +69,7 @@ static enum err find_postmaster(struct snapshot *snapshot)
 }
 
 static enum err fill(struct snapshot *snapshot, struct slice conf,
-    const struct certificates *certificates, struct tls_signer *signer)
+    struct certificates *certificates, struct tls_signer *signer)
 {
     enum err code = conf_unpack(conf, &snapshot->arena, &snapshot->conf);
 
@@ -81,7 +86,7 @@ static enum err fill(struct snapshot *snapshot, struct slice conf,
     return start_tls(snapshot, certificates, signer);
 }
 
-enum err snapshot_new(struct slice conf, const struct certificates *certificates,
+enum err snapshot_new(struct slice conf, struct certificates *certificates,
     struct tls_signer *signer, struct snapshot **out_snapshot)
 {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);

@@ -35,9 +35,10 @@ void certificates_clear(struct certificates *certificates);
 MUST_CHECK enum err certificates_add(
     struct certificates *certificates, uint32_t index, struct slice chain);
 
-/* conf: conf_pack's octets. One hold is the caller's. ERR_CORRUPT, ERR_NOMEM; ERR_INVALID (said in
- * the log) for a certificate that TLS does not take or a postmaster that is no address. */
-MUST_CHECK enum err snapshot_new(struct slice conf, const struct certificates *certificates,
+/* conf: conf_pack's octets. The certificates are used up. One hold is the caller's. ERR_CORRUPT,
+ * ERR_NOMEM; ERR_INVALID (said in the log) for a certificate that TLS does not take or a postmaster
+ * that is no address. */
+MUST_CHECK enum err snapshot_new(struct slice conf, struct certificates *certificates,
     struct tls_signer *signer, struct snapshot **out_snapshot);
 struct snapshot *snapshot_hold(struct snapshot *snapshot);
 /* Nulls the pointer. NULL is harmless. */

@@ -19,7 +19,7 @@ enum {
     BODY_FILE_CHUNK = 64 << 10, /* octets worth a write */
     BODY_FILE_FILL = 128 << 10, /* octets that may wait while another write is under way */
     SPARES_MIN = 4,             /* to hold while nobody asks for more */
-    SPARES_MAX = 64,
+    SPARES_MAX = 32,            /* the queue gives no more ahead */
 };
 
 enum body_file_state {
