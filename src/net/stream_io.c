@@ -105,8 +105,9 @@ static bool is_more_likely(const struct stream *stream, size_t got, size_t asked
     return got == asked;
 }
 
-/* Reads into the input until there is nothing, no room, or this stream has had its share. */
-static void gather(struct stream *stream)
+/* Reads into the input until there is nothing, no room, or this stream has had its share. True when
+ * something came. */
+static bool gather(struct stream *stream)
 {
     size_t total = 0;
     size_t got = 0;
@@ -118,23 +119,24 @@ static void gather(struct stream *stream)
 
         if (!at) {
             stream_finish(stream, STREAM_OVERFLOW, err_text(ERR_NOMEM));
-            return;
+            return total > 0;
         }
         result = receive(stream, at, size, &got);
         stream->read_wants_write = result == TLS_WANT_WRITE;
         if (result == TLS_WANT_READ || result == TLS_WANT_WRITE)
-            return;
+            return total > 0;
         if (result != TLS_DONE) {
             note_peer_end(stream, result);
-            return;
+            return total > 0;
         }
         buffer_commit(&stream->input, got);
         total += got;
         if (!is_more_likely(stream, got, size))
-            return;
+            return true;
     }
     if (stream->layer == STREAM_SECURED && input_room(stream) > 0)
         stream_owe(stream, DUE_READ);
+    return total > 0;
 }
 
 static void show_input(struct stream *stream)
@@ -161,9 +163,11 @@ static void conclude(struct stream *stream)
     stream_finish(stream, stream->peer_end, stream->why);
 }
 
-static void read_input(struct stream *stream)
+/* is_owed: the owner is to see its input even when nothing came. */
+static void read_input(struct stream *stream, bool is_owed)
 {
     bool can_read = stream->layer == STREAM_CLEAR || stream->layer == STREAM_SECURED;
+    bool has_more = false;
 
     if (stream->phase != STREAM_OPEN || !can_read)
         return;
@@ -172,12 +176,13 @@ static void read_input(struct stream *stream)
         return;
     }
     if (!stream->has_peer_end)
-        gather(stream);
+        has_more = gather(stream);
     if (stream->is_lost && !stream->has_peer_end) {
         stream->has_peer_end = true;
         stream->peer_end = STREAM_PEER_LOST;
     }
-    show_input(stream);
+    if (has_more || is_owed)
+        show_input(stream);
     conclude(stream);
 }
 
@@ -361,11 +366,11 @@ void stream_on_ready(void *owner, unsigned ready)
                stream->layer != STREAM_SECURED) {
         go_on_with_tls(stream);
     } else if (ready == WATCH_READ) {
-        read_input(stream);
+        read_input(stream, false);
     } else {
         stream_push(stream);
         if (stream->read_wants_write)
-            read_input(stream);
+            read_input(stream, false);
         conclude(stream);
     }
     settle(stream);
@@ -414,10 +419,10 @@ void stream_on_turn_end(void *owner)
     stream->due = 0;
     if (due & DUE_SHAKE)
         go_on_with_tls(stream);
-    if (due & DUE_INPUT && !(due & DUE_READ))
-        show_input(stream);
     if (due & DUE_READ)
-        read_input(stream);
+        read_input(stream, due & DUE_INPUT);
+    else if (due & DUE_INPUT)
+        show_input(stream);
     if (!stream->is_blocked || stream->output.error != ERR_OK)
         stream_push(stream);
     conclude(stream);

@@ -21,7 +21,7 @@ enum { TLS_WHY = 256 };
 
 /* The wish for a signature: send it on its way (it may be put off, resent, or never answered: the
  * handshake waits). Called on the ordinary stack from the loop. request lives until it is answered.
- * Call nothing of the signer from inside. */
+ * From inside, call nothing of the signer and free no stream. */
 typedef void tls_sign_fn(void *owner, const struct tls_sign_request *request);
 
 /* Where a gate's handshakes get their signatures. One for a process; its streams and tls_servers
@@ -70,9 +70,9 @@ enum tls_verify {
     TLS_VERIFY_PKIX, /* a trusted chain and the host name, else the handshake fails */
 };
 
-/* ca_file: PEM file of trusted roots, or NULL for the system's store; loaded here, so that nothing
- * is opened later. TLS 1.2 and 1.3. ERR_NOTFOUND or ERR_INVALID with a phrase in out_why,
- * ERR_NOMEM. */
+/* ca_file: PEM file of trusted roots, or NULL for the system's store (where there is none it is
+ * logged and nothing will verify); loaded here, so that nothing is opened later. TLS 1.2 and 1.3.
+ * ERR_NOTFOUND or ERR_INVALID with a phrase in out_why, ERR_NOMEM. */
 MUST_CHECK enum err tls_client_new(
     const char *ca_file, struct tls_client **out_client, char out_why[TLS_WHY]);
 /* Drops the owner's hold; it lives on while streams use it. */

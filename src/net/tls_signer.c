@@ -1,13 +1,13 @@
 /* net/tls_signer.c: requests for signatures from the pause of a handshake to the answer of the
  * vault. Owns struct tls_pending. A request may outlive its stream (parked); a handshake never
  * outlives its stream. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <assert.h>
-
 #include <openssl/async.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 
 #include "net/tls_internal.h"
 
@@ -18,17 +18,20 @@ enum { PLACES = 512 };
 enum err tls_signer_new(tls_sign_fn *fn, void *owner, struct tls_signer **out_signer)
 {
     struct tls_signer *signer = calloc(1, sizeof *signer);
+    unsigned char warm[16];
 
     if (!signer)
         return ERR_NOMEM;
     signer->fn = fn;
     signer->owner = owner;
     signer->library = OSSL_LIB_CTX_new();
-    if (!signer->library ||
+    /* What OpenSSL would open or ask for late is had here. */
+    if (!signer->library || !OPENSSL_init_ssl(0, NULL) ||
         !OSSL_PROVIDER_add_builtin(signer->library, "submitd", tls_provider_init) ||
         !(signer->standard = OSSL_PROVIDER_load(signer->library, "default")) ||
         !(signer->remote = OSSL_PROVIDER_load(signer->library, "submitd")) ||
-        !ASYNC_init_thread(PLACES, 0)) {
+        !ASYNC_init_thread(PLACES, 0) ||
+        RAND_bytes_ex(signer->library, warm, sizeof warm, 0) != 1) {
         ERR_clear_error();
         tls_signer_free(&signer);
         return ERR_NOMEM;
