@@ -5,20 +5,6 @@
 
 enum { COLUMNS = 78, OCTETS = 998 };
 
-bool text_is_ascii(struct slice text)
-{
-    unsigned char all = 0;
-
-    for (size_t i = 0; i < text.len; i++)
-        all |= (unsigned char)text.data[i];
-    return all < 128;
-}
-
-bool text_is_utf8(struct slice text)
-{
-    return text.len == 0 || u8_check((const uint8_t *)text.data, text.len) == NULL;
-}
-
 uint32_t text_next(struct slice *text)
 {
     ucs4_t c = '?';

@@ -7,10 +7,8 @@
 
 #include "base/buffer.h"
 #include "base/slice.h"
+#include "smtp/address.h" /* text_is_ascii, text_is_utf8 */
 
-bool text_is_ascii(struct slice text);
-/* Well-formed UTF-8 (ASCII included). */
-bool text_is_utf8(struct slice text);
 /* Takes the character in front off *text: its code point, or '?' for an octet that starts no
  * well-formed one. text is not empty. */
 uint32_t text_next(struct slice *text);

@@ -1,4 +1,4 @@
-/* relay/carrier.h: what all parts of the room share: loop, resolver, snapshot in force, pool of idle connections, dead
+/* relay/carrier.h: what all parts of the room share: loop, resolver, settings in force, pool of idle connections, dead
  * hosts, channels to the queue and the vault. */
 #ifndef RELAY_CARRIER_H
 #define RELAY_CARRIER_H
@@ -15,7 +15,7 @@ struct carrier {
     struct room *room;
     struct loop *loop;
     struct resolver *resolver;
-    struct snapshot *snapshot;
+    struct settings *settings;
     struct hands *hands; /* reads large bodies */
     struct channel *queue;
     struct channel *vault;

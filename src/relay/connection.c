@@ -100,7 +100,7 @@ void connection_free(struct connection **connection)
     stream_free(&c->stream);
     peer_reply_reader_clear(&c->reader);
     DL_DELETE(c->carrier->connections, c);
-    snapshot_drop(&c->snapshot);
+    settings_drop(&c->settings);
     free((void *)(uintptr_t)c->destination.data);
     free(c);
 }
@@ -127,7 +127,7 @@ static void tls_failed(struct connection *c, const char *status, const char *wha
 
 static void send_ehlo(struct connection *c)
 {
-    const struct conf *conf = c->snapshot->conf;
+    const struct conf *conf = c->settings->conf;
 
     c->phase = CONNECTION_EHLO;
     connection_send(c, "%s %.*s", connection_is_lmtp(c) ? "LHLO" : "EHLO", SLICE_ARGS(conf->hostname));
@@ -145,12 +145,12 @@ static void on_greeting(struct connection *c, const struct peer_reply *reply)
 /* TLS where it can be had; where the route asks for it, nothing goes without (OTLS-1, OTLS-3). */
 static void after_ehlo(struct connection *c)
 {
-    bool wanted = c->route->tls != CONF_TLS_NONE && c->snapshot->clients[c->route_index] && !stream_is_secured(c->stream);
+    bool wanted = c->route->tls != CONF_TLS_NONE && c->settings->clients[c->route_index] && !stream_is_secured(c->stream);
 
     if (wanted && !c->clear_only && peer_has(&c->peer, EXTENSION_STARTTLS)) {
         c->phase = CONNECTION_STARTTLS;
         connection_send(c, "STARTTLS");
-        connection_limit(c, c->snapshot->conf->timeouts.ehlo);
+        connection_limit(c, c->settings->conf->timeouts.ehlo);
     } else if (wanted && c->route->tls == CONF_TLS_VERIFY) {
         tls_failed(c, "4.7.4", "this route requires TLS", "the next hop does not offer STARTTLS");
     } else if (c->route->username.len > 0) {
@@ -168,8 +168,8 @@ static void on_ehlo(struct connection *c, const struct peer_reply *reply)
         after_ehlo(c);
     } else if ((reply->code == 500 || reply->code == 502) && !connection_is_lmtp(c)) {
         c->phase = CONNECTION_HELO;
-        connection_send(c, "HELO %.*s", SLICE_ARGS(c->snapshot->conf->hostname));
-        connection_limit(c, c->snapshot->conf->timeouts.ehlo);
+        connection_send(c, "HELO %.*s", SLICE_ARGS(c->settings->conf->hostname));
+        connection_limit(c, c->settings->conf->timeouts.ehlo);
     } else {
         refused_by(c, reply);
     }
@@ -201,8 +201,8 @@ static void on_starttls(struct connection *c, const struct peer_reply *reply)
     peer_reply_reader_clear(&c->reader);
     peer_reply_reader_init(&c->reader);
     c->phase = CONNECTION_HANDSHAKE;
-    connection_limit(c, c->snapshot->conf->timeouts.tls);
-    if (stream_start_tls_client(c->stream, c->snapshot->clients[c->route_index], slice_text(c->hop.host), verify) != ERR_OK)
+    connection_limit(c, c->settings->conf->timeouts.tls);
+    if (stream_start_tls_client(c->stream, c->settings->clients[c->route_index], slice_text(c->hop.host), verify) != ERR_OK)
         tls_failed(c, "4.7.5", "TLS cannot be started", "out of memory");
 }
 
@@ -226,10 +226,10 @@ static void start_login(struct connection *c)
     buffer_init(&names, 1024);
     mechanism_list(&names, c->peer.mechanisms);
     c->login = ++c->carrier->last_login;
-    start = (struct msg_login_start){ .login = c->login, .snapshot = c->snapshot->number, .route = c->route_index,
+    start = (struct msg_login_start){ .login = c->login, .snapshot = c->settings->number, .route = c->route_index,
         .verified = tls && tls->is_verified, .host = slice_text(c->hop.host), .mechanisms = buffer_slice(&names) };
     c->phase = CONNECTION_LOGIN_VAULT;
-    connection_limit(c, c->snapshot->conf->timeouts.auth);
+    connection_limit(c, c->settings->conf->timeouts.auth);
     rc = c->carrier->vault ? channel_send(c->carrier->vault, MSG_LOGIN_START, &start, -1) : ERR_CLOSED;
     buffer_clear(&names);
     if (rc != ERR_OK)
@@ -257,7 +257,7 @@ static void send_auth(struct connection *c, const struct msg_login_say *say)
         base64_encode(&line, say->data);
     }
     c->phase = CONNECTION_LOGIN_PEER;
-    connection_limit(c, c->snapshot->conf->timeouts.auth);
+    connection_limit(c, c->settings->conf->timeouts.auth);
     stream_write(c->stream, buffer_slice(&line));
     stream_write(c->stream, slice_text("\r\n"));
     explicit_bzero(line.data, line.size);
@@ -372,7 +372,7 @@ void connection_quit(struct connection *c)
     }
     c->phase = CONNECTION_QUIT;
     connection_send(c, "QUIT");
-    connection_limit(c, c->snapshot->conf->timeouts.quit);
+    connection_limit(c, c->settings->conf->timeouts.quit);
 }
 
 /* the dispatcher: what a reply, and what silence, means in each phase */
@@ -479,7 +479,7 @@ static void on_limit(void *owner)
 static void on_dialled(void *owner, enum err result, int fd, const char *why)
 {
     struct connection *c = owner;
-    const struct conf_timeouts *timeouts = &c->snapshot->conf->timeouts;
+    const struct conf_timeouts *timeouts = &c->settings->conf->timeouts;
     struct stream_settings settings = { .input_cap = INPUT_CAP, .output_cap = OUTPUT_CAP, .high_water = HIGH_WATER,
         .low_water = LOW_WATER, .write_timeout_ms = (int64_t)timeouts->block * 1000 };
 
@@ -511,22 +511,22 @@ static bool fill(struct connection *c, struct slice destination)
     return true;
 }
 
-struct connection *connection_open(struct carrier *carrier, struct snapshot *snapshot, uint32_t route,
+struct connection *connection_open(struct carrier *carrier, struct settings *settings, uint32_t route,
     struct slice destination, const struct hop *hop, bool clear_only, const struct connection_events *events, void *owner)
 {
     struct connection *c = calloc(1, sizeof *c);
     struct dial_settings dial = { .to = hop->address, .path = slice_text(hop->path),
-        .timeout_ms = (int64_t)snapshot->conf->timeouts.connect * 1000 };
+        .timeout_ms = (int64_t)settings->conf->timeouts.connect * 1000 };
 
     if (!c)
         return NULL;
-    *c = (struct connection){ .carrier = carrier, .route = &snapshot->conf->routes[route], .route_index = route, .hop = *hop,
+    *c = (struct connection){ .carrier = carrier, .route = &settings->conf->routes[route], .route_index = route, .hop = *hop,
         .clear_only = clear_only, .events = events, .owner = owner };
     if (!fill(c, destination)) {
         free(c);
         return NULL;
     }
-    c->snapshot = snapshot_hold(snapshot);
+    c->settings = settings_hold(settings);
     timer_init(&c->limit, carrier->loop, on_limit, c);
     deferred_init(&c->report, carrier->loop, report, c);
     peer_reply_reader_init(&c->reader);

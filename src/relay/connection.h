@@ -8,7 +8,7 @@
 #include "net/dial.h"
 #include "net/stream.h"
 #include "relay/job.h"
-#include "relay/snapshot.h"
+#include "relay/settings.h"
 #include "relay/target.h"
 #include "relay/transaction.h"
 #include "smtp/ehlo.h"
@@ -47,7 +47,7 @@ struct connection_events {
 struct connection {
     struct connection *prev, *next; /* of the carrier */
     struct carrier *carrier;
-    struct snapshot *snapshot;
+    struct settings *settings;
     const struct conf_route *route;
     uint32_t route_index;
     struct hop hop;
@@ -74,7 +74,7 @@ struct connection {
 };
 
 /* Starts to dial. Opened or failed follows. NULL without memory. */
-MUST_CHECK struct connection *connection_open(struct carrier *carrier, struct snapshot *snapshot, uint32_t route,
+MUST_CHECK struct connection *connection_open(struct carrier *carrier, struct settings *settings, uint32_t route,
     struct slice destination, const struct hop *hop, bool clear_only, const struct connection_events *events, void *owner);
 /* Ends at once, without a word to peer or owner. */
 void connection_free(struct connection **connection);

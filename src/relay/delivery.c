@@ -10,7 +10,7 @@
 struct delivery {
     struct delivery *prev, *next; /* of the carrier */
     struct carrier *carrier;
-    struct snapshot *snapshot;
+    struct settings *settings;
     struct job *job;
     struct target_query *target;
     struct connection *connection;
@@ -28,7 +28,7 @@ static void try_hop(struct delivery *d);
 
 static const struct conf_route *route_of(const struct delivery *d)
 {
-    return &d->snapshot->conf->routes[d->job->message.route];
+    return &d->settings->conf->routes[d->job->message.route];
 }
 
 static void delivery_free(struct delivery *d)
@@ -36,7 +36,7 @@ static void delivery_free(struct delivery *d)
     target_cancel(&d->target);
     connection_free(&d->connection);
     DL_DELETE(d->carrier->deliveries, d);
-    snapshot_drop(&d->snapshot);
+    settings_drop(&d->settings);
     free(d);
 }
 
@@ -133,7 +133,7 @@ static void on_failed(void *owner, enum connection_end end, const struct verdict
 
     note_peer(d);
     if (end == CONNECTION_END_HOP && why.cause == CAUSE_CONNECT)
-        dead_hosts_add(d->carrier->dead, d->connection->address, &d->snapshot->conf->queue, clock_mono_ms());
+        dead_hosts_add(d->carrier->dead, d->connection->address, &d->settings->conf->queue, clock_mono_ms());
     connection_free(&d->connection);
     if (decided) {
         finish(d);
@@ -163,7 +163,7 @@ static void try_hop(struct delivery *d)
         if (hop->address.family != PEER_UNIX && dead_hosts_has(d->carrier->dead, address, clock_mono_ms()))
             continue;
         d->connection = connection_open(
-            d->carrier, d->snapshot, d->job->message.route, d->job->message.destination, hop, d->clear_only, &events, d);
+            d->carrier, d->settings, d->job->message.route, d->job->message.destination, hop, d->clear_only, &events, d);
         if (d->connection)
             return;
         d->failure = verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "out of memory");
@@ -203,7 +203,7 @@ static void start_target(struct delivery *d)
     d->is_reused = false;
     d->clear_only = false;
     d->target = target_find(
-        d->carrier->loop, d->carrier->resolver, d->snapshot->conf, route_of(d), domain_of(d->job), on_target, d);
+        d->carrier->loop, d->carrier->resolver, d->settings->conf, route_of(d), domain_of(d->job), on_target, d);
     if (!d->target) {
         remember(d, &full);
         give_up(d);
@@ -217,7 +217,7 @@ bool delivery_start(struct carrier *carrier, struct job *job)
     if (!d)
         return false;
     d->carrier = carrier;
-    d->snapshot = snapshot_hold(carrier->snapshot);
+    d->settings = settings_hold(carrier->settings);
     d->job = job;
     DL_APPEND(carrier->deliveries, d);
     d->connection = carrier_take_idle(carrier, job->message.destination);

@@ -37,7 +37,7 @@ struct connection *carrier_take_idle(struct carrier *carrier, struct slice desti
     struct connection *found = NULL, *c;
 
     DL_FOREACH(carrier->connections, c)
-        if (is_idle(c) && c->snapshot == carrier->snapshot && slice_equals(c->destination, destination))
+        if (is_idle(c) && c->settings == carrier->settings && slice_equals(c->destination, destination))
             found = c;
     if (found)
         timer_stop(&found->limit);
@@ -57,13 +57,13 @@ static size_t idle_count(const struct carrier *carrier)
 void carrier_give_idle(struct carrier *carrier, struct connection *c)
 {
     bool spent = c->phase != CONNECTION_IDLE || c->is_finishing || c->messages >= MESSAGES_A_CONNECTION ||
-        c->snapshot != carrier->snapshot || carrier->is_draining || idle_count(carrier) >= IDLE_MAX;
+        c->settings != carrier->settings || carrier->is_draining || idle_count(carrier) >= IDLE_MAX;
 
     connection_set_owner(c, &idle_events, c);
     if (spent)
         connection_quit(c);
     else
-        connection_limit(c, c->snapshot->conf->timeouts.idle);
+        connection_limit(c, c->settings->conf->timeouts.idle);
 }
 
 static void close_idle(struct carrier *carrier)
@@ -150,7 +150,7 @@ static void on_job(void *owner, struct channel *channel, const void *message, in
         exit(EXIT_FAILURE);
     }
     DL_APPEND(carrier->jobs, job);
-    if (m->snapshot != carrier->snapshot->number || m->route >= carrier->snapshot->conf->route_count)
+    if (m->snapshot != carrier->settings->number || m->route >= carrier->settings->conf->route_count)
         refuse_job(carrier, job, "the configuration changed meanwhile");
     else if (carrier->is_draining)
         refuse_job(carrier, job, "the server is stopping");
@@ -299,21 +299,20 @@ static enum err relay_init(struct room *room)
     return carrier->hands && carrier->dead && carrier->gates ? ERR_OK : ERR_NOMEM;
 }
 
-static enum err make_resolver(struct carrier *carrier, const struct snapshot *snapshot)
+static enum err make_resolver(struct carrier *carrier, const struct conf_dns *dns)
 {
-    const struct conf_dns *dns = &snapshot->conf->dns;
     const char *forwards[16];
     struct arena arena;
-    struct resolver_settings settings = { .forwards = forwards };
+    struct resolver_settings wanted = { .forwards = forwards };
     char why[RESOLVE_WHY];
     enum err rc;
 
     arena_init(&arena, 1 << 20);
-    settings.trust_anchor = arena_text(&arena, dns->trust_anchor);
-    settings.root_hints = arena_text(&arena, dns->root_hints);
-    for (; settings.forward_count < dns->forward_count && settings.forward_count < LENGTH_OF(forwards); settings.forward_count++)
-        forwards[settings.forward_count] = arena_text(&arena, dns->forward[settings.forward_count].text);
-    rc = resolver_new(carrier->loop, &settings, &carrier->resolver, why);
+    wanted.trust_anchor = arena_text(&arena, dns->trust_anchor);
+    wanted.root_hints = arena_text(&arena, dns->root_hints);
+    for (; wanted.forward_count < dns->forward_count && wanted.forward_count < LENGTH_OF(forwards); wanted.forward_count++)
+        forwards[wanted.forward_count] = arena_text(&arena, dns->forward[wanted.forward_count].text);
+    rc = resolver_new(carrier->loop, &wanted, &carrier->resolver, why);
     if (rc != ERR_OK)
         log_event(LOG_ERROR, NULL, "DNS cannot be used", log_text("why", why));
     arena_clear(&arena);
@@ -323,19 +322,19 @@ static enum err make_resolver(struct carrier *carrier, const struct snapshot *sn
 static enum err relay_apply(struct room *room, struct slice conf)
 {
     struct carrier *carrier = room->state;
-    struct snapshot *fresh;
-    enum err rc = snapshot_new(conf, &fresh);
+    struct settings *fresh;
+    enum err rc = settings_new(conf, &fresh);
 
     if (rc == ERR_OK && !carrier->resolver) {
-        rc = make_resolver(carrier, fresh);
+        rc = make_resolver(carrier, &fresh->conf->dns);
         if (rc != ERR_OK)
-            snapshot_drop(&fresh);
+            settings_drop(&fresh);
     }
     if (rc != ERR_OK)
         return rc;
     close_idle(carrier);
-    snapshot_drop(&carrier->snapshot);
-    carrier->snapshot = fresh;
+    settings_drop(&carrier->settings);
+    carrier->settings = fresh;
     return ERR_OK;
 }
 

@@ -50,10 +50,10 @@ struct target_query {
 
 static uint32_t any_number(void)
 {
-    uint32_t number = 0;
+    uint32_t number;
 
-    (void)getrandom(&number, sizeof number, GRND_NONBLOCK);
-    return number;
+    /* Without chance the order of equals is that of the answer, which servers vary themselves. */
+    return getrandom(&number, sizeof number, GRND_NONBLOCK) == sizeof number ? number : 0;
 }
 
 static void copy_name(char out_text[DNS_NAME_TEXT + 1], struct slice name)

@@ -123,7 +123,7 @@ static void content_over(struct connection *c)
     struct transaction *t = &c->transaction;
 
     t->content = CONTENT_SENT;
-    connection_limit(c, c->snapshot->conf->timeouts.end);
+    connection_limit(c, c->settings->conf->timeouts.end);
     if (!t->uses_bdat && !data_encode_end(&t->encoder, stream_output(c->stream))) {
         struct verdict why = verdict_of(DELIVERY_FAILED, CAUSE_CONTENT, "5.6.0", "the message holds a bare CR or LF");
         connection_lose(c, CONNECTION_END_LOST, &why);
@@ -287,7 +287,7 @@ static void send_steps(struct connection *c)
 
 static void limit_for_next_reply(struct connection *c)
 {
-    const struct conf_timeouts *timeouts = &c->snapshot->conf->timeouts;
+    const struct conf_timeouts *timeouts = &c->settings->conf->timeouts;
     const struct transaction *t = &c->transaction;
 
     if (t->content == CONTENT_SENDING)
@@ -345,7 +345,7 @@ static void finish(struct connection *c)
     }
     t->is_resetting = true;
     connection_send(c, "RSET");
-    connection_limit(c, c->snapshot->conf->timeouts.mail);
+    connection_limit(c, c->settings->conf->timeouts.mail);
 }
 
 static void on_mail(struct connection *c, const struct peer_reply *reply)

@@ -22,7 +22,7 @@ static void join_path(const struct conf *conf, const char *name, char out_path[4
 
 static enum err say(struct conf_error *out_why, const char *path, const char *what, int number)
 {
-    snprintf(out_why->text, sizeof out_why->text, "%s: %s%s%s", path, what, number ? ": " : "", number ? strerror(number) : "");
+    snprintf(out_why->text, sizeof out_why->text, "%.200s: %s%s%s", path, what, number ? ": " : "", number ? strerror(number) : "");
     return number ? err_from_errno(number) : ERR_INVALID;
 }
 

@@ -35,7 +35,8 @@ NORETURN static void become_room(int exe, int control, char *const argv[])
 enum err process_spawn(int exe, const struct process *process, struct account account, int control, pid_t *out_pid)
 {
     char role[16], index[16], uid[16], gid[16];
-    char *argv[] = { "submitd", "--room", role, "--index", index, "--uid", uid, "--gid", gid, NULL };
+    char name[] = "submitd", o_room[] = "--room", o_index[] = "--index", o_uid[] = "--uid", o_gid[] = "--gid";
+    char *argv[] = { name, o_room, role, o_index, index, o_uid, uid, o_gid, gid, NULL };
     pid_t pid;
 
     snprintf(role, sizeof role, "%s", role_name(process->plan->role));

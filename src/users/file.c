@@ -463,8 +463,8 @@ enum err users_load(
 {
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
-    char *bytes;
-    size_t len;
+    char *bytes = NULL;
+    size_t len = 0;
     enum err rc;
 
     *out_report = (struct users_report){ .count = 0 };

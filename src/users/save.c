@@ -123,7 +123,7 @@ enum err users_lock(const char *path, int *out_lock)
     char file[PATH_MAX], folder[PATH_MAX];
     int64_t end = clock_mono_ms() + LOCK_WAIT_MS;
     struct timespec step = { .tv_nsec = LOCK_STEP_MS * 1000000L };
-    int fd;
+    int fd = -1;
     enum err rc = find_place(path, file, folder);
 
     if (rc == ERR_OK)

@@ -1,12 +1,12 @@
-/* relay/snapshot.h: one configuration as the relay uses it, shared by the deliveries that began under it. */
-#ifndef RELAY_SNAPSHOT_H
-#define RELAY_SNAPSHOT_H
+/* relay/settings.h: one configuration as the relay uses it, shared by the deliveries that began under it. */
+#ifndef RELAY_SETTINGS_H
+#define RELAY_SETTINGS_H
 
 #include "base/arena.h"
 #include "conf/conf.h"
 #include "net/tls.h"
 
-struct snapshot {
+struct settings {
     unsigned holds;
     uint64_t number;
     struct arena arena;
@@ -15,9 +15,9 @@ struct snapshot {
 };
 
 /* Unpacks the configuration and loads trust anchors. ERR_CORRUPT, ERR_NOMEM, ERR_INVALID (logged with the file's name). */
-MUST_CHECK enum err snapshot_new(struct slice conf, struct snapshot **out_snapshot);
-struct snapshot *snapshot_hold(struct snapshot *snapshot);
+MUST_CHECK enum err settings_new(struct slice conf, struct settings **out_settings);
+struct settings *settings_hold(struct settings *settings);
 /* Nulls the pointer; frees with the last hold. */
-void snapshot_drop(struct snapshot **snapshot);
+void settings_drop(struct settings **settings);
 
 #endif

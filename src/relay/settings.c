@@ -1,5 +1,5 @@
-/* relay/snapshot.c: unpacking a configuration and warming its TLS clients. */
-#include "relay/snapshot.h"
+/* relay/settings.c: unpacking a configuration and warming its TLS clients. */
+#include "relay/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static bool uses_tls(const struct conf_route *route)
 }
 
 /* Routes with the system's trust store share one client. */
-static enum err make_clients(struct snapshot *s)
+static enum err make_clients(struct settings *s)
 {
     struct tls_client *common = NULL;
 
@@ -44,9 +44,9 @@ static enum err make_clients(struct snapshot *s)
     return ERR_OK;
 }
 
-enum err snapshot_new(struct slice conf, struct snapshot **out_snapshot)
+enum err settings_new(struct slice conf, struct settings **out_settings)
 {
-    struct snapshot *s = calloc(1, sizeof *s);
+    struct settings *s = calloc(1, sizeof *s);
     enum err rc;
 
     if (!s)
@@ -57,25 +57,25 @@ enum err snapshot_new(struct slice conf, struct snapshot **out_snapshot)
     if (rc == ERR_OK)
         rc = make_clients(s);
     if (rc != ERR_OK) {
-        snapshot_drop(&s);
+        settings_drop(&s);
         return rc;
     }
     s->number = s->conf->number;
-    *out_snapshot = s;
+    *out_settings = s;
     return ERR_OK;
 }
 
-struct snapshot *snapshot_hold(struct snapshot *snapshot)
+struct settings *settings_hold(struct settings *settings)
 {
-    snapshot->holds++;
-    return snapshot;
+    settings->holds++;
+    return settings;
 }
 
-void snapshot_drop(struct snapshot **snapshot)
+void settings_drop(struct settings **settings)
 {
-    struct snapshot *s = *snapshot;
+    struct settings *s = *settings;
 
-    *snapshot = NULL;
+    *settings = NULL;
     if (!s || --s->holds > 0)
         return;
     for (size_t i = 0; s->clients && i < s->conf->route_count; i++) {

@@ -1,0 +1,53 @@
+/* queue/commit.h: the journal's group commit: facts are collected on the loop and become durable in
+ * batches on a hand of their own. What must wait for that says so. */
+#ifndef QUEUE_COMMIT_H
+#define QUEUE_COMMIT_H
+
+#include "net/hands.h"
+#include "net/loop.h"
+#include "spool/journal.h"
+
+/* Embedded in whatever waits. */
+struct commit_wait {
+    struct commit_wait *next;
+    void (*done)(struct commit_wait *wait); /* on the loop; may free what it lies in */
+};
+
+struct commit {
+    struct loop *loop;
+    struct hands *hands;
+    struct store *store; /* the journal's own; used by the hand alone */
+    struct journal journal;
+    struct journal_batch filling;
+    struct journal_batch working;
+    struct commit_wait *filling_waits, **filling_last;
+    struct commit_wait *working_waits;
+    struct hand_job job;
+    struct deferred start;
+    struct timer lazy; /* for facts that nobody waits for; also the pause after a failure */
+    enum err result;
+    uint64_t file; /* number of the journal file as of the last commit */
+    bool is_open;
+    bool is_busy;
+    bool is_failing;
+};
+
+/* ERR_NOMEM. Until commit_open facts are only collected. */
+MUST_CHECK enum err commits_init(struct commit *commit, struct loop *loop, struct store *store);
+/* The journal continues behind the file and the end that the replay found. */
+void commit_open(struct commit *commit, const struct journal_replayed *replayed);
+/* Waits for the commit under way; what was not given to it is dropped, and who waited for it is told
+ * all the same: nobody must be left whom that could deceive. */
+void commits_clear(struct commit *commit);
+
+/* Takes a copy of the fact. It becomes durable with the next commit, soon. */
+void commit_put(struct commit *commit, const struct journal_entry *entry);
+/* done is called when all that was put until now is synced. A failing disk delays it for as long as
+ * it fails: a fact is never given up. */
+void commit_await(struct commit *commit, struct commit_wait *wait);
+/* Nothing is collected and nothing under way. */
+bool commit_is_idle(const struct commit *commit);
+/* So much is collected that no new mail should be read until the disk has taken it. */
+bool commit_is_full(const struct commit *commit);
+
+#endif

@@ -1,0 +1,385 @@
+/* queue/destination.c: users, domains, destinations and lanes; whose turn it is. A lane is offered
+ * while its destination may get one more delivery; the user who was served longest ago goes first. */
+#include "queue/destination.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "policy/retry.h"
+#include "policy/route.h"
+#include "queue/memory.h"
+#include "queue/message.h"
+
+enum { FIRST_WINDOW = 2, DESTINATION_KEY_MAX = 8192 };
+
+void destinations_init(struct destinations *ds, struct replies *replies,
+    bool (*is_served)(void *owner, enum role carrier, uint32_t index), void *owner)
+{
+    *ds = (struct destinations){ .replies = replies, .is_served = is_served, .owner = owner };
+    heap_init(&ds->turns);
+    heap_init(&ds->dead);
+    ds->limit = 1;
+    ds->window_limit = 1;
+}
+
+void destinations_limit(struct destinations *ds, const struct conf *conf)
+{
+    ds->limit = conf->queue.concurrency;
+    ds->window_limit = conf->queue.destination_concurrency;
+    ds->dead_host = conf->queue.dead_host;
+}
+
+/* ---- users and domains ---- */
+
+struct user *user_take(struct destinations *ds, struct slice name)
+{
+    const char *data = name.len > 0 ? name.data : "";
+    struct user *user;
+
+    HASH_FIND(hh, ds->users, data, name.len, user);
+    if (!user) {
+        user = need_memory(sizeof *user + name.len + 1);
+        user->len = (uint32_t)name.len;
+        memcpy(user->name, data, name.len);
+        HASH_ADD_KEYPTR(hh, ds->users, user->name, user->len, user);
+    }
+    user->refs++;
+    return user;
+}
+
+void user_drop(struct destinations *ds, struct user *user)
+{
+    if (--user->refs > 0)
+        return;
+    heap_remove(&ds->turns, &user->turn);
+    HASH_DEL(ds->users, user);
+    free(user);
+}
+
+struct domain *domain_take(struct destinations *ds, struct slice name)
+{
+    struct domain *fresh = need_memory(sizeof *fresh + name.len + 1);
+    struct domain *domain;
+
+    for (size_t i = 0; i < name.len; i++)
+        fresh->name[i] = ascii_lower(name.data[i]);
+    HASH_FIND(hh, ds->domains, fresh->name, name.len, domain);
+    if (domain) {
+        free(fresh);
+    } else {
+        domain = fresh;
+        domain->len = (uint32_t)name.len;
+        HASH_ADD_KEYPTR(hh, ds->domains, domain->name, domain->len, domain);
+    }
+    domain->refs++;
+    return domain;
+}
+
+static void destination_drop(struct destinations *ds, struct destination *d)
+{
+    if (!d || --d->refs > 0)
+        return;
+    assert(!d->lanes);
+    HASH_DEL(ds->map, d);
+    reply_drop(ds->replies, &d->last_failure);
+    free(d->key);
+    free(d->address);
+    free(d);
+}
+
+void domain_drop(struct destinations *ds, struct domain *domain)
+{
+    if (--domain->refs > 0)
+        return;
+    destination_drop(ds, domain->destination);
+    HASH_DEL(ds->domains, domain);
+    free(domain);
+}
+
+/* ---- lanes and turns ---- */
+
+static void lane_offer(struct destinations *ds, struct lane *lane)
+{
+    struct user *user = lane->key.user;
+
+    if (!user->offered)
+        need(heap_set(&ds->turns, &user->turn, user->served));
+    DL_APPEND2(user->offered, lane, prev_offered, next_offered);
+}
+
+static void lane_withdraw(struct destinations *ds, struct lane *lane)
+{
+    struct user *user = lane->key.user;
+
+    DL_DELETE2(user->offered, lane, prev_offered, next_offered);
+    if (!user->offered)
+        heap_remove(&ds->turns, &user->turn);
+}
+
+/* Makes the lanes' being offered true to the destination's state. */
+static void destination_refresh(struct destinations *ds, struct destination *d)
+{
+    bool may_go = d->is_served && !d->is_dead && d->in_hand < d->window;
+    struct lane *lane;
+
+    if (may_go == d->is_offered)
+        return;
+    d->is_offered = may_go;
+    DL_FOREACH (d->lanes, lane) {
+        if (may_go)
+            lane_offer(ds, lane);
+        else
+            lane_withdraw(ds, lane);
+    }
+}
+
+static struct lane *lane_new(struct destinations *ds, const struct lane_key *key)
+{
+    struct lane *lane = need_memory(sizeof *lane);
+
+    lane->key = *key;
+    HASH_ADD(hh, ds->lanes, key, sizeof lane->key, lane);
+    key->user->refs++;
+    key->destination->refs++;
+    DL_APPEND(key->destination->lanes, lane);
+    if (key->destination->is_offered)
+        lane_offer(ds, lane);
+    return lane;
+}
+
+static void lane_free(struct destinations *ds, struct lane *lane)
+{
+    struct destination *d = lane->key.destination;
+
+    if (d->is_offered)
+        lane_withdraw(ds, lane);
+    DL_DELETE(d->lanes, lane);
+    HASH_DEL(ds->lanes, lane);
+    user_drop(ds, lane->key.user);
+    free(lane);
+    destination_drop(ds, d);
+}
+
+void lane_put(struct destinations *ds, struct user *user, struct destination *d, struct recipient *r)
+{
+    struct lane_key key = { .user = user, .destination = d };
+    struct lane *lane;
+
+    HASH_FIND(hh, ds->lanes, &key, sizeof key, lane);
+    if (!lane)
+        lane = lane_new(ds, &key);
+    DL_APPEND(lane->recipients, r);
+    r->lane = lane;
+}
+
+void lane_take_out(struct destinations *ds, struct recipient *r)
+{
+    struct lane *lane = r->lane;
+
+    DL_DELETE(lane->recipients, r);
+    r->lane = NULL;
+    if (!lane->recipients)
+        lane_free(ds, lane);
+}
+
+struct recipient *destinations_pick(struct destinations *ds)
+{
+    struct heap_node *first = heap_first(&ds->turns);
+    struct user *user;
+    struct lane *lane;
+
+    if (!first || ds->in_hand >= ds->limit)
+        return NULL;
+    user = CONTAINER_OF(first, struct user, turn);
+    user->served = ++ds->turn;
+    need(heap_set(&ds->turns, &user->turn, user->served));
+    lane = user->offered;
+    DL_DELETE2(user->offered, lane, prev_offered, next_offered);
+    DL_APPEND2(user->offered, lane, prev_offered, next_offered);
+    /* When the destination's window opens again, the others there are offered before this user. */
+    DL_DELETE(lane->key.destination->lanes, lane);
+    DL_APPEND(lane->key.destination->lanes, lane);
+    return lane->recipients;
+}
+
+/* ---- destinations ---- */
+
+static uint32_t place_hash(const char *key)
+{
+    uint32_t hash = 2166136261U; /* FNV-1a: the same in every life, unlike the seeded maps' */
+
+    for (; *key; key++)
+        hash = (hash ^ (unsigned char)*key) * 16777619U;
+    return hash;
+}
+
+/* Nobody is spared by a slow start on this machine. */
+static bool is_local(const struct conf_route *route)
+{
+    return route->via == CONF_VIA_MAILDIR || (route->via == CONF_VIA_LMTP && route->path.len > 0);
+}
+
+static struct destination *destination_new(struct destinations *ds, struct slice key)
+{
+    struct destination *d = need_memory(sizeof *d);
+
+    d->key = need_memory(key.len + 1);
+    memcpy(d->key, key.data, key.len);
+    HASH_ADD_KEYPTR(hh, ds->map, d->key, key.len, d);
+    return d;
+}
+
+/* Takes over what this configuration says of the destination. */
+static void destination_adopt(struct destinations *ds, struct destination *d,
+    const struct conf *conf, const struct conf_route *route, const struct domain *domain)
+{
+    struct slice address = route->via == CONF_VIA_MX ? domain_name(domain) : route->to;
+
+    if (d->snapshot == conf->number && d->address)
+        return;
+    free(d->address);
+    d->address = need_memory(address.len + 1);
+    memcpy(d->address, address.data, address.len);
+    d->snapshot = conf->number;
+    d->route = (uint32_t)(route - conf->routes);
+    d->carrier = route->via == CONF_VIA_MAILDIR ? ROLE_MAILDROP : ROLE_RELAY;
+    d->carrier_index = 0;
+    if (d->carrier == ROLE_RELAY && conf->relays > 0)
+        d->carrier_index = place_hash(d->key) % (uint32_t)conf->relays;
+    d->is_served = ds->is_served(ds->owner, d->carrier, d->carrier_index);
+    if (d->window == 0)
+        d->window = (uint32_t)(is_local(route) ? ds->window_limit : FIRST_WINDOW);
+    if (d->window > ds->window_limit)
+        d->window = (uint32_t)ds->window_limit;
+    destination_refresh(ds, d);
+}
+
+static struct destination *resolve(
+    struct destinations *ds, const struct conf *conf, const struct domain *domain)
+{
+    struct route_choice choice;
+    struct buffer key;
+    struct destination *d;
+
+    if (!route_choose(conf, domain_name(domain), &choice))
+        return NULL;
+    buffer_init(&key, DESTINATION_KEY_MAX);
+    route_destination(choice.route, domain_name(domain), &key);
+    need(key.error == ERR_OK);
+    HASH_FIND(hh, ds->map, buffer_slice(&key).data, key.len, d);
+    if (!d)
+        d = destination_new(ds, buffer_slice(&key));
+    buffer_clear(&key);
+    destination_adopt(ds, d, conf, choice.route, domain);
+    d->refs++;
+    return d;
+}
+
+struct destination *domain_route(
+    struct destinations *ds, const struct conf *conf, struct domain *domain)
+{
+    struct destination *old = domain->destination;
+
+    if (old && domain->snapshot == conf->number)
+        return old;
+    domain->destination = resolve(ds, conf, domain);
+    domain->snapshot = conf->number;
+    destination_drop(ds, old);
+    return domain->destination;
+}
+
+void destination_began(struct destinations *ds, struct destination *d)
+{
+    d->refs++;
+    d->in_hand++;
+    ds->in_hand++;
+    destination_refresh(ds, d);
+}
+
+void destination_ended(struct destinations *ds, struct destination *d)
+{
+    assert(d->in_hand > 0 && ds->in_hand > 0);
+    d->in_hand--;
+    ds->in_hand--;
+    destination_refresh(ds, d);
+    destination_drop(ds, d);
+}
+
+static void destination_wake(struct destinations *ds, struct destination *d)
+{
+    if (!d->is_dead)
+        return;
+    heap_remove(&ds->dead, &d->revival);
+    d->is_dead = false;
+    destination_refresh(ds, d);
+    destination_drop(ds, d);
+}
+
+void destination_answered(struct destinations *ds, struct destination *d, bool has_taken)
+{
+    d->failures = 0;
+    reply_drop(ds->replies, &d->last_failure);
+    if (has_taken && d->window < ds->window_limit)
+        d->window++;
+    destination_refresh(ds, d);
+    destination_wake(ds, d);
+}
+
+void destination_unreachable(
+    struct destinations *ds, struct destination *d, int64_t now_ms, struct reply *why)
+{
+    struct conf_queue settings = { .dead_host = ds->dead_host };
+    int64_t seconds;
+
+    if (d->is_dead)
+        return;
+    seconds = retry_dead_host(&settings, ++d->failures);
+    reply_drop(ds->replies, &d->last_failure);
+    d->last_failure = reply_share(why);
+    d->window = 1; /* the next one is a probe */
+    if (seconds > 0) {
+        d->is_dead = true;
+        d->refs++;
+        need(heap_set(&ds->dead, &d->revival, now_ms + seconds * 1000));
+    }
+    destination_refresh(ds, d);
+}
+
+void destinations_served(struct destinations *ds, enum role carrier, uint32_t index)
+{
+    struct destination *d, *next;
+
+    HASH_ITER (hh, ds->map, d, next) {
+        if (d->carrier != carrier || d->carrier_index != index)
+            continue;
+        d->is_served = ds->is_served(ds->owner, carrier, index);
+        destination_refresh(ds, d);
+    }
+}
+
+void destinations_revive(struct destinations *ds, int64_t now_ms)
+{
+    struct heap_node *first;
+
+    while ((first = heap_first(&ds->dead)) && first->key <= now_ms)
+        destination_wake(ds, CONTAINER_OF(first, struct destination, revival));
+}
+
+void destinations_forgive(struct destinations *ds)
+{
+    struct heap_node *first;
+
+    while ((first = heap_first(&ds->dead))) {
+        struct destination *d = CONTAINER_OF(first, struct destination, revival);
+        d->failures = 0;
+        destination_wake(ds, d);
+    }
+}
+
+void destinations_clear(struct destinations *ds)
+{
+    destinations_forgive(ds);
+    assert(!ds->map && !ds->users && !ds->domains && !ds->lanes);
+    heap_clear(&ds->turns);
+    heap_clear(&ds->dead);
+}

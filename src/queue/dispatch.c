@@ -1,0 +1,292 @@
+/* queue/dispatch.c: makes jobs of recipients whose turn it is: reads the record on a hand, then gives
+ * it to the carrier, a large body as a read-only descriptor, never a segment. Owns struct job. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "queue/memory.h"
+#include "queue/state.h"
+#include "spool/segment.h"
+
+enum { JOB_MEMORY = 256 << 10, RECORD_MEMORY = 4 << 20, PAUSE_AFTER_TROUBLE_S = 60 };
+
+/* What the hand reads. Lives as long as the reading takes. */
+struct fetch {
+    struct disk *disk;
+    struct store *store; /* only for store_open_read, which keeps no state */
+    struct segment *segment;
+    int handle;
+    uint64_t generation;
+    uint64_t offset;
+    struct queue_id id;
+    struct buffer bytes;
+    struct arena arena;
+    struct record record;
+    int body;
+    enum err result;
+};
+
+struct job *job_find(struct queue *queue, uint64_t number)
+{
+    struct job *job;
+
+    HASH_FIND(hh, queue->jobs, &number, sizeof number, job);
+    return job;
+}
+
+static struct job *job_new(struct queue *queue, struct carrier *carrier, uint64_t number,
+    struct message *message, size_t most)
+{
+    struct job *job = need_memory(sizeof *job);
+
+    job->number = number;
+    job->carrier = carrier;
+    job->message = message;
+    job->recipients = need_memory(most * sizeof *job->recipients);
+    arena_init(&job->arena, JOB_MEMORY);
+    HASH_ADD(hh, queue->jobs, number, sizeof job->number, job);
+    return job;
+}
+
+static void job_add(struct queue *queue, struct job *job, struct recipient *r)
+{
+    recipient_move(&queue->messages, r, RECIPIENT_IN_HAND, INT64_MAX, NULL);
+    r->job = job;
+    job->recipients[job->count++].recipient = r;
+}
+
+static void job_free(struct job *job)
+{
+    arena_clear(&job->arena);
+    free(job->recipients);
+    free(job);
+}
+
+static bool is_of(const struct job *job, const struct recipient *r)
+{
+    return r->state == RECIPIENT_IN_HAND && r->job == job;
+}
+
+void job_end(struct queue *queue, struct job *job)
+{
+    struct message *message = job->message;
+
+    for (size_t i = 0; i < job->count; i++) {
+        struct recipient *r = job->recipients[i].recipient;
+        if (!is_of(job, r))
+            continue;
+        r->job = NULL;
+        schedule_place(queue, r);
+    }
+    if (job->destination)
+        destination_ended(&queue->destinations, job->destination);
+    job->destination = NULL;
+    HASH_DEL(queue->jobs, job);
+    schedule_kick(queue);
+    if (job->is_fetching)
+        job->is_void = true;
+    else
+        job_free(job);
+    message_release(queue, message);
+    drain_check(queue);
+}
+
+void job_adopt(struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message)
+{
+    struct job *job = job_new(queue, carrier, number, message, message->recipient_count);
+
+    job->is_foreign = true;
+    message->uses++;
+    for (uint32_t i = 0; i < message->recipient_count; i++) {
+        struct recipient *r = &message->recipients[i];
+        struct destination *d;
+        if (r->state != RECIPIENT_WAITING && r->state != RECIPIENT_READY)
+            continue;
+        d = domain_route(&queue->destinations, queue->conf, r->domain);
+        if (d && d->carrier == carrier->role && d->carrier_index == carrier->index)
+            job_add(queue, job, r);
+    }
+}
+
+void message_damaged(struct queue *queue, struct message *message, enum err reason)
+{
+    char id[QUEUE_ID_TEXT + 1];
+
+    queue_id_format(message->id, id);
+    log_event(LOG_ERROR, NULL, "damaged: held", log_text("id", id),
+        log_number("segment", (int64_t)message->segment->generation),
+        log_number("offset", (int64_t)message->offset), log_reason(reason));
+    queue->counters.damaged++;
+    message_hold(&queue->messages, message, true);
+    schedule_message(queue, message);
+}
+
+/* ---- reading ---- */
+
+static enum err open_body(struct fetch *fetch)
+{
+    const struct envelope *envelope = &fetch->record.envelope;
+    uint64_t size = 0;
+    enum err rc =
+        store_open_read(fetch->store, STORE_BODY, envelope->body_file, &fetch->body);
+
+    if (rc == ERR_OK)
+        rc = fetch->disk->ops->size(fetch->disk, fetch->body, &size);
+    if (rc == ERR_OK && size != envelope->body_size)
+        rc = ERR_CORRUPT;
+    return rc;
+}
+
+static void fetch_work(struct hand_job *hand)
+{
+    struct fetch *fetch = CONTAINER_OF(hand, struct job, hand)->fetch;
+
+    fetch->result = segment_load(fetch->disk, fetch->handle, fetch->generation, fetch->offset,
+        fetch->id, &fetch->bytes, &fetch->arena, &fetch->record);
+    if (fetch->result == ERR_OK && fetch->record.envelope.body_file != 0)
+        fetch->result = open_body(fetch);
+}
+
+static void fetch_free(struct fetch *fetch)
+{
+    disk_close(fetch->disk, &fetch->body);
+    buffer_clear(&fetch->bytes);
+    arena_clear(&fetch->arena);
+    free(fetch);
+}
+
+/* The addresses are kept as long as the job: for the journal. */
+static bool put_recipients(
+    struct job *job, const struct envelope *envelope, struct msg_recipient *rows)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        uint32_t index = recipient_index(job->recipients[i].recipient);
+        struct slice *address = &job->recipients[i].address;
+        if (index >= envelope->recipient_count ||
+            !arena_copy(&job->arena, envelope->recipients[index].address, address))
+            return false;
+        rows[i] = (struct msg_recipient){ .index = index, .address = *address };
+    }
+    return true;
+}
+
+static enum err send_job(struct job *job, struct fetch *fetch)
+{
+    const struct envelope *envelope = &fetch->record.envelope;
+    struct msg_recipient rows[JOB_RECIPIENTS];
+    struct msg_job message = {
+        .job = job->number,
+        .snapshot = job->destination->snapshot,
+        .route = job->destination->route,
+        .id_high = envelope->id.high,
+        .id_low = envelope->id.low,
+        .arrival_us = envelope->arrival_us,
+        .destination = slice_text(job->destination->address),
+        .sender = envelope->sender,
+        .eight_bit = envelope->eight_bit_body,
+        .eight_bit_header = envelope->eight_bit_header,
+        .smtputf8 = envelope->smtputf8,
+        .recipients = rows,
+        .recipient_count = job->count,
+        .header = fetch->record.header,
+        .body = fetch->record.body,
+        .body_size = envelope->body_size,
+    };
+    int body = fetch->body;
+
+    if (!put_recipients(job, envelope, rows))
+        return ERR_CORRUPT;
+    fetch->body = -1;
+    return channel_send(job->carrier->channel, MSG_JOB, &message, body);
+}
+
+/* Something here failed, not the next hop: no attempt is counted. */
+static void put_off(struct job *job, enum err reason)
+{
+    log_event(LOG_ERROR, NULL, "could not read a message; trying later", log_reason(reason));
+    for (size_t i = 0; i < job->count; i++) {
+        struct recipient *r = job->recipients[i].recipient;
+        if (is_of(job, r))
+            r->next_s = (uint32_t)clock_wall() + PAUSE_AFTER_TROUBLE_S;
+    }
+}
+
+static void fetch_done(struct hand_job *hand)
+{
+    struct job *job = CONTAINER_OF(hand, struct job, hand);
+    struct fetch *fetch = job->fetch;
+    struct queue *queue = job->carrier->queue;
+    struct segment *segment = fetch->segment;
+    struct message *message = job->message;
+    enum err rc = fetch->result;
+
+    job->is_fetching = false;
+    job->fetch = NULL;
+    segment->uses--;
+    if (job->is_void) {
+        job_free(job);
+    } else if (!job->carrier->is_open) {
+        job_end(queue, job);
+    } else {
+        if (rc == ERR_OK)
+            rc = send_job(job, fetch);
+        if (rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_NOTFOUND || rc == ERR_LIMIT)
+            message_damaged(queue, message, rc);
+        else if (rc != ERR_OK && rc != ERR_CLOSED)
+            put_off(job, rc);
+        if (rc != ERR_OK)
+            job_end(queue, job);
+    }
+    fetch_free(fetch);
+    segment_check(queue, segment);
+}
+
+static void fetch_begin(struct queue *queue, struct job *job)
+{
+    struct message *message = job->message;
+    struct fetch *fetch = need_memory(sizeof *fetch);
+
+    fetch->disk = disk_posix();
+    fetch->store = &queue->stock.store;
+    fetch->segment = message->segment;
+    fetch->handle = message->segment->handle;
+    fetch->generation = message->segment->generation;
+    fetch->offset = message->offset;
+    fetch->id = message->id;
+    fetch->body = -1;
+    buffer_init(&fetch->bytes, RECORD_MAX);
+    arena_init(&fetch->arena, RECORD_MEMORY);
+    message->segment->uses++;
+    job->fetch = fetch;
+    job->is_fetching = true;
+    job->hand = (struct hand_job){ .work = fetch_work, .done = fetch_done };
+    hands_give(queue->disk, &job->hand);
+}
+
+/* All of the message that are ready for the same place, up to the limit of a transaction (QUE-8). */
+static void job_begin(struct queue *queue, struct recipient *first)
+{
+    struct message *message = first->message;
+    struct destination *d = first->lane->key.destination;
+    struct carrier *carrier = carrier_find(queue, d->carrier, d->carrier_index);
+    struct job *job =
+        job_new(queue, carrier, queue->next_job++, message, JOB_RECIPIENTS);
+
+    destination_began(&queue->destinations, d);
+    job->destination = d;
+    message->uses++;
+    for (uint32_t i = 0; i < message->recipient_count && job->count < JOB_RECIPIENTS; i++) {
+        struct recipient *r = &message->recipients[i];
+        if (r->state == RECIPIENT_READY && r->lane->key.destination == d)
+            job_add(queue, job, r);
+    }
+    fetch_begin(queue, job);
+}
+
+void dispatch_fill(struct queue *queue)
+{
+    struct recipient *r;
+
+    while ((r = destinations_pick(&queue->destinations)))
+        job_begin(queue, r);
+}

@@ -1,0 +1,264 @@
+/* queue/gates.c: the channels to gates: blanks and spares go out, doorbells and cuts come in. A gate
+ * is believed only about files that were handed to it. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "queue/memory.h"
+#include "queue/state.h"
+
+/* A gate asks for what it lost in a restart at most. */
+enum { BLANKS_MOST = 4, SPARES_MOST = 32 };
+
+void gate_refuse(struct gate *gate, const char *why)
+{
+    log_event(LOG_WARNING, NULL, "a gate broke the rules", log_number("gate", gate->index),
+        log_text("because", why));
+}
+
+static void tell_disk(struct gate *gate)
+{
+    struct msg_disk message = { .full = gate->queue->stock.is_low };
+
+    if (!gate->channel || gate->was_told_low == message.full)
+        return;
+    if (channel_send(gate->channel, MSG_DISK, &message, -1) == ERR_OK)
+        gate->was_told_low = message.full;
+}
+
+static bool give_blank(struct gate *gate)
+{
+    struct queue *queue = gate->queue;
+    struct store_blank blank;
+    struct msg_blank message;
+    struct segment *segment;
+
+    if (!stock_take_blank(&queue->stock, &blank))
+        return false;
+    segment = segment_add(queue, blank.generation);
+    segment->gate = gate;
+    segment->read = blank.start;
+    message = (struct msg_blank){ blank.generation, blank.size, blank.start };
+    /* When it does not arrive its lock is free and it is found as an orphan. */
+    if (channel_send(gate->channel, MSG_BLANK, &message, blank.write) != ERR_OK)
+        segment->gate = NULL;
+    gate->blanks_due--;
+    queue->stock.blanks_wanted--;
+    return true;
+}
+
+static struct body *body_add(struct queue *queue, uint64_t number, struct gate *gate)
+{
+    struct body *body = need_memory(sizeof *body);
+
+    body->number = number;
+    body->gate = gate;
+    HASH_ADD(hh, queue->bodies, number, sizeof body->number, body);
+    return body;
+}
+
+static bool give_spare(struct gate *gate)
+{
+    struct queue *queue = gate->queue;
+    struct store_spare spare;
+    struct msg_spare message;
+
+    if (!stock_take_spare(&queue->stock, &spare))
+        return false;
+    body_add(queue, spare.number, gate);
+    message = (struct msg_spare){ spare.number };
+    if (channel_send(gate->channel, MSG_SPARE, &message, spare.write) != ERR_OK)
+        log_event(LOG_DEBUG, NULL, "a spare did not reach its gate");
+    gate->spares_due--;
+    queue->stock.spares_wanted--;
+    return true;
+}
+
+void gates_serve(struct queue *queue)
+{
+    struct gate *gate;
+
+    LL_FOREACH (queue->gates, gate) {
+        if (!gate->channel)
+            continue;
+        while (gate->blanks_due > 0 && give_blank(gate))
+            ;
+        while (gate->spares_due > 0 && give_spare(gate))
+            ;
+        tell_disk(gate);
+    }
+    if (queue->reader.has_segments || queue->is_recovered)
+        stock_fill(&queue->stock);
+}
+
+static uint32_t add_due(uint32_t due, uint32_t more, uint32_t most)
+{
+    return more > most || due + more > most ? most : due + more;
+}
+
+static void on_need(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct gate *gate = owner;
+    struct stock *stock = &gate->queue->stock;
+    const struct msg_need *m = message;
+    uint32_t blanks = add_due(gate->blanks_due, m->blanks, BLANKS_MOST);
+    uint32_t spares = add_due(gate->spares_due, m->spares, SPARES_MOST);
+
+    (void)channel, (void)fd;
+    stock->blanks_wanted += blanks - gate->blanks_due;
+    stock->spares_wanted += spares - gate->spares_due;
+    gate->blanks_due = blanks;
+    gate->spares_due = spares;
+    gates_serve(gate->queue);
+}
+
+/* The segment, when it is this gate's to speak of. One of an earlier life of the queue becomes his
+ * who speaks of it first: its lock says that a gate has it. */
+static struct segment *segment_of(struct gate *gate, uint64_t generation)
+{
+    struct segment *segment = segment_find(gate->queue, generation);
+
+    if (!segment || segment->is_owned || segment->is_ours)
+        return NULL; /* finished long ago: a doorbell may be told again */
+    if (segment->gate && segment->gate != gate) {
+        gate_refuse(gate, "it spoke of a segment of another gate");
+        return NULL;
+    }
+    segment->gate = gate;
+    return segment;
+}
+
+static void on_doorbell(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct gate *gate = owner;
+    const struct msg_doorbell *m = message;
+    struct segment *segment = segment_of(gate, m->generation);
+
+    (void)channel, (void)fd;
+    if (!segment || segment->is_cutting)
+        return;
+    if (m->upto > segment->stated)
+        segment->stated = m->upto;
+    segment->is_orphan |= m->final;
+    segment->is_asked = false;
+    intake_step(gate->queue);
+}
+
+static void on_cut(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct gate *gate = owner;
+    const struct msg_cut *m = message;
+    struct segment *segment = segment_of(gate, m->generation);
+
+    (void)channel, (void)fd;
+    if (segment)
+        segment_cut(gate->queue, segment, m->upto);
+    else if (channel_send(gate->channel, MSG_CUT_DONE, m, -1) != ERR_OK)
+        log_event(LOG_DEBUG, NULL, "a cut could not be acknowledged");
+}
+
+void gate_cut_done(struct queue *queue, struct segment *segment, uint64_t upto)
+{
+    struct msg_cut message = { .generation = segment->generation, .upto = upto };
+
+    (void)queue;
+    segment->is_orphan = true;
+    segment->is_asked = false;
+    if (segment->gate && segment->gate->channel &&
+        channel_send(segment->gate->channel, MSG_CUT_DONE, &message, -1) != ERR_OK)
+        log_event(LOG_DEBUG, NULL, "a cut could not be acknowledged");
+}
+
+static const struct channel_handler handlers[] = {
+    { MSG_NEED, on_need },
+    { MSG_DOORBELL, on_doorbell },
+    { MSG_CUT, on_cut },
+};
+
+/* The gate may be dead, or only its channel: the locks tell, segment by segment. */
+static void on_closed(void *owner, struct channel *channel)
+{
+    struct gate *gate = owner;
+    struct queue *queue = gate->queue;
+    struct segment *segment, *next;
+
+    (void)channel;
+    channel_free(&gate->channel);
+    queue->stock.blanks_wanted -= gate->blanks_due;
+    queue->stock.spares_wanted -= gate->spares_due;
+    gate->blanks_due = gate->spares_due = 0;
+    gate->was_told_low = false;
+    HASH_ITER (hh, queue->segments, segment, next) {
+        if (segment->gate != gate)
+            continue;
+        segment->gate = NULL;
+        segment->is_asked = false;
+    }
+    intake_step(queue);
+}
+
+static struct gate *gate_for(struct queue *queue, uint32_t index)
+{
+    struct gate *gate;
+
+    LL_FOREACH (queue->gates, gate)
+        if (gate->index == index)
+            return gate;
+    gate = need_memory(sizeof *gate);
+    gate->queue = queue;
+    gate->index = index;
+    LL_APPEND(queue->gates, gate);
+    return gate;
+}
+
+void gate_connect(struct queue *queue, uint32_t index, int fd)
+{
+    struct gate *gate = gate_for(queue, index);
+    struct channel_spec spec = {
+        .self = ROLE_QUEUE,
+        .peer = ROLE_GATE,
+        .peer_index = index,
+        .handlers = handlers,
+        .handler_count = LENGTH_OF(handlers),
+        .closed = on_closed,
+        .owner = gate,
+    };
+
+    if (gate->channel)
+        on_closed(gate, gate->channel);
+    gate->channel = channel_new(queue->loop, fd, &spec);
+    if (!gate->channel)
+        log_event(LOG_ERROR, NULL, "no channel", log_text("room", "gate"), log_reason(ERR_NOMEM));
+    gates_serve(queue);
+}
+
+/* Spares that a gate held when it died: once all its segments are read, no record can name them. One
+ * that is still locked is left to the sweep of the next start. */
+void gates_sweep(struct queue *queue)
+{
+    struct segment *segment, *next;
+    struct body *body, *after;
+
+    HASH_ITER (hh, queue->segments, segment, next)
+        if (!segment->is_owned && !segment->gate && !segment->is_ours)
+            return;
+    HASH_ITER (hh, queue->bodies, body, after) {
+        if (!body->gate || body->gate->channel)
+            continue;
+        stock_remove(&queue->stock, STORE_BODY, body->number, NULL, NULL);
+        HASH_DEL(queue->bodies, body);
+        free(body);
+    }
+}
+
+void gates_clear(struct queue *queue)
+{
+    struct gate *gate, *next;
+
+    LL_FOREACH_SAFE (queue->gates, gate, next) {
+        LL_DELETE(queue->gates, gate);
+        if (gate->channel)
+            channel_free(&gate->channel);
+        free(gate);
+    }
+}

@@ -1,0 +1,512 @@
+/* queue/intake.c: from records to messages: asks the reader for one reading after the other and takes
+ * what it found. Live mail, the own notices and recovery all come this way. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "queue/memory.h"
+#include "queue/state.h"
+
+enum { SECOND = 1000000 };
+
+/* ---- segments ---- */
+
+struct segment *segment_find(struct queue *queue, uint64_t generation)
+{
+    struct segment *segment;
+
+    HASH_FIND(hh, queue->segments, &generation, sizeof generation, segment);
+    return segment;
+}
+
+struct segment *segment_add(struct queue *queue, uint64_t generation)
+{
+    struct segment *segment = segment_find(queue, generation);
+
+    if (segment)
+        return segment;
+    segment = need_memory(sizeof *segment);
+    segment->generation = generation;
+    segment->handle = -1;
+    segment->journal_file = queue->is_recovered ? queue->commit.file : 0;
+    HASH_ADD(hh, queue->segments, generation, sizeof segment->generation, segment);
+    return segment;
+}
+
+struct cutting {
+    struct commit_wait wait;
+    struct queue *queue;
+    uint64_t generation;
+    uint64_t upto;
+};
+
+static void cut_is_synced(struct commit_wait *wait)
+{
+    struct cutting *cutting = CONTAINER_OF(wait, struct cutting, wait);
+    struct segment *segment = segment_find(cutting->queue, cutting->generation);
+
+    if (segment)
+        segment->cut = cutting->upto;
+    intake_step(cutting->queue);
+    free(cutting);
+}
+
+void segment_cut(struct queue *queue, struct segment *segment, uint64_t upto)
+{
+    struct journal_entry entry = {
+        .kind = JOURNAL_CUT,
+        .at_us = clock_wall_us(),
+        .cut = { .segment = segment->generation, .offset = upto },
+    };
+    struct cutting *cutting = need_memory(sizeof *cutting);
+
+    log_event(LOG_WARNING, NULL, "a sync failed: cut",
+        log_number("segment", (int64_t)segment->generation), log_number("from", (int64_t)upto));
+    segment->is_cutting = true;
+    if (segment->stated > upto)
+        segment->stated = upto;
+    commit_put(&queue->commit, &entry);
+    *cutting = (struct cutting){ .wait = { .done = cut_is_synced },
+        .queue = queue,
+        .generation = segment->generation,
+        .upto = upto };
+    commit_await(&queue->commit, &cutting->wait);
+}
+
+/* ---- what to read next ---- */
+
+static bool wants_reading(struct queue *queue, struct segment *segment, enum reading_kind *out_kind)
+{
+    if (segment->cut != 0)
+        *out_kind = READING_CUT;
+    else if (segment->is_going && !segment->is_forgotten)
+        *out_kind = READING_FORGET;
+    else if (segment->is_owned)
+        return false;
+    else if (segment->stated > segment->read && !segment->is_asked)
+        *out_kind = READING_STATED;
+    else if (segment->is_cutting || segment->is_asked || segment->stated > segment->read)
+        return false;
+    else if (segment->is_orphan || (!segment->gate && !segment->is_ours))
+        *out_kind = READING_GONE;
+    else
+        return false;
+    return *out_kind == READING_CUT || *out_kind == READING_FORGET ||
+           !commit_is_full(&queue->commit);
+}
+
+void intake_step(struct queue *queue)
+{
+    struct segment *segment, *next;
+    enum reading_kind kind;
+
+    if (queue->reader.is_busy || queue->phase < QUEUE_RUNNING || queue->phase == QUEUE_DRAINED)
+        return;
+    if (!queue->reader.has_segments) {
+        reader_begin(&queue->reader, READING_SEGMENTS, 0, 0);
+        return;
+    }
+    HASH_ITER (hh, queue->segments, segment, next) {
+        if (!wants_reading(queue, segment, &kind))
+            continue;
+        reader_begin(&queue->reader, kind, segment->generation,
+            kind == READING_CUT ? segment->cut : segment->stated);
+        /* To the end of the order: the others have their turn. */
+        HASH_DEL(queue->segments, segment);
+        HASH_ADD(hh, queue->segments, generation, sizeof segment->generation, segment);
+        return;
+    }
+}
+
+/* ---- messages ---- */
+
+static void put_arrived(struct queue *queue, const struct arrival *arrival)
+{
+    const struct envelope *envelope = &arrival->envelope;
+    struct journal_entry entry = {
+        .kind = JOURNAL_ARRIVED,
+        .id = envelope->id,
+        .at_us = envelope->arrival_us,
+        .arrived = {
+            .segment = arrival->segment,
+            .offset = arrival->offset,
+            .body_file = envelope->body_file,
+            .arrival_us = envelope->arrival_us,
+            .size = envelope->header_size + envelope->body_size,
+            .recipient_count = arrival->recipient_count,
+            .sender = envelope->sender,
+            .user = envelope->user,
+            .mechanism = envelope->mechanism,
+            .listener = envelope->listener,
+            .client = envelope->client,
+            .tls_version = envelope->tls_version,
+            .tls_cipher = envelope->tls_cipher,
+            .notice = envelope->notice,
+            .about = envelope->about,
+        },
+    };
+
+    commit_put(&queue->commit, &entry);
+}
+
+/* A body belongs to one message, and to a gate's message only when that gate was given it; what was
+ * given in an earlier life is not known, and believed. */
+static bool may_name_body(struct queue *queue, const struct arrival *arrival)
+{
+    const struct segment *segment = segment_find(queue, arrival->segment);
+    struct body *body;
+
+    HASH_FIND(hh, queue->bodies, &arrival->envelope.body_file, sizeof body->number, body);
+    return !body || (body->gate && (!segment->gate || segment->gate == body->gate));
+}
+
+static void take_body(struct queue *queue, uint64_t number)
+{
+    struct body *body;
+
+    HASH_FIND(hh, queue->bodies, &number, sizeof number, body);
+    if (!body) {
+        body = need_memory(sizeof *body);
+        body->number = number;
+        HASH_ADD(hh, queue->bodies, number, sizeof body->number, body);
+    }
+    body->gate = NULL;
+}
+
+static const enum recipient_state ends[] = {
+    [RECOVER_DELIVERED] = RECIPIENT_DELIVERED,
+    [RECOVER_FAILED] = RECIPIENT_FAILED,
+    [RECOVER_EXPIRED] = RECIPIENT_EXPIRED,
+};
+
+static void take_recipient(
+    struct queue *queue, struct recipient *r, const struct arrival_recipient *from)
+{
+    const struct journal_outcome *last = &from->outcome;
+    int64_t most_s = clock_wall() + 7 * 86400;
+
+    r->domain = domain_take(&queue->destinations, from->domain);
+    r->attempts = from->attempts < UINT16_MAX ? (uint16_t)from->attempts : UINT16_MAX;
+    if (from->has_delay_notice)
+        r->flags |= RECIPIENT_TOLD_DELAY;
+    if (from->state != RECOVER_PENDING) {
+        bool is_deleted = from->has_outcome && last->cause == CAUSE_DELETED;
+        recipient_move(&queue->messages, r, is_deleted ? RECIPIENT_DELETED : ends[from->state], 0,
+            NULL);
+        return;
+    }
+    if (from->next_us > 0 && from->next_us / SECOND < most_s)
+        r->next_s = (uint32_t)(from->next_us / SECOND);
+    if (from->has_outcome)
+        recipient_remember(&queue->messages, r,
+            &(struct reply_parts){ last->code, last->cause, last->status, last->host, last->address,
+                last->text });
+}
+
+static void log_about(enum log_level level, const char *event, struct queue_id id)
+{
+    char text[QUEUE_ID_TEXT + 1];
+
+    queue_id_format(id, text);
+    log_event(level, NULL, event, log_text("id", text));
+}
+
+static struct message *add_message(struct queue *queue, const struct arrival *arrival)
+{
+    const struct envelope *envelope = &arrival->envelope;
+    struct message_spec spec = {
+        .id = envelope->id,
+        .user = envelope->user,
+        .sender = envelope->sender,
+        .recipient_count = arrival->recipient_count,
+    };
+    struct message *message = message_add(&queue->messages, &spec);
+
+    message->segment = segment_find(queue, arrival->segment);
+    message->segment->live++;
+    message->offset = arrival->offset;
+    message->arrival_us = envelope->arrival_us;
+    message->size = envelope->header_size + envelope->body_size;
+    message->is_notice = envelope->notice != NOTICE_NONE;
+    message->body_file = envelope->body_file;
+    if (message->body_file != 0)
+        take_body(queue, message->body_file);
+    for (uint32_t i = 0; i < message->recipient_count; i++)
+        take_recipient(queue, &message->recipients[i], &arrival->recipients[i]);
+    return message;
+}
+
+static void take_arrival(struct queue *queue, const struct arrival *arrival)
+{
+    const struct envelope *envelope = &arrival->envelope;
+    struct message *message;
+
+    if (message_find(&queue->messages, envelope->id) ||
+        bounces_know(queue->bounces, envelope->id)) {
+        log_about(LOG_NOTICE, "a second record of the same id dropped", envelope->id);
+        return;
+    }
+    if (envelope->body_file != 0 && !may_name_body(queue, arrival)) {
+        log_about(LOG_ERROR, "a record names a body that is not its own: dropped", envelope->id);
+        queue->counters.damaged++;
+        segment_find(queue, arrival->segment)->is_kept = true;
+        return;
+    }
+    message = add_message(queue, arrival);
+    if (!arrival->is_journalled) {
+        queue->counters.accepted++;
+        put_arrived(queue, arrival);
+    }
+    if (arrival->is_suspect)
+        log_about(LOG_ERROR, "the journal about it is damaged: held", envelope->id);
+    if (arrival->is_held || arrival->is_suspect)
+        message_hold(&queue->messages, message, true);
+    schedule_message(queue, message);
+    carrier_claim(queue, message);
+    outcome_claim(queue, message);
+    message_close_check(queue, message);
+}
+
+/* ---- findings ---- */
+
+static void put_set_aside(struct queue *queue, const struct recover_aside *aside, const char *why)
+{
+    struct journal_entry entry = {
+        .kind = JOURNAL_SET_ASIDE,
+        .id = aside->id,
+        .at_us = clock_wall_us(),
+        .set_aside = { aside->segment, aside->offset, aside->length, slice_text(why) },
+    };
+
+    commit_put(&queue->commit, &entry);
+}
+
+static void take_aside(struct queue *queue, const struct finding *finding)
+{
+    static const char *const whys[] = {
+        [RECOVER_CORRUPT] = "damaged",
+        [RECOVER_TORN] = "never finished",
+        [RECOVER_UNKNOWN] = "of a newer version",
+    };
+    const struct recover_aside *aside = &finding->aside;
+    char id[QUEUE_ID_TEXT + 1] = "";
+    bool is_loss = aside->why != RECOVER_TORN;
+
+    if (aside->has_id)
+        queue_id_format(aside->id, id);
+    log_event(is_loss ? LOG_ERROR : LOG_NOTICE, NULL, "a record is set aside",
+        log_text("id", aside->has_id ? id : "unknown"), log_text("because", whys[aside->why]),
+        log_number("segment", (int64_t)aside->segment),
+        log_number("offset", (int64_t)aside->offset),
+        log_number("octets", (int64_t)aside->length));
+    queue->counters.damaged += is_loss;
+    if (aside->copied != ERR_OK)
+        segment_add(queue, aside->segment)->is_kept = true;
+    else if (!aside->is_known)
+        put_set_aside(queue, aside, whys[aside->why]);
+}
+
+static void take_finding(struct queue *queue, const struct finding *finding)
+{
+    struct segment *segment;
+
+    switch (finding->kind) {
+    case FINDING_ASIDE:
+        take_aside(queue, finding);
+        break;
+    case FINDING_ALIVE:
+        segment_add(queue, finding->segment)->is_asked = true;
+        break;
+    case FINDING_OWNED:
+        segment = segment_add(queue, finding->segment);
+        segment->is_owned = true;
+        segment_check(queue, segment);
+        break;
+    case FINDING_MISSING:
+        log_about(LOG_ERROR, "the record of an accepted message is nowhere", finding->id);
+        queue->counters.damaged++;
+        break;
+    case FINDING_TROUBLE:
+        log_event(LOG_ERROR, NULL, "trouble in the spool", log_text("where", finding->what),
+            log_number("file", (int64_t)finding->segment), log_reason(finding->reason));
+        break;
+    }
+}
+
+/* ---- readings ---- */
+
+static void end_recovery(struct queue *queue)
+{
+    struct foreign *foreign, *next;
+    struct body *body, *after;
+    uint64_t *named = need_memory((HASH_COUNT(queue->bodies) + 1) * sizeof *named);
+    size_t count = 0;
+
+    HASH_ITER (hh, queue->foreigners, foreign, next) {
+        HASH_DEL(queue->foreigners, foreign);
+        free(foreign);
+    }
+    HASH_ITER (hh, queue->bodies, body, after)
+        named[count++] = body->number;
+    stock_sweep_finish(&queue->stock, named, count);
+    queue->is_recovered = true;
+    outcomes_finish(queue, true);
+    log_event(LOG_NOTICE, NULL, "the spool has been read",
+        log_number("messages", (int64_t)queue->messages.count),
+        log_number("segments", (int64_t)HASH_COUNT(queue->segments)),
+        log_number("damaged", (int64_t)queue->counters.damaged));
+}
+
+static void open_rooms(struct queue *queue)
+{
+    struct pending_peer *peer, *next;
+
+    queue->phase = QUEUE_RUNNING;
+    LL_FOREACH_SAFE (queue->peers, peer, next) {
+        LL_DELETE(queue->peers, peer);
+        peer_connect(queue, &peer->peer, peer->fd);
+        free(peer);
+    }
+}
+
+static void took_journal(struct queue *queue, struct reading *reading)
+{
+    if (reading->result != ERR_OK) {
+        log_event(LOG_ERROR, NULL, "the journal cannot be read", log_reason(reading->result));
+        queue_fail(queue);
+        return;
+    }
+    for (size_t i = 0; i < reading->segment_count; i++)
+        segment_add(queue, reading->segments[i].number)->is_asked = true;
+    if (reading->replayed.cut_octets > 0)
+        log_event(LOG_NOTICE, NULL, "the journal's torn end was cut",
+            log_number("octets", (int64_t)reading->replayed.cut_octets));
+    commit_open(&queue->commit, &reading->replayed);
+    stock_sweep_begin(&queue->stock);
+    open_rooms(queue);
+}
+
+static void note_result(struct queue *queue, struct reading *reading)
+{
+    struct segment *segment = segment_find(queue, reading->segment);
+
+    if (!segment || reading->result == ERR_LIMIT)
+        return;
+    /* Asked again at the next tick: the lock was held, or the disk or memory failed. */
+    segment->is_asked = reading->result != ERR_OK;
+    if (reading->result == ERR_INVALID && segment->gate) {
+        gate_refuse(segment->gate, "it stated more than the segment holds");
+        segment->stated = segment->read;
+    }
+    if (reading->result != ERR_OK && reading->result != ERR_BUSY)
+        log_event(LOG_ERROR, NULL, "a segment cannot be read; trying on",
+            log_number("segment", (int64_t)segment->generation), log_reason(reading->result));
+    if (reading->result == ERR_OK && reading->kind == READING_STATED)
+        segment->read = reading->upto;
+    if (reading->result == ERR_OK && reading->kind == READING_CUT) {
+        segment->cut = 0;
+        segment->is_cutting = false;
+        gate_cut_done(queue, segment, reading->upto);
+    }
+}
+
+static void unlinked(void *owner, enum store_kind kind, uint64_t number, enum err result)
+{
+    struct queue *queue = owner;
+    struct segment *segment = segment_find(queue, number);
+
+    (void)kind;
+    if (!segment)
+        return;
+    if (result != ERR_OK && result != ERR_NOTFOUND) {
+        segment->is_going = segment->is_forgotten = false; /* asked again by reclaim_tick */
+        return;
+    }
+    HASH_DEL(queue->segments, segment);
+    free(segment);
+}
+
+static void took_forget(struct queue *queue, const struct reading *reading)
+{
+    struct segment *segment = segment_find(queue, reading->segment);
+
+    segment->is_forgotten = true;
+    segment->handle = -1;
+    stock_remove(&queue->stock, STORE_SEGMENT, segment->generation, unlinked, queue);
+}
+
+static void done(void *owner, struct reading *reading)
+{
+    struct queue *queue = owner;
+    struct arrival *arrival;
+    struct finding *finding;
+
+    if (queue->phase == QUEUE_DRAINED)
+        return;
+    for (arrival = reading->arrivals; arrival; arrival = arrival->next) {
+        segment_add(queue, arrival->segment)->handle = arrival->handle;
+        take_arrival(queue, arrival);
+    }
+    for (finding = reading->findings; finding; finding = finding->next)
+        take_finding(queue, finding);
+    if (reading->kind == READING_JOURNAL)
+        took_journal(queue, reading);
+    else if (reading->kind == READING_FORGET)
+        took_forget(queue, reading);
+    else
+        note_result(queue, reading);
+    if (queue->reader.is_finished && !queue->is_recovered)
+        end_recovery(queue);
+    if (queue->phase >= QUEUE_RUNNING)
+        gates_serve(queue);
+    intake_step(queue);
+}
+
+enum err intake_open(struct queue *queue)
+{
+    struct store_settings settings = {
+        .segment_size = queue_segment_size(queue->conf), .lock = queue->lock
+    };
+    int root = dup(queue->spool);
+    enum err rc = root < 0 ? ERR_NOFILES
+                           : reader_init(&queue->reader, queue->loop, root, &settings, done, queue);
+
+    if (rc != ERR_OK)
+        return rc;
+    queue->phase = QUEUE_OPENING;
+    reader_begin(&queue->reader, READING_JOURNAL, 0, 0);
+    return ERR_OK;
+}
+
+void intake_tick(struct queue *queue)
+{
+    struct segment *segment, *next;
+
+    if (queue->phase < QUEUE_RUNNING)
+        return;
+    HASH_ITER (hh, queue->segments, segment, next)
+        segment->is_asked = false;
+    gates_sweep(queue);
+    intake_step(queue);
+}
+
+void intake_clear(struct queue *queue)
+{
+    struct segment *segment, *next;
+    struct body *body, *after;
+    struct foreign *foreign, *last;
+
+    HASH_ITER (hh, queue->segments, segment, next) {
+        HASH_DEL(queue->segments, segment);
+        free(segment);
+    }
+    HASH_ITER (hh, queue->bodies, body, after) {
+        HASH_DEL(queue->bodies, body);
+        free(body);
+    }
+    HASH_ITER (hh, queue->foreigners, foreign, last) {
+        HASH_DEL(queue->foreigners, foreign);
+        free(foreign);
+    }
+}

@@ -1,0 +1,132 @@
+/* queue/message.h: what the queue remembers of a message: who is still to get it and when. The
+ * envelope and the content stay on disk and are read again at dispatch. One function changes a
+ * recipient's state, and the list it sits on is that state. */
+#ifndef QUEUE_MESSAGE_H
+#define QUEUE_MESSAGE_H
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/queue_id.h"
+#include "queue/destination.h"
+
+struct segment;
+struct job;
+
+enum recipient_state {
+    RECIPIENT_WAITING,  /* until its next attempt */
+    RECIPIENT_READY,    /* due: in a lane of its destination */
+    RECIPIENT_IN_HAND,  /* in a job */
+    RECIPIENT_HELD,     /* by the operator, or because something about it is damaged */
+    RECIPIENT_SETTLING, /* its end is known; the notice about it is on its way to the disk */
+    RECIPIENT_DELIVERED,
+    RECIPIENT_FAILED,
+    RECIPIENT_EXPIRED,
+    RECIPIENT_DELETED,
+    RECIPIENT_STATES,
+};
+
+static inline bool recipient_is_open(enum recipient_state state)
+{
+    return state < RECIPIENT_DELIVERED;
+}
+
+enum { RECIPIENT_TOLD_DELAY = 1, RECIPIENT_UNWANTED = 2, RECIPIENT_UNWANTED_BOUNCE = 4 };
+
+/* 72 octets on a 64-bit machine. */
+struct recipient {
+    struct heap_node due; /* in messages.due while open; key: wall clock in microseconds */
+    struct recipient *next, *prev; /* in the lane while READY */
+    struct message *message;
+    struct domain *domain;
+    union {
+        struct lane *lane; /* READY */
+        struct job *job;   /* IN_HAND */
+    };
+    struct reply *reply; /* of the last attempt that failed for the time being, or NULL */
+    uint32_t next_s;     /* wall clock of the next attempt, seconds; 0: at once */
+    uint16_t attempts;
+    uint8_t state; /* enum recipient_state */
+    uint8_t flags;
+};
+
+struct message {
+    UT_hash_handle hh;
+    struct queue_id id;
+    struct message *next, *prev; /* in the order of intake */
+    struct segment *segment;
+    uint64_t offset;
+    struct user *user;
+    struct name *sender;
+    int64_t arrival_us;
+    uint64_t body_file; /* 0: inline */
+    uint64_t size;      /* header block and body */
+    uint32_t recipient_count;
+    uint32_t open_count;
+    uint32_t uses;  /* reads of its record under way: it is not freed before */
+    bool is_held;   /* no attempt is begun */
+    bool is_notice; /* of ours */
+    bool is_closing; /* its end is in the journal, perhaps not yet synced */
+    bool is_closed;  /* and synced: it goes when its last use ends */
+    struct recipient recipients[];
+};
+
+/* A sender's address, kept once. */
+struct name {
+    UT_hash_handle hh;
+    uint32_t refs;
+    uint32_t len;
+    char text[];
+};
+
+struct messages {
+    struct message *map;
+    struct message *order;
+    struct heap due;
+    struct name *senders;
+    struct replies replies;
+    struct destinations *destinations;
+    size_t count;
+    size_t held;
+    size_t in[RECIPIENT_STATES];
+};
+
+void messages_init(struct messages *ms, struct destinations *destinations);
+/* Forgets everything; what is on disk stays. */
+void messages_clear(struct messages *ms);
+
+struct message_spec {
+    struct queue_id id;
+    struct slice user;
+    struct slice sender;
+    uint32_t recipient_count;
+};
+
+/* A message whose recipients are all WAITING for ever; the caller fills the rest. The id must be new.
+ * Every recipient needs its domain before it becomes READY. */
+struct message *message_add(struct messages *ms, const struct message_spec *spec);
+/* Takes it out and frees it. No use may be under way. */
+void message_remove(struct messages *ms, struct message *message);
+/* NULL when it is not there. */
+struct message *message_find(struct messages *ms, struct queue_id id);
+void message_hold(struct messages *ms, struct message *message, bool held);
+
+/* The one change of state. key: when the heap shall give it back (wall clock in microseconds,
+ * INT64_MAX for never); without meaning for a state that is not open. A recipient that becomes READY
+ * needs the destination; else NULL. */
+void recipient_move(struct messages *ms, struct recipient *r, enum recipient_state to, int64_t key,
+    struct destination *destination);
+
+/* Keeps the reason of the last attempt. */
+void recipient_remember(struct messages *ms, struct recipient *r, const struct reply_parts *parts);
+
+static inline uint32_t recipient_index(const struct recipient *r)
+{
+    return (uint32_t)(r - r->message->recipients);
+}
+
+static inline struct slice message_sender(const struct message *message)
+{
+    return slice_of(message->sender->text, message->sender->len);
+}
+
+#endif

@@ -1,0 +1,354 @@
+/* queue/outcome.c: what became of a job: into memory at once, into the journal with the next commit,
+ * and only then acknowledged to the carrier (QUE-12). */
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "policy/retry.h"
+#include "queue/memory.h"
+#include "queue/state.h"
+
+enum { SECOND = 1000000 };
+
+/* One outcome being taken. */
+struct taking {
+    struct queue *queue;
+    struct carrier *carrier;
+    const struct msg_outcome *outcome;
+    struct job *job; /* NULL: of an earlier life and not adopted */
+    struct message *message;
+    struct ending *endings;
+    size_t ending_count;
+    bool has_taken;    /* somebody's mail was taken */
+    bool is_unreached; /* nobody answered at all */
+    const struct recipient *unreached;
+};
+
+static bool is_connection(enum delivery_cause cause)
+{
+    return cause == CAUSE_CONNECT || cause == CAUSE_LOST || cause == CAUSE_DNS ||
+           cause == CAUSE_TLS;
+}
+
+static uint32_t chance(void)
+{
+    uint32_t number = 0;
+
+    (void)!getrandom(&number, sizeof number, GRND_NONBLOCK);
+    return number;
+}
+
+static struct slice address_of(const struct job *job, const struct recipient *r)
+{
+    for (size_t i = 0; job && i < job->count; i++)
+        if (job->recipients[i].recipient == r)
+            return job->recipients[i].address;
+    return (struct slice){ 0 };
+}
+
+static struct journal_outcome journal_outcome_of(
+    const struct taking *taking, const struct recipient *r, const struct msg_result *result)
+{
+    const struct msg_outcome *outcome = taking->outcome;
+
+    return (struct journal_outcome){
+        .recipient = recipient_index(r),
+        .attempt = r->attempts,
+        .started_us = outcome->started_us,
+        .mailbox = address_of(taking->job, r),
+        .cause = (uint8_t)result->cause,
+        .code = result->code,
+        .status = result->status,
+        .host = outcome->remote_host,
+        .address = outcome->remote_address,
+        .text = result->text,
+        .tls_version = outcome->tls_version,
+        .tls_cipher = outcome->tls_cipher,
+    };
+}
+
+static void put(const struct taking *taking, const struct journal_outcome *outcome)
+{
+    struct journal_entry entry = {
+        .kind = JOURNAL_OUTCOME,
+        .id = taking->message->id,
+        .at_us = taking->outcome->finished_us,
+        .outcome = *outcome,
+    };
+
+    commit_put(&taking->queue->commit, &entry);
+}
+
+static void end(struct taking *taking, enum recipient_state to, struct journal_outcome *outcome)
+{
+    static const enum journal_result results[RECIPIENT_STATES] = {
+        [RECIPIENT_FAILED] = JOURNAL_FAILED,
+        [RECIPIENT_EXPIRED] = JOURNAL_EXPIRED,
+        [RECIPIENT_DELETED] = JOURNAL_FAILED,
+    };
+
+    outcome->result = results[to];
+    taking->endings[taking->ending_count++] = (struct ending){
+        .recipient = outcome->recipient,
+        .to = to,
+        .outcome = *outcome,
+        .at_us = taking->outcome->finished_us,
+    };
+}
+
+static void take_delivered(
+    struct taking *taking, struct recipient *r, struct journal_outcome *outcome)
+{
+    outcome->result = JOURNAL_DELIVERED;
+    put(taking, outcome);
+    taking->queue->counters.delivered++;
+    recipient_move(&taking->queue->messages, r, RECIPIENT_DELIVERED, 0, NULL);
+}
+
+static void take_deferred(struct taking *taking, struct recipient *r,
+    const struct msg_result *result, struct journal_outcome *outcome)
+{
+    struct queue *queue = taking->queue;
+    int64_t expiry = message_expiry_us(queue, taking->message) / SECOND;
+    int64_t now = clock_wall();
+    int64_t next;
+
+    if (now >= expiry) {
+        end(taking, RECIPIENT_EXPIRED, outcome);
+        return;
+    }
+    next = retry_next(&queue->conf->queue,
+        is_connection(result->cause) ? RETRY_CONNECTION : RETRY_REPLY, r->attempts, chance(), now,
+        expiry);
+    outcome->result = JOURNAL_DEFERRED;
+    outcome->next_us = next * SECOND;
+    put(taking, outcome);
+    recipient_remember(&queue->messages, r,
+        &(struct reply_parts){ outcome->code, outcome->cause, outcome->status, outcome->host,
+            outcome->address, outcome->text });
+    r->next_s = (uint32_t)next;
+    schedule_place(queue, r);
+}
+
+/* A result counts for a recipient in this very job; one of an earlier life for any recipient that is
+ * open, since nobody else knows better. */
+static struct recipient *recipient_for(const struct taking *taking, uint32_t index)
+{
+    struct recipient *r;
+
+    if (index >= taking->message->recipient_count)
+        return NULL;
+    r = &taking->message->recipients[index];
+    if (taking->job && r->state == RECIPIENT_IN_HAND && r->job == taking->job)
+        return r;
+    if (taking->job && !taking->job->is_foreign)
+        return NULL;
+    return recipient_is_open(r->state) && r->state != RECIPIENT_SETTLING ? r : NULL;
+}
+
+static void take_result(struct taking *taking, const struct msg_result *result)
+{
+    struct recipient *r = recipient_for(taking, result->index);
+    struct journal_outcome outcome;
+
+    if (!r)
+        return;
+    if (result->result == DELIVERY_RETURNED && !(r->flags & RECIPIENT_UNWANTED))
+        return; /* job_end schedules it again */
+    r->attempts += result->result != DELIVERY_RETURNED && r->attempts < UINT16_MAX;
+    outcome = journal_outcome_of(taking, r, result);
+    if (result->result == DELIVERY_DONE) {
+        taking->has_taken = true;
+        take_delivered(taking, r, &outcome);
+    } else if (r->flags & RECIPIENT_UNWANTED) {
+        end(taking, RECIPIENT_DELETED, &outcome);
+    } else if (result->result == DELIVERY_FAILED) {
+        end(taking, RECIPIENT_FAILED, &outcome);
+    } else {
+        take_deferred(taking, r, result, &outcome);
+        if (result->cause == CAUSE_CONNECT || result->cause == CAUSE_DNS) {
+            taking->is_unreached = true;
+            taking->unreached = r;
+        }
+    }
+}
+
+static void judge_destination(const struct taking *taking)
+{
+    struct destinations *ds = &taking->queue->destinations;
+    struct destination *d = taking->job ? taking->job->destination : NULL;
+
+    if (!d)
+        return;
+    if (taking->is_unreached)
+        destination_unreachable(ds, d, clock_mono_ms(), taking->unreached->reply);
+    else if (taking->outcome->remote_host.len > 0 || taking->has_taken)
+        destination_answered(ds, d, taking->has_taken);
+}
+
+/* ---- acknowledging ---- */
+
+void ack_release(struct queue *queue, struct ack *ack)
+{
+    struct msg_job_ref ref;
+
+    if (!ack || --ack->holds > 0)
+        return;
+    ref = (struct msg_job_ref){ .job = ack->job };
+    if (ack->carrier->channel &&
+        channel_send(ack->carrier->channel, MSG_OUTCOME_DONE, &ref, -1) != ERR_OK)
+        log_event(LOG_DEBUG, NULL, "an outcome could not be acknowledged");
+    (void)queue;
+    free(ack);
+}
+
+static void synced(struct commit_wait *wait)
+{
+    struct ack *ack = CONTAINER_OF(wait, struct ack, wait);
+
+    ack_release(ack->carrier->queue, ack);
+}
+
+static struct ack *ack_new(struct carrier *carrier, uint64_t job)
+{
+    struct ack *ack = need_memory(sizeof *ack);
+
+    *ack = (struct ack){ .wait = { .done = synced }, .carrier = carrier, .job = job, .holds = 1 };
+    return ack;
+}
+
+/* ---- taking ---- */
+
+/* An outcome of an earlier life whose message has not been read yet. */
+struct late {
+    UT_hash_handle hh;
+    struct queue_id id;
+    struct late *next; /* of the same message */
+    struct carrier *carrier;
+    struct buffer packed;
+};
+
+static void late_free(struct late *late)
+{
+    buffer_clear(&late->packed);
+    free(late);
+}
+
+static void keep_late(struct queue *queue, struct carrier *carrier, const struct msg_outcome *outcome)
+{
+    struct late *late = need_memory(sizeof *late), *first;
+
+    late->id = (struct queue_id){ outcome->id_high, outcome->id_low };
+    late->carrier = carrier;
+    buffer_init(&late->packed, FRAME_MAX);
+    pack(&late->packed, message_row(MSG_OUTCOME)->shape, outcome);
+    need(late->packed.error == ERR_OK);
+    HASH_FIND(hh, queue->late, &late->id, sizeof late->id, first);
+    if (first) {
+        late->next = first->next;
+        first->next = late;
+    } else {
+        HASH_ADD(hh, queue->late, id, sizeof late->id, late);
+    }
+}
+
+static void take_late(struct late *late)
+{
+    struct cursor in = cursor_of(buffer_slice(&late->packed));
+    struct msg_outcome outcome;
+    struct arena arena;
+
+    arena_init(&arena, FRAME_MAX);
+    need(unpack(&in, message_row(MSG_OUTCOME)->shape, &arena, &outcome) == ERR_OK);
+    outcome_take(late->carrier->queue, late->carrier, &outcome);
+    arena_clear(&arena);
+}
+
+void outcome_claim(struct queue *queue, struct message *message)
+{
+    struct late *late, *next;
+
+    HASH_FIND(hh, queue->late, &message->id, sizeof message->id, late);
+    if (late)
+        HASH_DEL(queue->late, late);
+    for (; late; late = next) {
+        next = late->next;
+        take_late(late);
+        late_free(late);
+    }
+}
+
+void outcomes_finish(struct queue *queue, bool is_acknowledged)
+{
+    struct late *first, *after, *late, *next;
+
+    HASH_ITER (hh, queue->late, first, after) {
+        HASH_DEL(queue->late, first);
+        for (late = first; late; late = next) {
+            next = late->next;
+            if (is_acknowledged)
+                take_late(late);
+            late_free(late);
+        }
+    }
+}
+
+static void take(struct taking *taking, struct ack *ack)
+{
+    const struct msg_outcome *outcome = taking->outcome;
+    struct queue *queue = taking->queue;
+
+    taking->message->uses++;
+    taking->endings = need_memory((outcome->result_count + 1) * sizeof *taking->endings);
+    for (size_t i = 0; i < outcome->result_count; i++)
+        take_result(taking, &outcome->results[i]);
+    judge_destination(taking);
+    if (taking->ending_count > 0) {
+        ack->holds++;
+        bounce_begin(
+            queue, taking->message, NOTICE_FAILURE, taking->endings, taking->ending_count, ack);
+    }
+    free(taking->endings);
+    if (taking->job)
+        job_end(queue, taking->job);
+    message_close_check(queue, taking->message);
+    message_release(queue, taking->message);
+}
+
+/* Told twice, or of a job that was given up: nothing new, or nothing that we can know. */
+static bool is_strange(const struct taking *taking)
+{
+    const struct job *job = taking->job;
+
+    if (!job)
+        return taking->outcome->job >= taking->queue->first_job;
+    return job->carrier != taking->carrier || job->is_fetching || job->message != taking->message;
+}
+
+void outcome_take(struct queue *queue, struct carrier *carrier, const struct msg_outcome *outcome)
+{
+    struct queue_id id = { outcome->id_high, outcome->id_low };
+    struct taking taking = {
+        .queue = queue,
+        .carrier = carrier,
+        .outcome = outcome,
+        .job = job_find(queue, outcome->job),
+        .message = message_find(&queue->messages, id),
+    };
+    struct ack *ack;
+
+    if (!taking.message && !queue->is_recovered && !is_strange(&taking)) {
+        keep_late(queue, carrier, outcome);
+        return;
+    }
+    ack = ack_new(carrier, outcome->job);
+    if (is_strange(&taking))
+        log_event(LOG_INFO, NULL, "an outcome fits no job",
+            log_text("room", role_name(carrier->role)), log_number("index", carrier->index),
+            log_number("job", (int64_t)outcome->job));
+    else if (taking.message && !taking.message->is_closing)
+        take(&taking, ack);
+    /* Also where there is nothing new: what was told before may still wait for its sync. */
+    commit_await(&queue->commit, &ack->wait);
+}

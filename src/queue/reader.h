@@ -1,0 +1,98 @@
+/* queue/reader.h: reads the spool on a thread of its own: the journal once, then segments behind
+ * their writers. One reading at a time; what it finds comes back to the loop in portions, so that a
+ * backlog never stops the loop. */
+#ifndef QUEUE_READER_H
+#define QUEUE_READER_H
+
+#include "net/hands.h"
+#include "spool/recover.h"
+
+enum { READING_MOST = 500, READING_MEMORY = 32 << 20 };
+
+/* What the journal knows of a recipient that is not new. */
+struct arrival_recipient {
+    struct slice domain; /* as in the address, without the @; empty where there is none */
+    enum recover_state state;
+    uint32_t attempts;
+    int64_t next_us;
+    bool has_failure_notice;
+    bool has_delay_notice;
+    bool has_outcome;
+    struct journal_outcome outcome;
+};
+
+/* A message as read. Lies in the reading's arena with all that it points to. */
+struct arrival {
+    struct arrival *next;
+    uint64_t segment;
+    uint64_t offset;
+    int handle; /* for segment_load, borrowed from the segment; -1: it could not be opened */
+    bool is_journalled;
+    bool is_held;
+    bool is_suspect;
+    struct envelope envelope; /* without recipients */
+    struct arrival_recipient *recipients;
+    uint32_t recipient_count;
+};
+
+enum finding_kind { FINDING_ASIDE, FINDING_ALIVE, FINDING_OWNED, FINDING_MISSING, FINDING_TROUBLE };
+
+struct finding {
+    struct finding *next;
+    enum finding_kind kind;
+    uint64_t segment;
+    struct queue_id id; /* MISSING */
+    struct recover_aside aside; /* ASIDE */
+    enum err reason; /* TROUBLE */
+    const char *what;
+};
+
+enum reading_kind {
+    READING_JOURNAL,  /* first: replays the journal */
+    READING_SEGMENTS, /* every segment on disk */
+    READING_STATED,
+    READING_GONE,
+    READING_CUT,
+    READING_FORGET, /* the segment is about to be unlinked */
+};
+
+/* Embedded in the reader; its results are the loop's until the next one is begun. */
+struct reading {
+    struct hand_job job;
+    enum reading_kind kind;
+    uint64_t segment;
+    uint64_t upto; /* STATED, CUT */
+    enum err result; /* ERR_LIMIT: a portion is full, ask again */
+    struct arena arena;
+    struct arrival *arrivals, **arrivals_last;
+    struct finding *findings, **findings_last;
+    size_t arrival_count;
+    struct journal_replayed replayed; /* JOURNAL */
+    struct store_file *segments; /* JOURNAL: what lay there at start; freed by the next reading */
+    size_t segment_count;
+    uint64_t oldest_journal; /* JOURNAL: number of the oldest file, 0 for none */
+};
+
+struct reader {
+    struct hands *hands;
+    struct store store;
+    struct recover_events events;
+    struct recover *recover;
+    struct reading reading;
+    bool is_busy;
+    bool has_segments; /* every segment that lay there at start has been looked at */
+    bool is_finished;  /* recovery is complete. Both may be read while !is_busy */
+    void (*done)(void *owner, struct reading *reading);
+    void *owner;
+};
+
+/* Takes the directory handle. done: on the loop, after each reading; the next may be begun in it. */
+MUST_CHECK enum err reader_init(struct reader *reader, struct loop *loop, int root,
+    const struct store_settings *settings, void (*done)(void *owner, struct reading *reading),
+    void *owner);
+/* Waits for the reading under way; its done function is called. */
+void reader_clear(struct reader *reader);
+/* One at a time: only while !is_busy. */
+void reader_begin(struct reader *reader, enum reading_kind kind, uint64_t segment, uint64_t upto);
+
+#endif

@@ -1,0 +1,107 @@
+/* queue/reclaim.c: the end of messages and of the files that held them. A file goes only after the
+ * "closed" of its last message is synced.
+ *
+ * Place for compaction: a segment kept alive by a few old messages (segment.live small, is_owned) is
+ * copied by the own writer of bounce.c's kind, "moved" is journalled and synced, message.segment and
+ * message.offset change, then segment_check unlinks the old one. Place for the checkpoint: a journal
+ * file that begins with the whole state, written by commit.c, after which reclaim_tick's floor is that
+ * file. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "queue/memory.h"
+#include "queue/state.h"
+
+enum { HISTORY_OCTETS = 256 << 20, TRIM_EACH_S = 60 };
+
+struct closing {
+    struct commit_wait wait;
+    struct queue *queue;
+    struct message *message;
+};
+
+static void drop_body(struct queue *queue, uint64_t number)
+{
+    struct body *body;
+
+    HASH_FIND(hh, queue->bodies, &number, sizeof number, body);
+    if (body) {
+        HASH_DEL(queue->bodies, body);
+        free(body);
+    }
+    if (queue->phase != QUEUE_DRAINED)
+        stock_remove(&queue->stock, STORE_BODY, number, NULL, NULL);
+}
+
+static void forget(struct queue *queue, struct message *message)
+{
+    struct segment *segment = message->segment;
+
+    if (message->body_file != 0)
+        drop_body(queue, message->body_file);
+    if (message->is_notice)
+        bounces_remember(queue->bounces, message->id);
+    message_remove(&queue->messages, message);
+    segment->live--;
+    segment_check(queue, segment);
+}
+
+void message_release(struct queue *queue, struct message *message)
+{
+    message->uses--;
+    if (message->is_closed && message->uses == 0)
+        forget(queue, message);
+}
+
+static void closed(struct commit_wait *wait)
+{
+    struct closing *closing = CONTAINER_OF(wait, struct closing, wait);
+    struct queue *queue = closing->queue;
+    struct message *message = closing->message;
+
+    free(closing);
+    message->is_closed = true;
+    message->uses++;
+    message_release(queue, message);
+}
+
+void message_close_check(struct queue *queue, struct message *message)
+{
+    struct journal_entry entry = {
+        .kind = JOURNAL_CLOSED, .id = message->id, .at_us = clock_wall_us()
+    };
+    struct closing *closing;
+
+    if (message->open_count > 0 || message->is_closing)
+        return;
+    message->is_closing = true;
+    commit_put(&queue->commit, &entry);
+    closing = need_memory(sizeof *closing);
+    *closing = (struct closing){ .wait = { .done = closed }, .queue = queue, .message = message };
+    commit_await(&queue->commit, &closing->wait);
+}
+
+void segment_check(struct queue *queue, struct segment *segment)
+{
+    if (!segment->is_owned || segment->is_kept || segment->is_going || segment->live > 0 ||
+        segment->uses > 0 || queue->phase == QUEUE_DRAINED)
+        return;
+    segment->is_going = true;
+    intake_step(queue);
+}
+
+void reclaim_tick(struct queue *queue)
+{
+    uint64_t floor = queue->commit.file;
+    struct segment *segment, *next;
+
+    if (queue->ticks % TRIM_EACH_S != 0 || !queue->is_recovered)
+        return;
+    HASH_ITER (hh, queue->segments, segment, next) {
+        if (segment->journal_file < floor)
+            floor = segment->journal_file;
+        segment_check(queue, segment);
+    }
+    stock_trim_journal(&queue->stock, floor, HISTORY_OCTETS);
+}

@@ -1,0 +1,312 @@
+/* queue/state.h: the room's state, for the files of this folder: who has what, and what they ask of
+ * each other. */
+#ifndef QUEUE_STATE_H
+#define QUEUE_STATE_H
+
+#include "base/arena.h"
+#include "conf/conf.h"
+#include "ipc/room.h"
+#include "net/hands.h"
+#include "queue/commit.h"
+#include "queue/message.h"
+#include "queue/reader.h"
+#include "queue/stock.h"
+
+struct bounces;
+struct control;
+
+/* Causes of the queue's own in the journal, above enum delivery_cause. */
+enum { CAUSE_DELETED = 200 };
+
+enum queue_phase {
+    QUEUE_NEW,     /* before the first snapshot */
+    QUEUE_OPENING, /* the journal is being replayed; no peer is heard yet */
+    QUEUE_RUNNING,
+    QUEUE_DRAINING, /* nothing new is begun */
+    QUEUE_DRAINED, /* it ends: no carrier, gate or operator is there, no file is touched any more */
+};
+
+/* A file of records. Its life: somebody writes it, then nobody does and all of it has been read, then
+ * its last message is closed and it is unlinked. */
+struct segment {
+    UT_hash_handle hh;
+    uint64_t generation;
+    struct gate *gate; /* who writes it; NULL: the queue itself, nobody, or a gate not heard of yet */
+    uint64_t stated;   /* the writer says that it is good up to here */
+    uint64_t read;     /* that far it was read */
+    uint64_t cut;      /* where a cut in the synced journal begins, not told to the reader yet; 0: none */
+    uint64_t journal_file; /* entries about it are not in older files; 0: not known */
+    size_t live;           /* messages not closed in the synced journal */
+    size_t uses;           /* reads under way through the handle */
+    int handle;            /* borrowed from the reader; -1: not opened yet */
+    bool is_ours;          /* the queue's own, for notices */
+    bool is_orphan;        /* the writer is gone or done: read it to its end when the lock is free */
+    bool is_asked;         /* the lock was held when last asked; again at the next tick */
+    bool is_cutting;       /* a cut waits for the journal */
+    bool is_owned;         /* all of it has been read and nobody writes */
+    bool is_kept;          /* something in it has no other place: never unlinked */
+    bool is_going;         /* is being unlinked */
+    bool is_forgotten;     /* and the reader knows it no more */
+};
+
+/* The bodies handed to gates and named by messages. */
+struct body {
+    UT_hash_handle hh;
+    uint64_t number;
+    struct gate *gate; /* who holds it as a spare; NULL when a message names it */
+};
+
+struct gate {
+    struct queue *queue;
+    struct gate *next;
+    uint32_t index;
+    struct channel *channel;
+    uint32_t blanks_due;
+    uint32_t spares_due;
+    bool was_told_low; /* the last MSG_DISK */
+};
+
+/* A relay or the maildrop. Kept over reconnections. */
+struct carrier {
+    struct queue *queue;
+    enum role role;
+    uint32_t index;
+    struct channel *channel;
+    bool is_open; /* has said what it has in hand */
+    struct timer lost; /* then the jobs that it did not name are scheduled again */
+};
+
+enum { JOB_RECIPIENTS = 100 };
+
+/* Recipients of one message on their way to one destination. */
+struct job {
+    UT_hash_handle hh;
+    uint64_t number;
+    struct carrier *carrier;
+    struct message *message;
+    struct destination *destination; /* NULL for a job of an earlier life */
+    bool is_fetching;                /* the content is being read */
+    bool is_foreign;                 /* given in an earlier life of the queue */
+    bool is_lost;                    /* the carrier did not name it; see carrier.lost */
+    bool is_void;                    /* ended while fetching */
+    size_t count;
+    struct job_recipient {
+        struct recipient *recipient;
+        struct slice address; /* from the envelope; empty where it is not known */
+    } *recipients;
+    struct arena arena;
+    struct hand_job hand;
+    struct fetch *fetch;
+};
+
+struct pending_peer {
+    struct pending_peer *next;
+    struct msg_peer peer;
+    int fd;
+};
+
+struct counters {
+    uint64_t accepted, delivered, bounced;
+    uint64_t damaged;
+    uint64_t double_bounces, notices, notices_withheld;
+};
+
+/* An outcome of a carrier that is acknowledged when nothing holds it any more. */
+struct ack {
+    struct commit_wait wait;
+    struct carrier *carrier;
+    uint64_t job;
+    unsigned holds;
+};
+
+/* A message named by a carrier before it has been read. */
+struct foreign {
+    UT_hash_handle hh;
+    uint64_t number;
+    struct queue_id id;
+    struct carrier *carrier;
+};
+
+struct queue {
+    struct room *room;
+    struct loop *loop;
+    enum queue_phase phase;
+    struct arena conf_arena;
+    const struct conf *conf;
+    int64_t started_us;
+    struct counters counters;
+
+    int spool; /* directory; given */
+    int lock;
+    int listener;
+    struct pending_peer *peers;
+
+    struct messages messages;
+    struct destinations destinations;
+    struct commit commit;
+    struct store journal_store;
+    struct reader reader;
+    struct stock stock;
+    struct hands *disk; /* reading content, writing notices, scanning for operators */
+
+    struct segment *segments;
+    struct body *bodies;
+    uint64_t oldest_journal; /* file, as found at start */
+    bool is_recovered; /* all that was on disk at start has been read */
+
+    struct gate *gates;
+    struct carrier *relays; /* conf->relays of them */
+    size_t relay_count;
+    struct carrier maildrop;
+    struct job *jobs;
+    struct foreign *foreigners;
+    struct late *late; /* outcomes of messages that have not been read yet */
+    uint64_t next_job;
+    uint64_t first_job; /* of this life */
+
+    struct bounces *bounces;
+    struct control *control;
+
+    struct deferred turn;  /* of scheduling */
+    struct timer due;      /* the next time something is due */
+    struct timer tick;     /* each second */
+    struct timer deadline; /* of draining */
+    bool is_late;          /* it is over */
+    struct commit_wait drained;
+    bool is_syncing; /* `drained` waits */
+    int64_t clock_offset_us; /* wall minus monotonic, as last seen */
+    uint64_t ticks;
+};
+
+/* ---- room.c ---- */
+
+/* Makes the state, and ends it whatever is under way: what is not on disk is lost, as by a crash. For
+ * the room and its tests. */
+MUST_CHECK enum err queue_new(struct room *room, struct queue **out_queue);
+void queue_free(struct queue **queue);
+
+/* The disk or a peer has made it impossible to go on: ends the process, to be started again. */
+NORETURN void queue_fail(struct queue *queue);
+/* A channel to a room that has come, once the journal is known. Takes the socket. */
+void peer_connect(struct queue *queue, const struct msg_peer *peer, int fd);
+/* The configured size as the spool can have it. */
+uint64_t queue_segment_size(const struct conf *conf);
+/* Says that the room is drained as soon as it is. */
+void drain_check(struct queue *queue);
+
+/* ---- schedule.c ---- */
+
+void schedule_init(struct queue *queue);
+void schedule_clear(struct queue *queue);
+/* Puts an open recipient that is not in hand where it belongs now. */
+void schedule_place(struct queue *queue, struct recipient *r);
+/* The same for all of a message that are open and neither in hand nor settling. */
+void schedule_message(struct queue *queue, struct message *message);
+/* Something may have become possible: schedules at the end of the turn. */
+void schedule_kick(struct queue *queue);
+/* New routes: everything is placed again. */
+void schedule_reroute(struct queue *queue);
+int64_t message_expiry_us(const struct queue *queue, const struct message *message);
+
+/* ---- dispatch.c ---- */
+
+/* Begins what may begin. */
+void dispatch_fill(struct queue *queue);
+struct job *job_find(struct queue *queue, uint64_t number);
+/* A job that a carrier works on since an earlier life. */
+void job_adopt(struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message);
+/* It is over: whatever has no outcome is scheduled again. */
+void job_end(struct queue *queue, struct job *job);
+/* The record cannot be read back: the message is held and named (QUE-14). */
+void message_damaged(struct queue *queue, struct message *message, enum err reason);
+
+/* ---- carrier.c ---- */
+
+void carrier_init(struct queue *queue, struct carrier *carrier, enum role role, uint32_t index);
+void carrier_clear(struct carrier *carrier);
+/* NULL when there is none of that number. */
+struct carrier *carrier_find(struct queue *queue, enum role role, uint32_t index);
+/* Takes the socket. */
+void carrier_connect(struct carrier *carrier, int fd);
+bool carrier_is_open(void *owner, enum role role, uint32_t index);
+/* A message has been read: did a carrier name it as in hand? */
+void carrier_claim(struct queue *queue, struct message *message);
+
+/* ---- outcome.c ---- */
+
+void outcome_take(struct queue *queue, struct carrier *carrier, const struct msg_outcome *outcome);
+/* A message has been read: outcomes that came before it are taken now. */
+void outcome_claim(struct queue *queue, struct message *message);
+/* Everything has been read: what is left belongs to messages that are closed. */
+void outcomes_finish(struct queue *queue, bool is_acknowledged);
+/* One hold less; the last sends MSG_OUTCOME_DONE and frees it. NULL is nothing. */
+void ack_release(struct queue *queue, struct ack *ack);
+
+/* ---- bounce.c ---- */
+
+/* What ends, and what is said about it. */
+struct ending {
+    uint32_t recipient;
+    enum recipient_state to; /* FAILED, EXPIRED or DELETED; WAITING: a delay, nothing ends */
+    struct journal_outcome outcome;
+    int64_t at_us;
+};
+
+MUST_CHECK enum err bounces_new(struct queue *queue, struct bounces **out_bounces);
+void bounces_free(struct bounces **bounces);
+/* Recipients of a message that have just ended (they are SETTLING), or that wait too long: tells the
+ * sender if he is to be told, then records the ends. Copies the endings. ack: a hold on it is taken
+ * over; may be NULL. */
+void bounce_begin(struct queue *queue, struct message *message, enum envelope_notice notice,
+    const struct ending *endings, size_t count, struct ack *ack);
+/* Nothing waits to be written. */
+bool bounces_are_idle(const struct bounces *bounces);
+/* A notice of that id was in the spool earlier in this life. */
+bool bounces_know(const struct bounces *bounces, struct queue_id id);
+void bounces_remember(struct bounces *bounces, struct queue_id id);
+void bounces_tick(struct bounces *bounces);
+/* Goes on if it waited: a blank may have come into stock. */
+void bounces_step(struct bounces *bounces);
+
+/* ---- gates.c ---- */
+
+void gate_connect(struct queue *queue, uint32_t index, int fd);
+void gates_clear(struct queue *queue);
+/* Gives out what is in stock, and tells about the disk. */
+void gates_serve(struct queue *queue);
+/* The peer broke the rules: says so in the log. */
+void gate_refuse(struct gate *gate, const char *why);
+/* Removes the spares of gates that are gone. */
+void gates_sweep(struct queue *queue);
+
+/* ---- intake.c ---- */
+
+MUST_CHECK enum err intake_open(struct queue *queue);
+void intake_clear(struct queue *queue);
+/* Begins the next reading if there is something to read. */
+void intake_step(struct queue *queue);
+void intake_tick(struct queue *queue);
+struct segment *segment_find(struct queue *queue, uint64_t generation);
+struct segment *segment_add(struct queue *queue, uint64_t generation);
+/* What lies behind the octet was refused: into the journal, then to the reader, then nobody writes
+ * there any more. */
+void segment_cut(struct queue *queue, struct segment *segment, uint64_t upto);
+/* A cut is in the synced journal and the reader knows it: say so. */
+void gate_cut_done(struct queue *queue, struct segment *segment, uint64_t upto);
+
+/* ---- reclaim.c ---- */
+
+/* Closes the message when nobody is left. */
+void message_close_check(struct queue *queue, struct message *message);
+/* One read less of the record. */
+void message_release(struct queue *queue, struct message *message);
+/* Unlinks the segment when nothing in it is needed. */
+void segment_check(struct queue *queue, struct segment *segment);
+void reclaim_tick(struct queue *queue);
+
+/* ---- control.c ---- */
+
+MUST_CHECK enum err control_new(struct queue *queue, int listener, struct control **out_control);
+void control_free(struct control **control);
+
+#endif
