@@ -17,8 +17,10 @@ static struct body_sum *sum_new(void)
 {
     struct body_sum *sum = aligned_alloc(_Alignof(struct body_sum), sizeof *sum);
 
-    if (sum)
-        XXH3_64bits_reset(&sum->state);
+    if (!sum)
+        return NULL;
+    XXH3_INITSTATE(&sum->state);
+    XXH3_64bits_reset(&sum->state);
     return sum;
 }
 

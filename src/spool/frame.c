@@ -98,6 +98,7 @@ static uint64_t seal_parts(const struct frame_part parts[FRAME_PARTS], uint64_t 
     XXH3_state_t state;
     uint64_t len = 0;
 
+    XXH3_INITSTATE(&state);
     XXH3_64bits_reset_withSeed(&state, seed);
     for (int i = 0; i < FRAME_PARTS; i++)
         for (size_t p = 0; p < parts[i].count; p++)
