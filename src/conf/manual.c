@@ -31,7 +31,7 @@ static void put_values(const struct option *option)
         break;
     case OPTION_BOOL:
     case OPTION_LATER:
-        fputs("true or false", stdout);
+        fputs("True or false", stdout);
         break;
     case OPTION_CHOICE:
         for (size_t i = 0; option->choices[i]; i++)
@@ -97,10 +97,10 @@ static void put_section(enum section_id id)
     if (id == SECTION_TOP)
         puts(".Ss Outside of every section");
     else if (row->parent != SECTION_TOP)
-        printf(".Ss %s \"%s\" { ... }, within %s\n", row->name, row->title,
+        printf(".Ss %s \\(dq%s\\(dq { ... }, within %s\n", row->name, row->title,
             sections[row->parent].name);
     else if (row->title)
-        printf(".Ss %s \"%s\" { ... }\n", row->name, row->title);
+        printf(".Ss %s \\(dq%s\\(dq { ... }\n", row->name, row->title);
     else
         printf(".Ss %s { ... }\n", row->name);
     if (row->doc) {
