@@ -1,0 +1,170 @@
+/* The user commands, end to end on a file: password from standard input, state, list, removal, exit
+ * statuses. */
+#include "capture.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "users/file.h"
+
+static char folder[64];
+
+static void put_conf(void)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/conf", folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+        "hostname = \"mail.example.org\" state = \"%s\"\n"
+        "listener \"a\" { address = \"127.0.0.1:2465\" tls = \"implicit\" }\n"
+        "tls { certificate = \"/c\" key = \"/k\" }\nusers \"file\" { path = \"%s/users\" }\nroute "
+        "\"*\" { via = \"mx\" }\n",
+        folder, folder);
+    fclose(file);
+}
+
+/* Runs with this text as standard input. */
+static struct capture run(const char *words, const char *input)
+{
+    struct capture capture;
+    char line[512];
+    int before = dup(STDIN_FILENO);
+    int pipes[2];
+
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(write(pipes[1], input, strlen(input)), (ssize_t)strlen(input));
+    close(pipes[1]);
+    dup2(pipes[0], STDIN_FILENO);
+    close(pipes[0]);
+    snprintf(line, sizeof line, "-c %s/conf %s", folder, words);
+    capture = capture_run(line);
+    dup2(before, STDIN_FILENO);
+    close(before);
+    return capture;
+}
+
+struct step {
+    const char *words;
+    const char *input;
+    int status;
+    const char *out;
+    const char *err;
+};
+
+static const struct step steps[] = {
+    { "user add alice@example.org --sender *@example.org", "first secret\nsecond line\n", 0, "",
+        "" },
+    { "user add alice@example.org", "x\n", 65, "",
+        "submitctl: alice@example.org: there is such a user already\n" },
+    { "user add Bob@Example.ORG", "no line end", 0, "", "" },
+    { "user add nobody", "x\n", 65, "", NULL },
+    { "user add c@example.org", "", 65, "", "submitctl: no password was given\n" },
+    { "user add c@example.org", "\n", 65, "", NULL },
+    { "user add c@example.org --sender nonsense", "x\n", 65, "",
+        "submitctl: c@example.org: not a sender pattern; allowed is user@domain, *@domain or *\n" },
+    { "user disable Bob@example.org", "", 0, "", "" },
+    { "user list", "", 0,
+        "alice@example.org  active    also as *@example.org\nBob@example.org    disabled\n", "" },
+    { "user enable Bob@example.org", "", 0, "", "" },
+    { "user passwd Bob@example.org", "changed\r\n", 0, "", "" },
+    { "user passwd c@example.org", "x\n", 67, "",
+        "submitctl: c@example.org: there is no such user\n" },
+    { "user disable c@example.org", "", 67, "",
+        "submitctl: c@example.org: there is no such user\n" },
+    { "user remove c@example.org", "", 67, "",
+        "submitctl: c@example.org: there is no such user\n" },
+    { "user list --json", "", 0, NULL, "" },
+    { "user remove alice@example.org --json", "", 0, "{\n  \"ok\": true\n}\n", "" },
+    { "user list", "", 0, "Bob@example.org  active  \n", "" },
+};
+
+static void test_steps(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(steps); i++) {
+        struct capture capture = run(steps[i].words, steps[i].input);
+
+        if (capture.status != steps[i].status ||
+            (steps[i].out && strcmp(capture.out, steps[i].out) != 0) ||
+            (steps[i].err && strcmp(capture.err, steps[i].err) != 0))
+            fail_msg("%s: %d\n%s%s", steps[i].words, capture.status, capture.out, capture.err);
+        capture_clear(&capture);
+    }
+}
+
+/* The file that was made says what was typed, and only the first line of it; nobody else may read
+ * it (SASL-15). */
+static void test_file(void **state)
+{
+    struct users_report report;
+    struct users *users = NULL;
+    const struct user *bob;
+    struct stat about;
+    char path[128];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/users", folder);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_mode & 07777, 0600);
+    assert_int_equal(users_load(AT_FDCWD, path, &report, &users), ERR_OK);
+    bob = users_find(users, slice_text("Bob@example.org"));
+    assert_non_null(bob);
+    assert_true(password_verify(slice_text("changed"), bob->hash));
+    users_free(&users);
+}
+
+static void test_missing_file(void **state)
+{
+    struct capture capture;
+    char path[128];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/users", folder);
+    unlink(path);
+    capture = run("user list", "");
+    assert_int_equal(capture.status, 66);
+    capture_clear(&capture);
+    capture = run("user disable a@example.org", "");
+    assert_int_equal(capture.status, 66);
+    capture_clear(&capture);
+}
+
+static int wipe(const char *path, const struct stat *about, int kind, struct FTW *walk)
+{
+    (void)about;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/submitd-user-XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    put_conf();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return nftw(folder, wipe, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_missing_file),
+    };
+
+    return cmocka_run_group_tests_name("ctl/user", tests, set_up, tear_down);
+}
