@@ -1,0 +1,592 @@
+/* tests/unit/gate/house.c: the gate's neighbours, in one loop with it. */
+#include "house.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "ipc/counters.h"
+
+enum { WAIT_MS = 5000 };
+
+/* The disk. */
+
+static struct house_disk *house_disk(struct disk *disk)
+{
+    return CONTAINER_OF(disk, struct house_disk, disk);
+}
+
+static bool is_due(int *fails)
+{
+    if (*fails == 0)
+        return false;
+    if (*fails > 0)
+        (*fails)--;
+    return true;
+}
+
+static enum err write_at(struct disk *disk, int file, const struct iovec *parts, int count,
+    uint64_t offset, size_t *out_len)
+{
+    struct house_disk *d = house_disk(disk);
+
+    __atomic_add_fetch(&d->writes, 1, __ATOMIC_RELAXED);
+    if (is_due(&d->write_fails))
+        return ERR_IO;
+    return disk_posix()->ops->write_at(disk_posix(), file, parts, count, offset, out_len);
+}
+
+static enum err sync_file(struct disk *disk, int file)
+{
+    struct house_disk *d = house_disk(disk);
+    struct timespec pause = { .tv_nsec = d->sync_delay_ms * 1000000L };
+
+    if (d->sync_delay_ms > 0)
+        nanosleep(&pause, NULL);
+    __atomic_add_fetch(&d->syncs, 1, __ATOMIC_RELAXED);
+    if (is_due(&d->sync_fails))
+        return ERR_IO;
+    return disk_posix()->ops->sync(disk_posix(), file);
+}
+
+static void disk_open(struct house_disk *d)
+{
+    d->ops = *disk_posix()->ops;
+    d->ops.write_at = write_at;
+    d->ops.sync = sync_file;
+    d->disk.ops = &d->ops;
+}
+
+/* The queue. */
+
+static struct house_segment *segment_of(struct house *h, uint64_t generation)
+{
+    for (size_t i = 0; i < h->segment_count; i++)
+        if (h->segments[i].generation == generation)
+            return &h->segments[i];
+    return NULL;
+}
+
+static int memory_file(uint64_t size)
+{
+    int file = memfd_create("spool", MFD_CLOEXEC);
+
+    REQUIRE(file >= 0 && ftruncate(file, (off_t)size) == 0);
+    return file;
+}
+
+static void give_blank(struct house *h)
+{
+    struct house_segment *segment = &h->segments[h->segment_count++];
+    struct msg_blank message = { .size = h->segment_size, .start = FILE_HEAD };
+
+    REQUIRE(h->segment_count < HOUSE_SEGMENTS);
+    *segment = (struct house_segment){ .generation = 1000 + h->segment_count,
+        .file = memory_file(h->segment_size) };
+    message.generation = segment->generation;
+    REQUIRE(channel_send(h->queue, MSG_BLANK, &message, dup(segment->file)) == ERR_OK);
+}
+
+static void give_spare(struct house *h)
+{
+    struct house_spare *spare = &h->spares[h->spare_count++];
+    struct msg_spare message;
+
+    REQUIRE(h->spare_count < HOUSE_SPARES);
+    *spare = (struct house_spare){ .number = 5000 + h->spare_count, .file = memory_file(0) };
+    message.number = spare->number;
+    REQUIRE(channel_send(h->queue, MSG_SPARE, &message, dup(spare->file)) == ERR_OK);
+}
+
+void house_serve(struct house *h)
+{
+    for (; h->queue && !h->holds_blanks && h->need.blanks > 0; h->need.blanks--)
+        give_blank(h);
+    for (; h->queue && !h->holds_spares && h->need.spares > 0; h->need.spares--)
+        give_spare(h);
+}
+
+static void on_need(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct house *h = owner;
+    const struct msg_need *m = message;
+
+    (void)channel, (void)fd;
+    h->need.blanks += m->blanks;
+    h->need.spares += m->spares;
+    house_serve(h);
+}
+
+static void on_doorbell(void *owner, struct channel *channel, const void *message, int fd)
+{
+    const struct msg_doorbell *m = message;
+    struct house_segment *segment = segment_of(owner, m->generation);
+
+    (void)channel, (void)fd;
+    REQUIRE(segment && m->upto >= segment->upto && !segment->is_final);
+    segment->upto = m->upto;
+    segment->is_final = m->final;
+    segment->doorbells++;
+}
+
+static void answer_cut(struct house *h, const struct msg_cut *m)
+{
+    REQUIRE(channel_send(h->queue, MSG_CUT_DONE, m, -1) == ERR_OK);
+}
+
+static void on_cut(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct house *h = owner;
+    const struct msg_cut *m = message;
+    struct house_segment *segment = segment_of(h, m->generation);
+
+    (void)channel, (void)fd;
+    REQUIRE(segment && m->upto >= segment->upto);
+    segment->is_cut = true;
+    segment->cut = m->upto;
+    if (!h->holds_cuts)
+        answer_cut(h, m);
+}
+
+static const struct channel_handler queue_handlers[] = {
+    { MSG_NEED, on_need },
+    { MSG_DOORBELL, on_doorbell },
+    { MSG_CUT, on_cut },
+};
+
+static void on_peer_closed(void *owner, struct channel *channel)
+{
+    struct house *h = owner;
+
+    if (channel == h->queue)
+        channel_free(&h->queue);
+    else if (channel == h->vault)
+        channel_free(&h->vault);
+    else
+        channel_free(&h->relay);
+}
+
+static int socket_pair(int *out_other)
+{
+    int pair[2];
+
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+    *out_other = pair[1];
+    return pair[0];
+}
+
+static struct channel *neighbour(struct house *h, enum role role,
+    const struct channel_handler *handlers, size_t count, int *out_fd)
+{
+    struct channel_spec spec = { .self = role,
+        .peer = ROLE_GATE,
+        .handlers = handlers,
+        .handler_count = count,
+        .closed = on_peer_closed,
+        .owner = h };
+    struct channel *channel = channel_new(h->loop, socket_pair(out_fd), &spec);
+
+    REQUIRE(channel);
+    return channel;
+}
+
+void house_attach_queue(struct house *h)
+{
+    int fd;
+
+    h->need = (struct msg_need){ 0 };
+    h->queue = neighbour(h, ROLE_QUEUE, queue_handlers, LENGTH_OF(queue_handlers), &fd);
+    commit_attach(&h->gate.commit, fd);
+}
+
+void house_detach_queue(struct house *h)
+{
+    channel_free(&h->queue);
+    house_turn(h, 20);
+}
+
+size_t house_records(
+    struct house *h, void (*each)(void *owner, const struct record *record), void *owner)
+{
+    struct segment_reader reader;
+    size_t count = 0;
+
+    segment_reader_init(&reader, disk_posix());
+    for (size_t i = 0; i < h->segment_count; i++) {
+        struct house_segment *segment = &h->segments[i];
+        struct segment_item item;
+
+        segment_aim(&reader, segment->file, segment->generation, FILE_HEAD);
+        while (segment->upto > 0 && segment_next(&reader, segment->upto, true, &item) == ERR_OK &&
+               item.found != SEGMENT_END) {
+            REQUIRE(item.found == SEGMENT_RECORD);
+            if (each)
+                each(owner, &item.record);
+            count++;
+        }
+    }
+    segment_reader_clear(&reader);
+    return count;
+}
+
+/* The vault. */
+
+static void finish_login(struct house *h, uint64_t session, bool is_good)
+{
+    struct msg_sender senders[] = { { SLICE_LITERAL("*@lists.example.net") } };
+    struct msg_auth_done done = { .session = session,
+        .result = is_good ? AUTH_OK : AUTH_REFUSED,
+        .user = SLICE_LITERAL("alice@example.net"),
+        .may_submit = true,
+        .senders = senders,
+        .sender_count = 1,
+        .more_senders = true };
+
+    if (!is_good)
+        done = (struct msg_auth_done){ .session = session, .result = AUTH_REFUSED };
+    REQUIRE(channel_send(h->vault, MSG_AUTH_DONE, &done, -1) == ERR_OK);
+}
+
+static void challenge(struct house *h, uint64_t session, const char *text)
+{
+    struct msg_auth_step say = { .session = session, .data = slice_text(text) };
+
+    REQUIRE(channel_send(h->vault, MSG_AUTH_SAY, &say, -1) == ERR_OK);
+}
+
+static const struct slice good_plain = { "\0alice@example.net\0secret", 25 };
+
+static void on_auth_start(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct house *h = owner;
+    const struct msg_auth_start *m = message;
+
+    (void)channel, (void)fd;
+    h->auth_starts++;
+    if (h->is_vault_silent)
+        return;
+    if (slice_is(m->mechanism, "PLAIN") && m->has_initial)
+        finish_login(h, m->session, slice_equals(m->initial, good_plain));
+    else
+        challenge(h, m->session, slice_is(m->mechanism, "PLAIN") ? "" : "server-first");
+}
+
+/* Of SCRAM the order only: any answer to the first challenge is proof enough. */
+static void on_auth_step(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct house *h = owner;
+    const struct msg_auth_step *m = message;
+
+    (void)channel, (void)fd;
+    if (slice_is(m->data, "client-final"))
+        challenge(h, m->session, "v=proof");
+    else
+        finish_login(h, m->session, m->data.len == 0 || slice_equals(m->data, good_plain));
+}
+
+static void on_auth_cancel(void *owner, struct channel *channel, const void *message, int fd)
+{
+    (void)owner, (void)channel, (void)message, (void)fd;
+}
+
+static void on_rights(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct house *h = owner;
+    const struct msg_rights *m = message;
+    struct msg_rights_done done = { .session = m->session,
+        .allowed = slice_is(m->address, "asked@example.net") };
+
+    (void)channel, (void)fd;
+    if (!h->is_vault_silent)
+        REQUIRE(channel_send(h->vault, MSG_RIGHTS_DONE, &done, -1) == ERR_OK);
+}
+
+static void on_sign(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct house *h = owner;
+
+    (void)channel, (void)fd;
+    if (h->tls && !h->is_vault_silent)
+        h->tls->sign(h->tls, h->vault, message);
+}
+
+static const struct channel_handler vault_handlers[] = {
+    { MSG_AUTH_START, on_auth_start },
+    { MSG_AUTH_STEP, on_auth_step },
+    { MSG_AUTH_CANCEL, on_auth_cancel },
+    { MSG_RIGHTS, on_rights },
+    { MSG_SIGN, on_sign },
+};
+
+void house_attach_vault(struct house *h)
+{
+    int fd;
+
+    h->vault = neighbour(h, ROLE_VAULT, vault_handlers, LENGTH_OF(vault_handlers), &fd);
+    ask_attach_vault(&h->gate.ask, fd);
+}
+
+void house_detach_vault(struct house *h)
+{
+    channel_free(&h->vault);
+    house_turn(h, 20);
+}
+
+/* The relay. */
+
+static void on_domain_ask(void *owner, struct channel *channel, const void *message, int fd)
+{
+    static const struct {
+        const char *name;
+        enum domain_verdict verdict;
+    } known[] = {
+        { "missing.example", DOMAIN_MISSING },
+        { "null.example", DOMAIN_NULL_MX },
+        { "failing.example", DOMAIN_TEMPORARY },
+        { "silent.example", DOMAIN_SILENT },
+    };
+    struct house *h = owner;
+    const struct msg_domain_ask *m = message;
+    struct msg_domain_answer answer = { .request = m->request, .verdict = DOMAIN_EXISTS };
+
+    (void)channel, (void)fd;
+    h->domain_asks++;
+    for (size_t i = 0; i < LENGTH_OF(known); i++)
+        if (slice_is(m->domain, known[i].name))
+            answer.verdict = known[i].verdict;
+    REQUIRE(channel_send(h->relay, MSG_DOMAIN_ANSWER, &answer, -1) == ERR_OK);
+}
+
+static const struct channel_handler relay_handlers[] = { { MSG_DOMAIN_ASK, on_domain_ask } };
+
+void house_attach_relay(struct house *h)
+{
+    int fd;
+
+    h->relay = neighbour(h, ROLE_RELAY, relay_handlers, LENGTH_OF(relay_handlers), &fd);
+    ask_attach_relay(&h->gate.ask, 0, fd);
+}
+
+/* The house. */
+
+static const char conf_head[] =
+    "hostname = \"msa.example.net\"\n"
+    "state = \"/var/lib/submitd\"\n"
+    "trusted_networks = { \"192.0.2.0/24\" }\n"
+    "listener \"clear\" { address = \"127.0.0.1:2525\" tls = \"starttls\" require_tls = false }\n"
+    "listener \"submission\" { address = \"127.0.0.1:2587\" tls = \"starttls\" }\n"
+    "listener \"submissions\" { address = \"127.0.0.1:2465\" tls = \"implicit\" }\n"
+    "tls { certificate = \"/etc/submitd/cert.pem\" key = \"/etc/submitd/key.pem\" }\n"
+    "users \"file\" { path = \"/etc/submitd/users\" }\n"
+    "domain \"example.net\" { }\n"
+    "route \"local.example\" { via = \"maildir\" to = \"/var/mail/local\" }\n"
+    "route \"*\" { via = \"mx\" }\n";
+
+void house_apply(struct house *h, const char *text)
+{
+    struct arena arena;
+    struct conf *conf;
+    struct conf_error error;
+    struct buffer source, packed;
+
+    arena_init(&arena, 4 << 20);
+    buffer_init(&source, 1 << 20);
+    buffer_init(&packed, CONF_SNAPSHOT_MAX);
+    buffer_put_text(&source, conf_head);
+    buffer_put_text(&source, text);
+    if (conf_parse("house", buffer_slice(&source), &arena, &conf, &error) != ERR_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        abort();
+    }
+    conf->number = 1;
+    conf_pack(conf, &packed);
+    REQUIRE(packed.error == ERR_OK);
+    if (h->tls)
+        REQUIRE(certificates_add(&h->gate.certificates, 0, h->tls->chain) == ERR_OK);
+    REQUIRE(gate_apply(&h->gate, buffer_slice(&packed)) == ERR_OK);
+    buffer_clear(&source);
+    buffer_clear(&packed);
+    arena_clear(&arena);
+}
+
+void house_open(struct house *h, const char *text)
+{
+    int fd;
+
+    if (h->segment_size == 0)
+        h->segment_size = HOUSE_SEGMENT_SIZE;
+    h->loop = loop_new();
+    REQUIRE(h->loop);
+    disk_open(&h->disk);
+    REQUIRE(gate_init(&h->gate, h->loop, &h->disk.disk, NULL) == ERR_OK);
+    REQUIRE(counters_create(2, &fd) == ERR_OK);
+    REQUIRE(limits_open(&h->gate.limits, fd, 0) == ERR_OK);
+    close(fd);
+    house_apply(h, text);
+    house_attach_queue(h);
+    house_attach_vault(h);
+    house_attach_relay(h);
+    house_turn(h, 0);
+}
+
+void house_close(struct house *h)
+{
+    gate_clear(&h->gate);
+    channel_free(&h->queue);
+    channel_free(&h->vault);
+    channel_free(&h->relay);
+    loop_free(&h->loop);
+    for (size_t i = 0; i < h->segment_count; i++)
+        close(h->segments[i].file);
+    for (size_t i = 0; i < h->spare_count; i++)
+        close(h->spares[i].file);
+}
+
+void house_turn(struct house *h, int64_t ms)
+{
+    int64_t end = clock_mono_ms() + ms;
+
+    do
+        loop_turn(h->loop, ms > 0 ? 5 : 0);
+    while (clock_mono_ms() < end);
+}
+
+/* Clients. */
+
+static void on_input(void *owner)
+{
+    struct client *c = owner;
+    struct slice input = stream_input(c->stream);
+
+    buffer_put_slice(&c->heard, input);
+    stream_consume(c->stream, input.len);
+}
+
+static void on_secured(void *owner)
+{
+    ((struct client *)owner)->is_secured = true;
+}
+
+static void on_closed(void *owner, enum stream_end end)
+{
+    struct client *c = owner;
+
+    c->is_closed = true;
+    c->end = end;
+}
+
+static const struct stream_events client_events = {
+    .on_input = on_input, .on_secured = on_secured, .on_closed = on_closed
+};
+
+static const struct stream_settings client_settings = { .input_cap = 1 << 20,
+    .output_cap = 64 << 20,
+    .high_water = 32 << 20,
+    .low_water = 1 << 10,
+    .write_timeout_ms = 60000 };
+
+void client_open(
+    struct client *c, struct house *h, enum house_listener listener, const char *address)
+{
+    const struct conf *conf = h->gate.snapshot->conf;
+    struct peer peer;
+    int fd;
+
+    *c = (struct client){ .house = h };
+    buffer_init(&c->heard, 4 << 20);
+    REQUIRE(peer_parse(slice_text(address), 40000, &peer));
+    REQUIRE(limits_enter(&h->gate.limits, &conf->limits, &peer) == ADMISSION_GRANTED);
+    c->stream = stream_new(h->loop, socket_pair(&fd), &client_settings, &client_events, c);
+    REQUIRE(c->stream);
+    session_open(&h->gate, &conf->listeners[listener], fd, &peer);
+}
+
+void client_close(struct client *c)
+{
+    stream_free(&c->stream);
+    buffer_clear(&c->heard);
+    house_turn(c->house, 10);
+}
+
+void client_send(struct client *c, const void *data, size_t len)
+{
+    stream_write(c->stream, slice_of(data, len));
+}
+
+void client_say(struct client *c, const char *text)
+{
+    client_send(c, text, strlen(text));
+}
+
+/* The length of the whole reply at the front, 0 when there is none yet. */
+static size_t reply_length(struct slice heard)
+{
+    size_t at = 0;
+
+    for (;;) {
+        struct slice line = slice_from(heard, at);
+        size_t end = slice_find(line, '\n');
+
+        if (end == line.len)
+            return 0;
+        at += end + 1;
+        if (end < 4 || line.data[3] != '-')
+            return at;
+    }
+}
+
+const char *client_expect(struct client *c, const char *start)
+{
+    static char reply[65536];
+    int64_t end = clock_mono_ms() + WAIT_MS;
+    size_t len;
+
+    while ((len = reply_length(buffer_slice(&c->heard))) == 0) {
+        if (c->is_closed || clock_mono_ms() > end) {
+            fprintf(stderr, "no reply, expected \"%s\"%s\n", start, c->is_closed ? " (end)" : "");
+            abort();
+        }
+        loop_turn(c->house->loop, 20);
+    }
+    REQUIRE(len < sizeof reply);
+    memcpy(reply, buffer_slice(&c->heard).data, len);
+    reply[len] = '\0';
+    buffer_consume(&c->heard, len);
+    if (strncmp(reply, start, strlen(start)) != 0) {
+        fprintf(stderr, "expected \"%s\", got \"%s\"\n", start, reply);
+        abort();
+    }
+    return reply;
+}
+
+const char *client_ask(struct client *c, const char *line, const char *start)
+{
+    client_say(c, line);
+    client_say(c, "\r\n");
+    return client_expect(c, start);
+}
+
+void client_expect_end(struct client *c)
+{
+    int64_t end = clock_mono_ms() + WAIT_MS;
+
+    while (!c->is_closed && clock_mono_ms() < end)
+        loop_turn(c->house->loop, 20);
+    REQUIRE(c->is_closed);
+    if (c->heard.len > 0)
+        fprintf(stderr, "left over: %.*s\n", SLICE_ARGS(buffer_slice(&c->heard)));
+    REQUIRE(c->heard.len == 0);
+}
+
+void client_begin(struct client *c, struct house *h)
+{
+    client_open(c, h, LISTENER_CLEAR, "192.0.2.9");
+    client_expect(c, "220 msa.example.net ESMTP\r\n");
+    client_ask(c, "EHLO c.example", "250-msa.example.net");
+    client_ask(c, "MAIL FROM:<alice@example.net>", "250 2.1.0");
+    client_ask(c, "RCPT TO:<bob@local.example>", "250 2.1.5");
+}
