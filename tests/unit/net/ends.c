@@ -90,7 +90,7 @@ void end_clear(struct end *end)
 
 void turn_until(struct loop *loop, const int *what, int count)
 {
-    int64_t until = clock_mono_ms() + 3000;
+    int64_t until = clock_mono_ms() + 20000;
 
     while (*what < count && clock_mono_ms() < until)
         loop_turn(loop, 20);

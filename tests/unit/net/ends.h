@@ -30,7 +30,7 @@ extern const struct stream_settings end_settings;
 /* A stream on fd that tells the end. */
 void end_open(struct end *end, struct loop *loop, int fd, const struct stream_settings *settings);
 void end_clear(struct end *end);
-/* Turns until *what is at least `count`, at most 3 seconds; fails otherwise. */
+/* Turns until *what is at least `count`, at most 20 seconds; fails otherwise. */
 void turn_until(struct loop *loop, const int *what, int count);
 void turn_for(struct loop *loop, int64_t ms);
 
