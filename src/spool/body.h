@@ -27,7 +27,9 @@ void body_writer_clear(struct body_writer *writer);
 /* Appends. Blocks. */
 MUST_CHECK enum err body_writer_append(
     struct body_writer *writer, const struct slice *pieces, size_t count);
-/* Empties the file for another message (the transaction was reset). Not after a failure. */
+/* Empties the file for another message (the transaction was reset). Not after a failure, and not
+ * once a record that names the file was given to segment_append, whatever came of it: a refused
+ * record may still lie in its segment, and would then claim the body of the next message. */
 MUST_CHECK enum err body_writer_reset(struct body_writer *writer);
 /* Syncs; once, at the end. out_checksum is what the envelope carries. ERR_OK: the record may be
  * written. */
