@@ -1,5 +1,6 @@
 /* queue/destination.c: users, domains, destinations and lanes; whose turn it is. A lane is offered
- * while its destination may get one more delivery; the user who was served longest ago goes first. */
+ * while its destination may get one more delivery; the user who was served longest ago goes first.
+ */
 #include "queue/destination.h"
 
 #include <assert.h>
@@ -160,7 +161,8 @@ static void lane_free(struct destinations *ds, struct lane *lane)
     destination_drop(ds, d);
 }
 
-void lane_put(struct destinations *ds, struct user *user, struct destination *d, struct recipient *r)
+void lane_put(
+    struct destinations *ds, struct user *user, struct destination *d, struct recipient *r)
 {
     struct lane_key key = { .user = user, .destination = d };
     struct lane *lane;
@@ -349,7 +351,8 @@ void destinations_served(struct destinations *ds, enum role carrier, uint32_t in
 {
     struct destination *d, *next;
 
-    HASH_ITER (hh, ds->map, d, next) {
+    HASH_ITER(hh, ds->map, d, next)
+    {
         if (d->carrier != carrier || d->carrier_index != index)
             continue;
         d->is_served = ds->is_served(ds->owner, carrier, index);

@@ -1,6 +1,7 @@
-/* queue/destination.h: where mail goes and whose turn it is. A destination is one place that mail is
- * sent to under one route; each has its own window of deliveries at once (QUE-9), a memory of being
- * dead (QUE-5) and one lane for each user with mail for it (QUE-10). Decides, sends nothing. */
+/* queue/destination.h: where mail goes and whose turn it is. A destination is one place that mail
+ * is sent to under one route; each has its own window of deliveries at once (QUE-9), a memory of
+ * being dead (QUE-5) and one lane for each user with mail for it (QUE-10). Decides, sends nothing.
+ */
 #ifndef QUEUE_DESTINATION_H
 #define QUEUE_DESTINATION_H
 
@@ -16,8 +17,9 @@ struct lane;
 /* Whoever submits. Turns go by user. Counted: one reference for each message and lane. */
 struct user {
     UT_hash_handle hh;
-    struct heap_node turn; /* in destinations.turns while a lane of his is offered; key: last served */
-    struct lane *offered;  /* his lanes that may go now, in their order */
+    struct heap_node
+        turn; /* in destinations.turns while a lane of his is offered; key: last served */
+    struct lane *offered; /* his lanes that may go now, in their order */
     int64_t served;
     uint32_t refs;
     uint32_t len;
@@ -47,8 +49,8 @@ struct destination {
     bool is_dead;
     uint32_t refs; /* domains, lanes, deliveries under way, being dead */
     uint32_t in_hand;
-    uint32_t window;        /* deliveries at once, growing with success */
-    uint64_t failures;      /* in a row without a connection */
+    uint32_t window;          /* deliveries at once, growing with success */
+    uint64_t failures;        /* in a row without a connection */
     struct heap_node revival; /* while dead: monotonic ms */
     struct lane *lanes;
     struct reply *last_failure;
@@ -62,7 +64,7 @@ struct lane {
         struct destination *destination;
     } key;
     struct recipient *recipients;
-    struct lane *next, *prev; /* in the destination's */
+    struct lane *next, *prev;                 /* in the destination's */
     struct lane *next_offered, *prev_offered; /* in the user's */
 };
 
@@ -97,12 +99,14 @@ void user_drop(struct destinations *ds, struct user *user);
 struct domain *domain_take(struct destinations *ds, struct slice name);
 void domain_drop(struct destinations *ds, struct domain *domain);
 
-/* The destination of a domain under this configuration, or NULL when no route fits. Cached until the
- * configuration has another number. */
-struct destination *domain_route(struct destinations *ds, const struct conf *conf, struct domain *domain);
+/* The destination of a domain under this configuration, or NULL when no route fits. Cached until
+ * the configuration has another number. */
+struct destination *domain_route(
+    struct destinations *ds, const struct conf *conf, struct domain *domain);
 
 /* Puts a recipient at the end of the user's lane for the destination, or takes it out. */
-void lane_put(struct destinations *ds, struct user *user, struct destination *d, struct recipient *r);
+void lane_put(
+    struct destinations *ds, struct user *user, struct destination *d, struct recipient *r);
 void lane_take_out(struct destinations *ds, struct recipient *r);
 
 /* The recipient whose turn it is and whose destination may get one more delivery now, or NULL. Its

@@ -1,5 +1,6 @@
-/* queue/memory.h: memory without which the room's picture of the queue would not be true. When there
- * is none the room ends: the supervisor starts it again, and it reads everything from the spool. */
+/* queue/memory.h: memory without which the room's picture of the queue would not be true. When
+ * there is none the room ends: the supervisor starts it again, and it reads everything from the
+ * spool. */
 #ifndef QUEUE_MEMORY_H
 #define QUEUE_MEMORY_H
 

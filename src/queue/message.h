@@ -34,7 +34,7 @@ enum { RECIPIENT_TOLD_DELAY = 1, RECIPIENT_UNWANTED = 2, RECIPIENT_UNWANTED_BOUN
 
 /* 72 octets on a 64-bit machine. */
 struct recipient {
-    struct heap_node due; /* in messages.due while open; key: wall clock in microseconds */
+    struct heap_node due;          /* in messages.due while open; key: wall clock in microseconds */
     struct recipient *next, *prev; /* in the lane while READY */
     struct message *message;
     struct domain *domain;
@@ -62,9 +62,9 @@ struct message {
     uint64_t size;      /* header block and body */
     uint32_t recipient_count;
     uint32_t open_count;
-    uint32_t uses;  /* reads of its record under way: it is not freed before */
-    bool is_held;   /* no attempt is begun */
-    bool is_notice; /* of ours */
+    uint32_t uses;   /* reads of its record under way: it is not freed before */
+    bool is_held;    /* no attempt is begun */
+    bool is_notice;  /* of ours */
     bool is_closing; /* its end is in the journal, perhaps not yet synced */
     bool is_closed;  /* and synced: it goes when its last use ends */
     struct recipient recipients[];
@@ -101,8 +101,8 @@ struct message_spec {
     uint32_t recipient_count;
 };
 
-/* A message whose recipients are all WAITING for ever; the caller fills the rest. The id must be new.
- * Every recipient needs its domain before it becomes READY. */
+/* A message whose recipients are all WAITING for ever; the caller fills the rest. The id must be
+ * new. Every recipient needs its domain before it becomes READY. */
 struct message *message_add(struct messages *ms, const struct message_spec *spec);
 /* Takes it out and frees it. No use may be under way. */
 void message_remove(struct messages *ms, struct message *message);
@@ -111,8 +111,8 @@ struct message *message_find(struct messages *ms, struct queue_id id);
 void message_hold(struct messages *ms, struct message *message, bool held);
 
 /* The one change of state. key: when the heap shall give it back (wall clock in microseconds,
- * INT64_MAX for never); without meaning for a state that is not open. A recipient that becomes READY
- * needs the destination; else NULL. */
+ * INT64_MAX for never); without meaning for a state that is not open. A recipient that becomes
+ * READY needs the destination; else NULL. */
 void recipient_move(struct messages *ms, struct recipient *r, enum recipient_state to, int64_t key,
     struct destination *destination);
 

@@ -5,7 +5,10 @@
 
 #include "queue/memory.h"
 
-enum { KEY_START = offsetof(struct reply, code), KEY_FIXED = offsetof(struct reply, text) - KEY_START };
+enum {
+    KEY_START = offsetof(struct reply, code),
+    KEY_FIXED = offsetof(struct reply, text) - KEY_START
+};
 
 static uint16_t put(struct reply *reply, size_t *at, struct slice part)
 {
