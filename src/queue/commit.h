@@ -36,8 +36,8 @@ struct commit {
 MUST_CHECK enum err commits_init(struct commit *commit, struct loop *loop, struct store *store);
 /* The journal continues behind the file and the end that the replay found. */
 void commit_open(struct commit *commit, const struct journal_replayed *replayed);
-/* Waits for the commit under way; what was not given to it is dropped, and who waited for it is told
- * all the same: nobody must be left whom that could deceive. */
+/* Waits for the commit under way; what was not given to it is dropped, and who waited for it is
+ * told all the same: nobody must be left whom that could deceive. */
 void commits_clear(struct commit *commit);
 
 /* Takes a copy of the fact. It becomes durable with the next commit, soon. */

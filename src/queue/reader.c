@@ -36,8 +36,7 @@ static enum err copy_recipient(struct arena *arena, const struct envelope_recipi
     return known->has_outcome ? copy_outcome(arena, &known->outcome, &to->outcome) : ERR_OK;
 }
 
-static enum err copy_envelope(
-    struct arena *arena, const struct envelope *from, struct envelope *to)
+static enum err copy_envelope(struct arena *arena, const struct envelope *from, struct envelope *to)
 {
     static const size_t texts[] = {
         offsetof(struct envelope, sender),
@@ -86,8 +85,8 @@ static enum err on_message(void *context, const struct recover_message *message)
     };
     rc = arrival->recipients ? copy_envelope(arena, envelope, &arrival->envelope) : ERR_NOMEM;
     for (uint32_t i = 0; i < arrival->recipient_count && rc == ERR_OK; i++)
-        rc = copy_recipient(arena, &envelope->recipients[i], &message->recipients[i],
-            &arrival->recipients[i]);
+        rc = copy_recipient(
+            arena, &envelope->recipients[i], &message->recipients[i], &arrival->recipients[i]);
     if (rc != ERR_OK)
         return rc;
     *reading->arrivals_last = arrival;
@@ -177,8 +176,7 @@ static enum err read_journal(struct reader *reader, struct reading *reading)
         return rc;
     reading->oldest_journal = count > 0 ? files[0].number : 0;
     free(files);
-    rc = store_list(
-        &reader->store, STORE_SEGMENT, &reading->segments, &reading->segment_count);
+    rc = store_list(&reader->store, STORE_SEGMENT, &reading->segments, &reading->segment_count);
     if (rc != ERR_OK)
         return rc;
     return recover_journal(reader->recover, &reading->replayed);
@@ -239,17 +237,18 @@ static void finish(struct hand_job *job)
     struct reading *reading = CONTAINER_OF(job, struct reading, job);
     struct reader *reader = CONTAINER_OF(reading, struct reader, reading);
 
-    reader->is_busy = false;
     reader->done(reader->owner, reading);
+    reader->is_busy = false;
+    reader->idle(reader->owner);
 }
 
 enum err reader_init(struct reader *reader, struct loop *loop, int root,
     const struct store_settings *settings, void (*done)(void *owner, struct reading *reading),
-    void *owner)
+    void (*idle)(void *owner), void *owner)
 {
     enum err rc;
 
-    *reader = (struct reader){ .done = done, .owner = owner };
+    *reader = (struct reader){ .done = done, .idle = idle, .owner = owner };
     arena_init(&reader->reading.arena, READING_MEMORY);
     reader->reading.job = (struct hand_job){ .work = work, .done = finish };
     reader->events = (struct recover_events){

@@ -41,9 +41,9 @@ struct finding {
     struct finding *next;
     enum finding_kind kind;
     uint64_t segment;
-    struct queue_id id; /* MISSING */
+    struct queue_id id;         /* MISSING */
     struct recover_aside aside; /* ASIDE */
-    enum err reason; /* TROUBLE */
+    enum err reason;            /* TROUBLE */
     const char *what;
 };
 
@@ -61,7 +61,7 @@ struct reading {
     struct hand_job job;
     enum reading_kind kind;
     uint64_t segment;
-    uint64_t upto; /* STATED, CUT */
+    uint64_t upto;   /* STATED, CUT */
     enum err result; /* ERR_LIMIT: a portion is full, ask again */
     struct arena arena;
     struct arrival *arrivals, **arrivals_last;
@@ -81,15 +81,17 @@ struct reader {
     struct reading reading;
     bool is_busy;
     bool has_segments; /* every segment that lay there at start has been looked at */
-    bool is_finished;  /* recovery is complete. Both may be read while !is_busy */
+    bool is_finished;  /* recovery is complete. Both may be read in done and while !is_busy */
     void (*done)(void *owner, struct reading *reading);
+    void (*idle)(void *owner);
     void *owner;
 };
 
-/* Takes the directory handle. done: on the loop, after each reading; the next may be begun in it. */
+/* Takes the directory handle. done: on the loop, after each reading, to take what it found; idle:
+ * right after that, when the next may be begun. */
 MUST_CHECK enum err reader_init(struct reader *reader, struct loop *loop, int root,
     const struct store_settings *settings, void (*done)(void *owner, struct reading *reading),
-    void *owner);
+    void (*idle)(void *owner), void *owner);
 /* Waits for the reading under way; its done function is called. */
 void reader_clear(struct reader *reader);
 /* One at a time: only while !is_busy. */

@@ -161,8 +161,8 @@ static void tell_trouble(struct stock *stock, const struct chore *chore)
     if (!is_making && chore->kind != CHORE_REMOVE)
         log_event(LOG_WARNING, NULL, "the spool was not tidied up", log_reason(chore->result));
     if (is_making && !stock->is_troubled)
-        log_event(LOG_ERROR, NULL, "no blank file could be made; trying on",
-            log_reason(chore->result));
+        log_event(
+            LOG_ERROR, NULL, "no blank file could be made; trying on", log_reason(chore->result));
     stock->is_troubled |= is_making;
 }
 

@@ -24,14 +24,14 @@ struct stock {
     struct store_sweep sweep; /* the thread's, between begin and finish */
     struct stock_blank *blanks;
     struct stock_spare *spares;
-    size_t blank_count, spare_count;   /* in stock */
-    size_t blanks_asked, spares_asked; /* being made */
+    size_t blank_count, spare_count;     /* in stock */
+    size_t blanks_asked, spares_asked;   /* being made */
     size_t blanks_wanted, spares_wanted; /* of the gates, not given yet */
     struct disk_space space;
     uint64_t reserve;
-    bool is_low;       /* no room for new mail */
-    bool is_troubled;  /* making failed, and it was said */
-    bool is_looking;   /* a look at the space is under way */
+    bool is_low;      /* no room for new mail */
+    bool is_troubled; /* making failed, and it was said */
+    bool is_looking;  /* a look at the space is under way */
     bool is_closing;
     void (*changed)(void *owner); /* something came into stock, or is_low changed */
     void *owner;
@@ -48,7 +48,8 @@ void stock_fill(struct stock *stock);
 /* Takes one out; the write handle is the caller's. False when there is none. */
 MUST_CHECK bool stock_take_blank(struct stock *stock, struct store_blank *out_blank);
 MUST_CHECK bool stock_take_spare(struct stock *stock, struct store_spare *out_spare);
-/* Removes a file that the synced journal no longer needs. done (may be NULL) is told how it went. */
+/* Removes a file that the synced journal no longer needs. done (may be NULL) is told how it went.
+ */
 void stock_remove(struct stock *stock, enum store_kind kind, uint64_t number,
     void (*done)(void *owner, enum store_kind kind, uint64_t number, enum err result), void *owner);
 /* Removes journal files older than `floor`, but keeps the newest ones up to `keep` octets in all:
