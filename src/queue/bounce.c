@@ -1,6 +1,6 @@
-/* queue/bounce.c: tells senders of failures and delays through the same spool: the notice is synced in
- * a segment of the queue's own before the outcome that it reports (DSN-1). A bounce never bounces
- * (QUE-7). Owns struct report and the queue's own segment. */
+/* queue/bounce.c: tells senders of failures and delays through the same spool: the notice is synced
+ * in a segment of the queue's own before the outcome that it reports (DSN-1). A bounce never
+ * bounces (QUE-7). Owns struct report and the queue's own segment. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -57,7 +57,7 @@ struct bounces {
     struct hand_job job;
     enum err result;
     bool is_busy;
-    bool is_paused; /* after trouble, until the next tick */
+    bool is_paused;          /* after trouble, until the next tick */
     struct segment *segment; /* NULL: none yet */
     struct segment_writer writer;
     struct tally *tallies;
@@ -111,9 +111,8 @@ static bool is_unwanted(const struct report *report)
 static bool is_due(struct bounces *bounces, struct report *report)
 {
     struct message *message = report->message;
-    struct notify_case notify = {
-        .null_sender = message->sender->len == 0, .is_notice = message->is_notice
-    };
+    struct notify_case notify = { .null_sender = message->sender->len == 0,
+        .is_notice = message->is_notice };
     struct queue *queue = bounces->queue;
 
     if (is_unwanted(report))
@@ -479,11 +478,13 @@ void bounces_free(struct bounces **bounces)
     reports_free(b->waiting);
     if (b->segment)
         segment_writer_clear(&b->writer);
-    HASH_ITER (hh, b->tallies, tally, next_tally) {
+    HASH_ITER(hh, b->tallies, tally, next_tally)
+    {
         HASH_DEL(b->tallies, tally);
         free(tally);
     }
-    HASH_ITER (hh, b->known, known, next_known) {
+    HASH_ITER(hh, b->known, known, next_known)
+    {
         HASH_DEL(b->known, known);
         free(known);
     }
@@ -529,7 +530,8 @@ void bounces_tick(struct bounces *bounces)
     bounces_step(bounces);
     if (bounces->queue->ticks % 60 != 0)
         return;
-    HASH_ITER (hh, bounces->tallies, tally, next) {
+    HASH_ITER(hh, bounces->tallies, tally, next)
+    {
         if (now - tally->since_ms < SENDER_HOUR_MS)
             continue;
         HASH_DEL(bounces->tallies, tally);

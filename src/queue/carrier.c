@@ -39,7 +39,8 @@ static void end_lost(void *owner)
     struct job *job, *next;
     size_t count = 0;
 
-    HASH_ITER (hh, carrier->queue->jobs, job, next) {
+    HASH_ITER(hh, carrier->queue->jobs, job, next)
+    {
         if (job->carrier != carrier || !job->is_lost)
             continue;
         job_end(carrier->queue, job);
@@ -91,7 +92,8 @@ static void on_in_hand(void *owner, struct channel *channel, const void *message
     struct job *job, *next;
 
     (void)channel, (void)fd;
-    HASH_ITER (hh, queue->jobs, job, next) {
+    HASH_ITER(hh, queue->jobs, job, next)
+    {
         if (job->carrier == carrier && !job->is_fetching)
             job->is_lost = true;
     }

@@ -1,5 +1,6 @@
-/* queue/dispatch.c: makes jobs of recipients whose turn it is: reads the record on a hand, then gives
- * it to the carrier, a large body as a read-only descriptor, never a segment. Owns struct job. */
+/* queue/dispatch.c: makes jobs of recipients whose turn it is: reads the record on a hand, then
+ * gives it to the carrier, a large body as a read-only descriptor, never a segment. Owns struct
+ * job. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -91,7 +92,8 @@ void job_end(struct queue *queue, struct job *job)
     drain_check(queue);
 }
 
-void job_adopt(struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message)
+void job_adopt(
+    struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message)
 {
     struct job *job = job_new(queue, carrier, number, message, message->recipient_count);
 
@@ -127,8 +129,7 @@ static enum err open_body(struct fetch *fetch)
 {
     const struct envelope *envelope = &fetch->record.envelope;
     uint64_t size = 0;
-    enum err rc =
-        store_open_read(fetch->store, STORE_BODY, envelope->body_file, &fetch->body);
+    enum err rc = store_open_read(fetch->store, STORE_BODY, envelope->body_file, &fetch->body);
 
     if (rc == ERR_OK)
         rc = fetch->disk->ops->size(fetch->disk, fetch->body, &size);
@@ -263,14 +264,14 @@ static void fetch_begin(struct queue *queue, struct job *job)
     hands_give(queue->disk, &job->hand);
 }
 
-/* All of the message that are ready for the same place, up to the limit of a transaction (QUE-8). */
+/* All of the message that are ready for the same place, up to the limit of a transaction (QUE-8).
+ */
 static void job_begin(struct queue *queue, struct recipient *first)
 {
     struct message *message = first->message;
     struct destination *d = first->lane->key.destination;
     struct carrier *carrier = carrier_find(queue, d->carrier, d->carrier_index);
-    struct job *job =
-        job_new(queue, carrier, queue->next_job++, message, JOB_RECIPIENTS);
+    struct job *job = job_new(queue, carrier, queue->next_job++, message, JOB_RECIPIENTS);
 
     destination_began(&queue->destinations, d);
     job->destination = d;

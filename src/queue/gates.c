@@ -1,5 +1,5 @@
-/* queue/gates.c: the channels to gates: blanks and spares go out, doorbells and cuts come in. A gate
- * is believed only about files that were handed to it. */
+/* queue/gates.c: the channels to gates: blanks and spares go out, doorbells and cuts come in. A
+ * gate is believed only about files that were handed to it. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -87,7 +87,7 @@ void gates_serve(struct queue *queue)
             ;
         tell_disk(gate);
     }
-    if (queue->reader.has_segments || queue->is_recovered)
+    if (queue->has_segments)
         stock_fill(&queue->stock);
 }
 
@@ -188,7 +188,8 @@ static void on_closed(void *owner, struct channel *channel)
     queue->stock.spares_wanted -= gate->spares_due;
     gate->blanks_due = gate->spares_due = 0;
     gate->was_told_low = false;
-    HASH_ITER (hh, queue->segments, segment, next) {
+    HASH_ITER(hh, queue->segments, segment, next)
+    {
         if (segment->gate != gate)
             continue;
         segment->gate = NULL;
@@ -232,17 +233,18 @@ void gate_connect(struct queue *queue, uint32_t index, int fd)
     gates_serve(queue);
 }
 
-/* Spares that a gate held when it died: once all its segments are read, no record can name them. One
- * that is still locked is left to the sweep of the next start. */
+/* Spares that a gate held when it died: once all its segments are read, no record can name them.
+ * One that is still locked is left to the sweep of the next start. */
 void gates_sweep(struct queue *queue)
 {
     struct segment *segment, *next;
     struct body *body, *after;
 
-    HASH_ITER (hh, queue->segments, segment, next)
-        if (!segment->is_owned && !segment->gate && !segment->is_ours)
-            return;
-    HASH_ITER (hh, queue->bodies, body, after) {
+    HASH_ITER(hh, queue->segments, segment, next)
+    if (!segment->is_owned && !segment->gate && !segment->is_ours)
+        return;
+    HASH_ITER(hh, queue->bodies, body, after)
+    {
         if (!body->gate || body->gate->channel)
             continue;
         stock_remove(&queue->stock, STORE_BODY, body->number, NULL, NULL);

@@ -1,5 +1,5 @@
-/* queue/intake.c: from records to messages: asks the reader for one reading after the other and takes
- * what it found. Live mail, the own notices and recovery all come this way. */
+/* queue/intake.c: from records to messages: asks the reader for one reading after the other and
+ * takes what it found. Live mail, the own notices and recovery all come this way. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -103,11 +103,12 @@ void intake_step(struct queue *queue)
 
     if (queue->reader.is_busy || queue->phase < QUEUE_RUNNING || queue->phase == QUEUE_DRAINED)
         return;
-    if (!queue->reader.has_segments) {
+    if (!queue->has_segments) {
         reader_begin(&queue->reader, READING_SEGMENTS, 0, 0);
         return;
     }
-    HASH_ITER (hh, queue->segments, segment, next) {
+    HASH_ITER(hh, queue->segments, segment, next)
+    {
         if (!wants_reading(queue, segment, &kind))
             continue;
         reader_begin(&queue->reader, kind, segment->generation,
@@ -192,16 +193,16 @@ static void take_recipient(
         r->flags |= RECIPIENT_TOLD_DELAY;
     if (from->state != RECOVER_PENDING) {
         bool is_deleted = from->has_outcome && last->cause == CAUSE_DELETED;
-        recipient_move(&queue->messages, r, is_deleted ? RECIPIENT_DELETED : ends[from->state], 0,
-            NULL);
+        recipient_move(
+            &queue->messages, r, is_deleted ? RECIPIENT_DELETED : ends[from->state], 0, NULL);
         return;
     }
     if (from->next_us > 0 && from->next_us / SECOND < most_s)
         r->next_s = (uint32_t)(from->next_us / SECOND);
     if (from->has_outcome)
         recipient_remember(&queue->messages, r,
-            &(struct reply_parts){ last->code, last->cause, last->status, last->host, last->address,
-                last->text });
+            &(struct reply_parts){
+                last->code, last->cause, last->status, last->host, last->address, last->text });
 }
 
 static void log_about(enum log_level level, const char *event, struct queue_id id)
@@ -298,8 +299,7 @@ static void take_aside(struct queue *queue, const struct finding *finding)
     log_event(is_loss ? LOG_ERROR : LOG_NOTICE, NULL, "a record is set aside",
         log_text("id", aside->has_id ? id : "unknown"), log_text("because", whys[aside->why]),
         log_number("segment", (int64_t)aside->segment),
-        log_number("offset", (int64_t)aside->offset),
-        log_number("octets", (int64_t)aside->length));
+        log_number("offset", (int64_t)aside->offset), log_number("octets", (int64_t)aside->length));
     queue->counters.damaged += is_loss;
     if (aside->copied != ERR_OK)
         segment_add(queue, aside->segment)->is_kept = true;
@@ -343,12 +343,13 @@ static void end_recovery(struct queue *queue)
     uint64_t *named = need_memory((HASH_COUNT(queue->bodies) + 1) * sizeof *named);
     size_t count = 0;
 
-    HASH_ITER (hh, queue->foreigners, foreign, next) {
+    HASH_ITER(hh, queue->foreigners, foreign, next)
+    {
         HASH_DEL(queue->foreigners, foreign);
         free(foreign);
     }
-    HASH_ITER (hh, queue->bodies, body, after)
-        named[count++] = body->number;
+    HASH_ITER(hh, queue->bodies, body, after)
+    named[count++] = body->number;
     stock_sweep_finish(&queue->stock, named, count);
     queue->is_recovered = true;
     outcomes_finish(queue, true);
@@ -456,21 +457,27 @@ static void done(void *owner, struct reading *reading)
         took_forget(queue, reading);
     else
         note_result(queue, reading);
+    if (queue->reader.has_segments && !queue->has_segments)
+        queue->has_segments = true;
     if (queue->reader.is_finished && !queue->is_recovered)
         end_recovery(queue);
     if (queue->phase >= QUEUE_RUNNING)
         gates_serve(queue);
-    intake_step(queue);
+}
+
+static void idle(void *owner)
+{
+    intake_step(owner);
 }
 
 enum err intake_open(struct queue *queue)
 {
-    struct store_settings settings = {
-        .segment_size = queue_segment_size(queue->conf), .lock = queue->lock
-    };
+    struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
+        .lock = queue->lock };
     int root = dup(queue->spool);
-    enum err rc = root < 0 ? ERR_NOFILES
-                           : reader_init(&queue->reader, queue->loop, root, &settings, done, queue);
+    enum err rc =
+        root < 0 ? ERR_NOFILES
+                 : reader_init(&queue->reader, queue->loop, root, &settings, done, idle, queue);
 
     if (rc != ERR_OK)
         return rc;
@@ -485,8 +492,8 @@ void intake_tick(struct queue *queue)
 
     if (queue->phase < QUEUE_RUNNING)
         return;
-    HASH_ITER (hh, queue->segments, segment, next)
-        segment->is_asked = false;
+    HASH_ITER(hh, queue->segments, segment, next)
+    segment->is_asked = false;
     gates_sweep(queue);
     intake_step(queue);
 }
@@ -497,15 +504,18 @@ void intake_clear(struct queue *queue)
     struct body *body, *after;
     struct foreign *foreign, *last;
 
-    HASH_ITER (hh, queue->segments, segment, next) {
+    HASH_ITER(hh, queue->segments, segment, next)
+    {
         HASH_DEL(queue->segments, segment);
         free(segment);
     }
-    HASH_ITER (hh, queue->bodies, body, after) {
+    HASH_ITER(hh, queue->bodies, body, after)
+    {
         HASH_DEL(queue->bodies, body);
         free(body);
     }
-    HASH_ITER (hh, queue->foreigners, foreign, last) {
+    HASH_ITER(hh, queue->foreigners, foreign, last)
+    {
         HASH_DEL(queue->foreigners, foreign);
         free(foreign);
     }

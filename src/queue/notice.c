@@ -90,9 +90,8 @@ static enum err put_report(struct notice *notice, const struct record *original,
 static enum err put_envelope(struct notice *notice, struct slice to, bool utf8)
 {
     struct slice header = buffer_slice(&notice->header), body = buffer_slice(&notice->body);
-    struct envelope_recipient recipient = {
-        .address = to, .flags = has_eight_bit(to) ? MAILBOX_UTF8 : 0
-    };
+    struct envelope_recipient recipient = { .address = to,
+        .flags = has_eight_bit(to) ? MAILBOX_UTF8 : 0 };
     struct envelope envelope = {
         .id = notice->id,
         .arrival_us = notice->now_us,
@@ -114,8 +113,7 @@ static enum err put_envelope(struct notice *notice, struct slice to, bool utf8)
 
 static enum err make_from(struct notice *notice, const struct record *original)
 {
-    struct dsn_recipient *rows =
-        arena_array(notice->arena, notice->row_count, sizeof *rows);
+    struct dsn_recipient *rows = arena_array(notice->arena, notice->row_count, sizeof *rows);
     bool utf8 = false;
     enum err rc;
 

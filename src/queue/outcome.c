@@ -1,5 +1,5 @@
-/* queue/outcome.c: what became of a job: into memory at once, into the journal with the next commit,
- * and only then acknowledged to the carrier (QUE-12). */
+/* queue/outcome.c: what became of a job: into memory at once, into the journal with the next
+ * commit, and only then acknowledged to the carrier (QUE-12). */
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -131,8 +131,8 @@ static void take_deferred(struct taking *taking, struct recipient *r,
     schedule_place(queue, r);
 }
 
-/* A result counts for a recipient in this very job; one of an earlier life for any recipient that is
- * open, since nobody else knows better. */
+/* A result counts for a recipient in this very job; one of an earlier life for any recipient that
+ * is open, since nobody else knows better. */
 static struct recipient *recipient_for(const struct taking *taking, uint32_t index)
 {
     struct recipient *r;
@@ -235,7 +235,8 @@ static void late_free(struct late *late)
     free(late);
 }
 
-static void keep_late(struct queue *queue, struct carrier *carrier, const struct msg_outcome *outcome)
+static void keep_late(
+    struct queue *queue, struct carrier *carrier, const struct msg_outcome *outcome)
 {
     struct late *late = need_memory(sizeof *late), *first;
 
@@ -283,7 +284,8 @@ void outcomes_finish(struct queue *queue, bool is_acknowledged)
 {
     struct late *first, *after, *late, *next;
 
-    HASH_ITER (hh, queue->late, first, after) {
+    HASH_ITER(hh, queue->late, first, after)
+    {
         HASH_DEL(queue->late, first);
         for (late = first; late; late = next) {
             next = late->next;

@@ -1,11 +1,11 @@
 /* queue/reclaim.c: the end of messages and of the files that held them. A file goes only after the
  * "closed" of its last message is synced.
  *
- * Place for compaction: a segment kept alive by a few old messages (segment.live small, is_owned) is
- * copied by the own writer of bounce.c's kind, "moved" is journalled and synced, message.segment and
- * message.offset change, then segment_check unlinks the old one. Place for the checkpoint: a journal
- * file that begins with the whole state, written by commit.c, after which reclaim_tick's floor is that
- * file. */
+ * Place for compaction: a segment kept alive by a few old messages (segment.live small, is_owned)
+ * is copied by the own writer of bounce.c's kind, "moved" is journalled and synced, message.segment
+ * and message.offset change, then segment_check unlinks the old one. Place for the checkpoint: a
+ * journal file that begins with the whole state, written by commit.c, after which reclaim_tick's
+ * floor is that file. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -98,7 +98,8 @@ void reclaim_tick(struct queue *queue)
 
     if (queue->ticks % TRIM_EACH_S != 0 || !queue->is_recovered)
         return;
-    HASH_ITER (hh, queue->segments, segment, next) {
+    HASH_ITER(hh, queue->segments, segment, next)
+    {
         if (segment->journal_file < floor)
             floor = segment->journal_file;
         segment_check(queue, segment);

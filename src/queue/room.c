@@ -48,7 +48,7 @@ static void tick(void *owner)
 
     queue->ticks++;
     timer_set(&queue->tick, TICK_MS);
-    if (queue->reader.has_segments)
+    if (queue->has_segments)
         stock_tick(&queue->stock);
     if (queue->phase < QUEUE_RUNNING)
         return;
@@ -65,9 +65,8 @@ static int copy_of(int fd)
 
 static enum err open_stores(struct queue *queue)
 {
-    struct store_settings settings = {
-        .segment_size = queue_segment_size(queue->conf), .lock = queue->lock
-    };
+    struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
+        .lock = queue->lock };
     int journal = copy_of(queue->spool), stock = copy_of(queue->spool);
     enum err rc = ERR_NOFILES;
 
@@ -179,8 +178,8 @@ static void jobs_clear(struct queue *queue)
 {
     struct job *job, *next;
 
-    HASH_ITER (hh, queue->jobs, job, next)
-        job_end(queue, job);
+    HASH_ITER(hh, queue->jobs, job, next)
+    job_end(queue, job);
 }
 
 static void pending_clear(struct queue *queue)
@@ -313,9 +312,12 @@ static void synced(struct commit_wait *wait)
 
 void drain_check(struct queue *queue)
 {
-    bool is_quiet = !queue->jobs && bounces_are_idle(queue->bounces);
+    bool is_quiet;
 
-    if (queue->phase != QUEUE_DRAINING || queue->is_syncing || (!is_quiet && !queue->is_late))
+    if (queue->phase != QUEUE_DRAINING || queue->is_syncing)
+        return;
+    is_quiet = !queue->jobs && bounces_are_idle(queue->bounces);
+    if (!is_quiet && !queue->is_late)
         return;
     if (commit_is_idle(&queue->commit)) {
         timer_stop(&queue->deadline);

@@ -1,6 +1,6 @@
-/* queue/schedule.c: when: puts recipients into the heap of times and the lanes of destinations, takes
- * out what is due, ends what has waited too long. Times are wall clock, because they are kept on disk;
- * a jump of that clock moves them. */
+/* queue/schedule.c: when: puts recipients into the heap of times and the lanes of destinations,
+ * takes out what is due, ends what has waited too long. Times are wall clock, because they are kept
+ * on disk; a jump of that clock moves them. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/notify.h"
@@ -10,8 +10,8 @@
 
 enum {
     DUE_A_TURN = 1000,
-    NO_ROUTE_S = 300,      /* until a domain without a route is looked at again */
-    LAST_CHANCE_S = 600,   /* at most so long after the expiry the last attempt may begin */
+    NO_ROUTE_S = 300,    /* until a domain without a route is looked at again */
+    LAST_CHANCE_S = 600, /* at most so long after the expiry the last attempt may begin */
     JUMP_US = 2000000,
     LONGEST_SLEEP_MS = 1000,
     SECOND = 1000000,
@@ -25,9 +25,8 @@ int64_t message_expiry_us(const struct queue *queue, const struct message *messa
 
 static struct notify_case notify_case_of(const struct message *message)
 {
-    return (struct notify_case){
-        .null_sender = message->sender->len == 0, .is_notice = message->is_notice
-    };
+    return (struct notify_case){ .null_sender = message->sender->len == 0,
+        .is_notice = message->is_notice };
 }
 
 /* When the sender is to hear that it takes long. */
@@ -47,7 +46,8 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static void wait_until(struct queue *queue, struct recipient *r, int64_t at_us)
 {
-    recipient_move(&queue->messages, r, RECIPIENT_WAITING, earlier(at_us, delay_us(queue, r)), NULL);
+    recipient_move(
+        &queue->messages, r, RECIPIENT_WAITING, earlier(at_us, delay_us(queue, r)), NULL);
 }
 
 static void get_ready(struct queue *queue, struct recipient *r, int64_t now, int64_t expiry)
@@ -131,8 +131,7 @@ static struct ending ending_of(const struct recipient *r, enum recipient_state t
 /* All recipients of the message that are at their end now: one report (DSN-11). */
 static void expire(struct queue *queue, struct message *message, int64_t now)
 {
-    struct ending *endings =
-        need_memory(message->recipient_count * sizeof *endings);
+    struct ending *endings = need_memory(message->recipient_count * sizeof *endings);
     size_t count = 0;
 
     for (uint32_t i = 0; i < message->recipient_count; i++) {
@@ -150,8 +149,7 @@ static void expire(struct queue *queue, struct message *message, int64_t now)
 /* One notice for all that wait and were not named in one yet. */
 static void tell_delay(struct queue *queue, struct message *message, int64_t now)
 {
-    struct ending *endings =
-        need_memory(message->recipient_count * sizeof *endings);
+    struct ending *endings = need_memory(message->recipient_count * sizeof *endings);
     size_t count = 0;
 
     for (uint32_t i = 0; i < message->recipient_count; i++) {

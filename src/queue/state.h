@@ -26,27 +26,29 @@ enum queue_phase {
     QUEUE_DRAINED, /* it ends: no carrier, gate or operator is there, no file is touched any more */
 };
 
-/* A file of records. Its life: somebody writes it, then nobody does and all of it has been read, then
- * its last message is closed and it is unlinked. */
+/* A file of records. Its life: somebody writes it, then nobody does and all of it has been read,
+ * then its last message is closed and it is unlinked. */
 struct segment {
     UT_hash_handle hh;
     uint64_t generation;
-    struct gate *gate; /* who writes it; NULL: the queue itself, nobody, or a gate not heard of yet */
-    uint64_t stated;   /* the writer says that it is good up to here */
-    uint64_t read;     /* that far it was read */
-    uint64_t cut;      /* where a cut in the synced journal begins, not told to the reader yet; 0: none */
+    struct gate
+        *gate;       /* who writes it; NULL: the queue itself, nobody, or a gate not heard of yet */
+    uint64_t stated; /* the writer says that it is good up to here */
+    uint64_t read;   /* that far it was read */
+    uint64_t
+        cut; /* where a cut in the synced journal begins, not told to the reader yet; 0: none */
     uint64_t journal_file; /* entries about it are not in older files; 0: not known */
     size_t live;           /* messages not closed in the synced journal */
     size_t uses;           /* reads under way through the handle */
     int handle;            /* borrowed from the reader; -1: not opened yet */
     bool is_ours;          /* the queue's own, for notices */
-    bool is_orphan;        /* the writer is gone or done: read it to its end when the lock is free */
-    bool is_asked;         /* the lock was held when last asked; again at the next tick */
-    bool is_cutting;       /* a cut waits for the journal */
-    bool is_owned;         /* all of it has been read and nobody writes */
-    bool is_kept;          /* something in it has no other place: never unlinked */
-    bool is_going;         /* is being unlinked */
-    bool is_forgotten;     /* and the reader knows it no more */
+    bool is_orphan;    /* the writer is gone or done: read it to its end when the lock is free */
+    bool is_asked;     /* the lock was held when last asked; again at the next tick */
+    bool is_cutting;   /* a cut waits for the journal */
+    bool is_owned;     /* all of it has been read and nobody writes */
+    bool is_kept;      /* something in it has no other place: never unlinked */
+    bool is_going;     /* is being unlinked */
+    bool is_forgotten; /* and the reader knows it no more */
 };
 
 /* The bodies handed to gates and named by messages. */
@@ -72,7 +74,7 @@ struct carrier {
     enum role role;
     uint32_t index;
     struct channel *channel;
-    bool is_open; /* has said what it has in hand */
+    bool is_open;      /* has said what it has in hand */
     struct timer lost; /* then the jobs that it did not name are scheduled again */
 };
 
@@ -93,7 +95,7 @@ struct job {
     struct job_recipient {
         struct recipient *recipient;
         struct slice address; /* from the envelope; empty where it is not known */
-    } *recipients;
+    } * recipients;
     struct arena arena;
     struct hand_job hand;
     struct fetch *fetch;
@@ -152,6 +154,8 @@ struct queue {
     struct segment *segments;
     struct body *bodies;
     uint64_t oldest_journal; /* file, as found at start */
+    bool has_segments; /* every segment found at start has been read as far as it may; from then on
+                          files are made */
     bool is_recovered; /* all that was on disk at start has been read */
 
     struct gate *gates;
@@ -173,15 +177,15 @@ struct queue {
     struct timer deadline; /* of draining */
     bool is_late;          /* it is over */
     struct commit_wait drained;
-    bool is_syncing; /* `drained` waits */
+    bool is_syncing;         /* `drained` waits */
     int64_t clock_offset_us; /* wall minus monotonic, as last seen */
     uint64_t ticks;
 };
 
 /* ---- room.c ---- */
 
-/* Makes the state, and ends it whatever is under way: what is not on disk is lost, as by a crash. For
- * the room and its tests. */
+/* Makes the state, and ends it whatever is under way: what is not on disk is lost, as by a crash.
+ * For the room and its tests. */
 MUST_CHECK enum err queue_new(struct room *room, struct queue **out_queue);
 void queue_free(struct queue **queue);
 
@@ -214,7 +218,8 @@ int64_t message_expiry_us(const struct queue *queue, const struct message *messa
 void dispatch_fill(struct queue *queue);
 struct job *job_find(struct queue *queue, uint64_t number);
 /* A job that a carrier works on since an earlier life. */
-void job_adopt(struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message);
+void job_adopt(
+    struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message);
 /* It is over: whatever has no outcome is scheduled again. */
 void job_end(struct queue *queue, struct job *job);
 /* The record cannot be read back: the message is held and named (QUE-14). */
@@ -254,9 +259,9 @@ struct ending {
 
 MUST_CHECK enum err bounces_new(struct queue *queue, struct bounces **out_bounces);
 void bounces_free(struct bounces **bounces);
-/* Recipients of a message that have just ended (they are SETTLING), or that wait too long: tells the
- * sender if he is to be told, then records the ends. Copies the endings. ack: a hold on it is taken
- * over; may be NULL. */
+/* Recipients of a message that have just ended (they are SETTLING), or that wait too long: tells
+ * the sender if he is to be told, then records the ends. Copies the endings. ack: a hold on it is
+ * taken over; may be NULL. */
 void bounce_begin(struct queue *queue, struct message *message, enum envelope_notice notice,
     const struct ending *endings, size_t count, struct ack *ack);
 /* Nothing waits to be written. */
