@@ -149,8 +149,7 @@ void drop_work(struct hand_job *hand)
     opened = drop->place ? folder_open(drop->place->directory, &folder) : ERR_NOTFOUND;
     for (size_t i = 0; i < drop->count; i++) {
         struct drop_result *result = &drop->results[i];
-        note(drop, result,
-            opened == ERR_OK ? put_recipient(drop, &folder, result) : opened);
+        note(drop, result, opened == ERR_OK ? put_recipient(drop, &folder, result) : opened);
     }
     synced = opened == ERR_OK ? folder_sync(&folder) : ERR_OK;
     for (size_t i = 0; i < drop->count && synced != ERR_OK; i++)

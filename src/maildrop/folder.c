@@ -214,8 +214,7 @@ enum err folder_put(const struct folder *folder, const struct folder_copy *copy)
     make_name(copy, name);
     if (is_in_cur(folder, name))
         return ERR_OK;
-    file = openat(
-        folder->tmp, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    file = openat(folder->tmp, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0)
         return err_from_errno(errno);
     rc = write_file(file, copy);

@@ -1,5 +1,5 @@
-/* maildrop/folder.h: one message into one Maildir folder, durable before it is called delivered. Knows
- * no channel. Everything blocks: for hands. */
+/* maildrop/folder.h: one message into one Maildir folder, durable before it is called delivered.
+ * Knows no channel. Everything blocks: for hands. */
 #ifndef MAILDROP_FOLDER_H
 #define MAILDROP_FOLDER_H
 
@@ -36,11 +36,11 @@ struct folder_copy {
 /* Writes the copy: Return-Path and Delivered-To on top, CRLF as LF; synced, then renamed into new/.
  * It is there for good only after folder_sync.
  *
- * The name is made of arrival time, queue id and recipient, so it is the same whenever the same mail
- * comes again: a second delivery replaces the first in new/, and nothing is done where a mail program
- * has moved the first to cur/ without flags or as seen. Only a copy that was moved elsewhere or has
- * been flagged otherwise is delivered again.
- * ERR_CORRUPT: the body file is shorter than body_size. */
+ * The name is made of arrival time, queue id and recipient, so it is the same whenever the same
+ * mail comes again: a second delivery replaces the first in new/, and nothing is done where a mail
+ * program has moved the first to cur/ without flags or as seen. Only a copy that was moved
+ * elsewhere or has been flagged otherwise is delivered again. ERR_CORRUPT: the body file is shorter
+ * than body_size. */
 MUST_CHECK enum err folder_put(const struct folder *folder, const struct folder_copy *copy);
 /* The names in new/ to stable storage. */
 MUST_CHECK enum err folder_sync(const struct folder *folder);

@@ -1,5 +1,5 @@
-/* maildrop/maildrop.h: the room that writes messages into Maildir folders. It has the folders of its
- * routes as directory descriptors and nothing else: no network, no spool. */
+/* maildrop/maildrop.h: the room that writes messages into Maildir folders. It has the folders of
+ * its routes as directory descriptors and nothing else: no network, no spool. */
 #ifndef MAILDROP_MAILDROP_H
 #define MAILDROP_MAILDROP_H
 

@@ -1,5 +1,5 @@
-/* maildrop/room.c: takes jobs of the queue, writes them on hands, keeps each outcome until the queue
- * has it in its synced journal. */
+/* maildrop/room.c: takes jobs of the queue, writes them on hands, keeps each outcome until the
+ * queue has it in its synced journal. */
 #include <stdlib.h>
 #include <unistd.h>
 
