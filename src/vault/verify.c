@@ -145,9 +145,10 @@ static void start_next(struct verifier *verifier)
 {
     while (verifier->waiting > 0 && verifier->working < verifier->threads && !verifier->is_ending) {
         struct check *check = take_next(verifier);
+        enum check_result foreseen = check->foresee ? check->foresee(check) : CHECK_NEEDED;
 
-        if (check->may_start && !check->may_start(check)) {
-            give_back(check, CHECK_REFUSED);
+        if (foreseen != CHECK_NEEDED) {
+            give_back(check, foreseen);
             continue;
         }
         verifier->working++;

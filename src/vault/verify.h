@@ -17,9 +17,10 @@ struct verifier;
 struct source;
 
 enum check_result {
+    CHECK_NEEDED, /* not a result: the work has to be done */
     CHECK_WRONG,
     CHECK_RIGHT,
-    CHECK_REFUSED,  /* may_start said no */
+    CHECK_REFUSED,  /* may not be worked on any more */
     CHECK_OVERLOAD, /* had to make room for another source */
 };
 
@@ -36,8 +37,9 @@ struct check {
     struct scram_verifier scram;
     bool is_decoy; /* there is no such user: the same work, always wrong (AUTH-14) */
     enum check_result result;
-    /* In the loop, right before the work begins: may it still? NULL: always. */
-    bool (*may_start)(struct check *check);
+    /* In the loop, right before the work begins, perhaps long after it was given: CHECK_NEEDED, or
+     * the result if that is known by now. NULL: always needed. */
+    enum check_result (*foresee)(struct check *check);
     /* In the loop; the check is its owner's again. */
     void (*done)(struct check *check);
 };
@@ -52,8 +54,8 @@ void verifier_free(struct verifier **verifier);
 void check_fill(struct check *check, const struct verifier *verifier, const struct user *user,
     const struct user *model);
 /* False: the queue is full and this source has the most in it; the check stays the caller's. True:
- * done will be called, or was called already from inside (may_start said no). Another source's
- * newest may come back with CHECK_OVERLOAD from inside this call. */
+ * done will be called, or was called already from inside (foresee knew the result). Another
+ * source's newest may come back with CHECK_OVERLOAD from inside this call. */
 MUST_CHECK bool verifier_give(struct verifier *verifier, struct check *check);
 /* True: it was still waiting and is the caller's again, done will not be called. False: it is being
  * worked on. */

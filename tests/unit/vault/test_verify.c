@@ -151,10 +151,10 @@ static void test_full(void **state)
     verifier_free(&verifier);
 }
 
-static bool never(struct check *check)
+static enum check_result never(struct check *check)
 {
     (void)check;
-    return false;
+    return CHECK_REFUSED;
 }
 
 static void test_taking_back(void **state)
@@ -165,7 +165,7 @@ static void test_taking_back(void **state)
     (void)state;
     for (size_t i = 0; i < LENGTH_OF(probes); i++) {
         fill(&probes[i], verifier, "x", "192.0.2.1", "secret", &alice);
-        probes[i].check.may_start = i == 2 ? never : NULL;
+        probes[i].check.foresee = i == 2 ? never : NULL;
         assert_true(verifier_give(verifier, &probes[i].check));
     }
     assert_false(verifier_take_back(verifier, &probes[0].check)); /* is being worked on */
