@@ -154,8 +154,12 @@ static void take_result(struct taking *taking, const struct msg_result *result)
 
     if (!r)
         return;
-    if (result->result == DELIVERY_RETURNED && !(r->flags & RECIPIENT_UNWANTED))
-        return; /* job_end schedules it again */
+    if (result->result == DELIVERY_RETURNED && !(r->flags & RECIPIENT_UNWANTED)) {
+        /* job_end schedules it again; not at once, or a room that is ending would get it back as
+         * fast as it returns it. */
+        r->next_s = (uint32_t)clock_wall() + 1;
+        return;
+    }
     r->attempts += result->result != DELIVERY_RETURNED && r->attempts < UINT16_MAX;
     outcome = journal_outcome_of(taking, r, result);
     if (result->result == DELIVERY_DONE) {

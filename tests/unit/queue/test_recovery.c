@@ -1,5 +1,5 @@
-/* tests/unit/queue/test_recovery.c: rooms that die at every point: nothing acknowledged is lost, and
- * nothing is sent twice but what was in hand. */
+/* tests/unit/queue/test_recovery.c: rooms that die at every point: nothing acknowledged is lost,
+ * and nothing is sent twice but what was in hand. */
 #include "rig.h"
 
 #include <fcntl.h>
@@ -44,7 +44,8 @@ static void submit(unsigned first, unsigned count)
     rig_until(&rig, rig_message(&rig, first + count - 1));
 }
 
-/* QUE-1: everything dies; what was synced is found again, read to the last record, and delivered. */
+/* QUE-1: everything dies; what was synced is found again, read to the last record, and delivered.
+ */
 static void test_all_die(void **state)
 {
     (void)state;
@@ -151,8 +152,8 @@ static void test_deferred(void **state)
         reply_parts_of(rig_message(&rig, 1)->recipients[0].reply).text, rig_greylisted.text));
 }
 
-/* The relay goes on with its job while the queue restarts: it is not given out again, and its outcome
- * counts by id and recipient. */
+/* The relay goes on with its job while the queue restarts: it is not given out again, and its
+ * outcome counts by id and recipient. */
 static void test_relay_lives(void **state)
 {
     struct msg_job_ref ref;
@@ -398,8 +399,7 @@ static void test_many_restarts(void **state)
                 seen[relay->jobs[answered].id.high & 0xffff]++;
                 rig_answer(relay, &relay->jobs[answered], &rig_done);
             }
-            if (life == 5 && rig_queue(&rig)->is_recovered &&
-                rig_queue(&rig)->messages.count == 0)
+            if (life == 5 && rig_queue(&rig)->is_recovered && rig_queue(&rig)->messages.count == 0)
                 break;
         }
         if (life == 5)
@@ -423,8 +423,8 @@ static void test_second_instance(void **state)
     struct store_settings settings = { .lock = -1 };
 
     (void)state;
-    assert_int_equal(store_open(&store, disk_posix(), open(rig.path, O_RDONLY | O_DIRECTORY),
-                         &settings),
+    assert_int_equal(
+        store_open(&store, disk_posix(), open(rig.path, O_RDONLY | O_DIRECTORY), &settings),
         ERR_BUSY);
 }
 

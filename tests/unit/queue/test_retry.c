@@ -1,5 +1,5 @@
-/* tests/unit/queue/test_retry.c: when mail is tried again, when it is given up, and what its sender is
- * told. */
+/* tests/unit/queue/test_retry.c: when mail is tried again, when it is given up, and what its sender
+ * is told. */
 #include "rig.h"
 
 #include "base/clock.h"
@@ -94,11 +94,12 @@ static void test_returned(void **state)
     assert_int_equal(only(1)->attempts, 0);
 }
 
-/* DSN-1, DSN-11: two refused in one run make one notice, with a null reverse-path, synced before the
- * outcome is acknowledged; the recipient who took it is left out. */
+/* DSN-1, DSN-11: two refused in one run make one notice, with a null reverse-path, synced before
+ * the outcome is acknowledged; the recipient who took it is left out. */
 static void test_bounce(void **state)
 {
-    static const char *const three[] = { "bob@example.net", "carol@example.net", "dan@example.net" };
+    static const char *const three[] = { "bob@example.net", "carol@example.net",
+        "dan@example.net" };
     const struct rig_answer answers[] = { rig_refused, rig_done, rig_refused };
     struct rig_job *job;
 
