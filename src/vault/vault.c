@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -271,7 +273,8 @@ static enum err vault_init(struct room *room)
     struct vault *vault = calloc(1, sizeof *vault);
     struct auth_settings settings = auth_defaults();
 
-    if (!vault)
+    /* Its configuration file is read now: later the walls are up. */
+    if (!vault || OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1)
         return ERR_NOMEM;
     room->state = vault;
     vault->room = room;

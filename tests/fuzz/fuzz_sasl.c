@@ -6,6 +6,8 @@
 
 #include "vault/sasl.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static struct Gsasl *library;
 static struct slice nonce;
 

@@ -6,6 +6,8 @@
 #include "users/file.h"
 #include "users/login.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct users_report report;

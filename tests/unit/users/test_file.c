@@ -146,7 +146,7 @@ static void test_record(void **state)
     assert_int_equal(user->state, USER_DISABLED);
     assert_false(user->may_submit); /* SUB-3.3-4 */
     assert_int_equal(user->min_mech, USER_MECH_SCRAM);
-    assert_true(slice_is(user->hash, HASH + 5));
+    assert_true(slice_is(user->hash, &HASH[5]));
     assert_int_equal(user->scram.iterations, 4096);
     assert_int_equal(user->scram.salt_len, 3);
     assert_int_equal(user->sender_count, 2);
