@@ -509,11 +509,11 @@ const struct option options[] = {
 
     { .section = SECTION_DNS,
         .name = "trust_anchor",
-        TEXT(SYNTAX_FILE),
+        TEXT(SYNTAX_ANCHOR),
         .restart = true,
         .preset = "/usr/share/dns/root.key",
         AT(struct conf_dns, trust_anchor),
-        .doc = "The key of the root zone, for DNSSEC." },
+        .doc = "The key of the root zone, for DNSSEC. Empty: nothing is validated." },
     { .section = SECTION_DNS,
         .name = "root_hints",
         TEXT(SYNTAX_FILE),

@@ -71,6 +71,11 @@ static bool fits_file(struct slice text)
     return text.len > 0 && text.data[0] == '/';
 }
 
+static bool fits_anchor(struct slice text)
+{
+    return text.len == 0 || fits_file(text);
+}
+
 static bool fits_socket(struct slice text)
 {
     return fits_file(text) && text.len <= SOCKET_PATH_MAX;
@@ -243,6 +248,7 @@ static const struct {
         "an IP network such as \"192.0.2.0/24\" or \"2001:db8::/32\", with no bit set behind the "
         "prefix" },
     [SYNTAX_FILE] = { fits_file, false, "a path that begins with /" },
+    [SYNTAX_ANCHOR] = { fits_anchor, false, "a path that begins with /, or \"\" for none" },
     [SYNTAX_SOCKET] = { fits_socket, false, "a path that begins with /, of at most 107 octets" },
     [SYNTAX_LISTEN] = { fits_listen, false,
         "an IP address and a port such as \"[::]:465\" or \"127.0.0.1:587\"" },

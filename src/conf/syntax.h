@@ -19,6 +19,7 @@ enum syntax {
     SYNTAX_SENDER, /* users/login.h's sender patterns */
     SYNTAX_NETWORK,
     SYNTAX_FILE,   /* absolute path */
+    SYNTAX_ANCHOR, /* absolute path, or empty */
     SYNTAX_SOCKET, /* absolute path that fits a unix socket's address */
     SYNTAX_LISTEN, /* IP address and port */
     SYNTAX_HOP,    /* host, host:port, unix:/path or /folder; which of them, check.c decides */
