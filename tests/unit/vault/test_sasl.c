@@ -148,6 +148,7 @@ static void test_unknown(void **state)
     }
 }
 
+/* AUTH-13: the bound on a message, decoded; the gate has the one on the line. */
 static void test_too_long(void **state)
 {
     static char text[SASL_MESSAGE_MAX + 1];
