@@ -1,11 +1,11 @@
 /* ctl/user.c: the user commands: each reads the user file, changes it in memory and replaces it as
  * a whole. */
 #include <fcntl.h>
-#include <pwd.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/account.h"
 #include "ctl/command.h"
 #include "ctl/password.h"
 #include "ctl/show.h"
@@ -68,24 +68,14 @@ static int begin(struct invocation *call, struct work *work, bool may_be_missing
 }
 
 /* As root a new file belongs to the vault's user, who is the one to read it. */
-static void find_owner(const struct conf *conf, uid_t *out_uid, gid_t *out_gid)
+static struct account find_owner(struct invocation *call)
 {
-    char name[64];
-    struct passwd *account;
-    uint64_t number;
+    struct account owner = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
 
-    *out_uid = (uid_t)-1;
-    *out_gid = (gid_t)-1;
-    if (geteuid() != 0 || conf->accounts.vault.len >= sizeof name)
-        return;
-    snprintf(name, sizeof name, "%.*s", SLICE_ARGS(conf->accounts.vault));
-    account = getpwnam(name);
-    if (!account && slice_number(conf->accounts.vault, UINT32_MAX - 1, &number))
-        account = getpwuid((uid_t)number);
-    if (account) {
-        *out_uid = account->pw_uid;
-        *out_gid = account->pw_gid;
-    }
+    if (geteuid() == 0 && account_find(call->conf->accounts.vault, &owner) != ERR_OK)
+        fprintf(call->err, "submitctl: warning: accounts: the vault's user \"%.*s\" does not exist yet\n",
+            SLICE_ARGS(call->conf->accounts.vault));
+    return owner;
 }
 
 static int fault_status(enum user_fault fault)
@@ -95,17 +85,14 @@ static int fault_status(enum user_fault fault)
 
 static int finish(struct invocation *call, struct work *work, enum user_fault fault)
 {
-    uid_t uid;
-    gid_t gid;
     int status = 0;
 
     if (fault != USER_OK) {
         status =
             call_fail(call, fault_status(fault), "%s: %s", call->words[0], user_fault_text(fault));
     } else {
-        enum err rc;
-        find_owner(call->conf, &uid, &gid);
-        rc = users_save(work->users, work->path, uid, gid);
+        struct account owner = find_owner(call);
+        enum err rc = users_save(work->users, work->path, owner.uid, owner.gid);
         if (rc != ERR_OK)
             status = fail_on_file(call, work->path, "write", rc);
     }

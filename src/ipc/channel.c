@@ -40,6 +40,7 @@ struct channel {
     struct deferred report; /* tells the owner that the channel is broken */
     struct buffer in;
     struct buffer out;
+    bool holds_secret; /* credentials are or were among the output since it was last empty */
     uint64_t written; /* octets taken by the kernel since the beginning */
     struct outgoing_fd *fds_out;
     size_t fds_out_count;
@@ -50,15 +51,26 @@ struct channel {
     bool *gone; /* set when the channel is freed while its handler runs */
 };
 
-static void channel_break(struct channel *c, const char *why)
+/* level: the end of a room is told by the supervisor; a breach of the rules is told here. */
+static void channel_end(struct channel *c, enum log_level level, const char *why)
 {
     if (c->broken)
         return;
     c->broken = true;
-    log_event(LOG_NOTICE, NULL, "channel closed", log_text("peer", role_name(c->spec.peer)),
+    log_event(level, NULL, "channel closed", log_text("peer", role_name(c->spec.peer)),
         log_number("index", c->spec.peer_index), log_text("because", why));
     watch_disable(&c->watch, WATCH_READ | WATCH_WRITE);
     deferred_ask(&c->report);
+}
+
+static void channel_break(struct channel *c, const char *why)
+{
+    channel_end(c, LOG_WARNING, why);
+}
+
+static void channel_gone(struct channel *c)
+{
+    channel_end(c, LOG_DEBUG, "the peer is gone");
 }
 
 static ssize_t send_with_fd(struct channel *c, struct slice bytes, int fd)
@@ -130,10 +142,16 @@ static void flush(void *owner)
         return;
     if (c->out.len == 0) {
         watch_disable(&c->watch, WATCH_WRITE);
+        if (c->holds_secret)
+            explicit_bzero(c->out.data, c->out.size);
+        c->holds_secret = false;
         if (c->out.size > KEEP_MEMORY)
             buffer_shrink(&c->out);
     } else if (rc != ERR_BUSY || watch_enable(&c->watch, WATCH_WRITE) != ERR_OK) {
-        channel_break(c, rc == ERR_CLOSED ? "the peer is gone" : "it could not be written");
+        if (rc == ERR_CLOSED)
+            channel_gone(c);
+        else
+            channel_break(c, "it could not be written");
     }
 }
 
@@ -199,6 +217,7 @@ enum err channel_send(struct channel *c, enum message_type type, const void *mes
             c->fds_out_count--;
         goto out;
     }
+    c->holds_secret = c->holds_secret || row->is_secret;
     deferred_ask(&c->flush);
     return ERR_OK;
 out:
@@ -331,6 +350,8 @@ static bool handle_frame(struct channel *c, const struct frame *frame)
         return false;
     c->gone = NULL;
     arena_clear(&c->arena);
+    if (row->is_secret)
+        explicit_bzero(c->in.data + c->in.start, HEAD + frame->length);
     buffer_consume(&c->in, HEAD + frame->length);
     return !c->broken;
 }
@@ -374,7 +395,10 @@ static void on_ready(void *owner, unsigned ready)
         if (rc == ERR_BUSY)
             break;
         if (rc != ERR_OK || octets == 0) {
-            channel_break(c, rc == ERR_OK || rc == ERR_CLOSED ? "the peer is gone" : err_text(rc));
+            if (rc == ERR_OK || rc == ERR_CLOSED)
+                channel_gone(c);
+            else
+                channel_break(c, err_text(rc));
             return;
         }
         if (!handle_frames(c))
@@ -435,6 +459,10 @@ void channel_free(struct channel **channel)
     for (size_t i = 0; i < c->fds_in_count; i++)
         close(c->fds_in[i]);
     free(c->fds_out);
+    if (c->in.data)
+        explicit_bzero(c->in.data, c->in.size);
+    if (c->out.data)
+        explicit_bzero(c->out.data, c->out.size);
     buffer_clear(&c->in);
     buffer_clear(&c->out);
     arena_clear(&c->arena);

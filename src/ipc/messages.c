@@ -258,7 +258,7 @@ enum {
 };
 
 static const struct message_row table[MESSAGE_TYPE_COUNT] = {
-    /* type, name, from, to, fewest and most descriptors, shape */
+    /* type, name, from, to, fewest and most descriptors, shape, secret */
     [MSG_SNAPSHOT] = { MSG_SNAPSHOT, "snapshot", SUPERVISOR, ROOMS, 0, 0, &snapshot_shape },
     [MSG_GIVE] = { MSG_GIVE, "give", SUPERVISOR, ROOMS, 1, 1, &give_shape },
     [MSG_CERTIFICATE] = { MSG_CERTIFICATE, "certificate", SUPERVISOR, GATE | VAULT, 0, 0, &certificate_shape },
@@ -274,10 +274,10 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_CUT] = { MSG_CUT, "cut", GATE, QUEUE, 0, 0, &cut_shape },
     [MSG_CUT_DONE] = { MSG_CUT_DONE, "cut-done", QUEUE, GATE, 0, 0, &cut_shape },
     [MSG_DISK] = { MSG_DISK, "disk", QUEUE, GATE, 0, 0, &disk_shape },
-    [MSG_AUTH_START] = { MSG_AUTH_START, "auth-start", GATE, VAULT, 0, 0, &auth_start_shape },
-    [MSG_AUTH_STEP] = { MSG_AUTH_STEP, "auth-step", GATE, VAULT, 0, 0, &auth_step_shape },
+    [MSG_AUTH_START] = { MSG_AUTH_START, "auth-start", GATE, VAULT, 0, 0, &auth_start_shape, true },
+    [MSG_AUTH_STEP] = { MSG_AUTH_STEP, "auth-step", GATE, VAULT, 0, 0, &auth_step_shape, true },
     [MSG_AUTH_CANCEL] = { MSG_AUTH_CANCEL, "auth-cancel", GATE, VAULT, 0, 0, &session_shape },
-    [MSG_AUTH_SAY] = { MSG_AUTH_SAY, "auth-say", VAULT, GATE, 0, 0, &auth_step_shape },
+    [MSG_AUTH_SAY] = { MSG_AUTH_SAY, "auth-say", VAULT, GATE, 0, 0, &auth_step_shape, true },
     [MSG_AUTH_DONE] = { MSG_AUTH_DONE, "auth-done", VAULT, GATE, 0, 0, &auth_done_shape },
     [MSG_RIGHTS] = { MSG_RIGHTS, "rights", GATE, VAULT, 0, 0, &rights_shape },
     [MSG_RIGHTS_DONE] = { MSG_RIGHTS_DONE, "rights-done", VAULT, GATE, 0, 0, &rights_done_shape },
@@ -292,7 +292,7 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_OUTCOME_DONE] = { MSG_OUTCOME_DONE, "outcome-done", QUEUE, CARRIERS, 0, 0, &job_ref_shape },
     [MSG_LOGIN_START] = { MSG_LOGIN_START, "login-start", RELAY, VAULT, 0, 0, &login_start_shape },
     [MSG_LOGIN_STEP] = { MSG_LOGIN_STEP, "login-step", RELAY, VAULT, 0, 0, &login_step_shape },
-    [MSG_LOGIN_SAY] = { MSG_LOGIN_SAY, "login-say", VAULT, RELAY, 0, 0, &login_say_shape },
+    [MSG_LOGIN_SAY] = { MSG_LOGIN_SAY, "login-say", VAULT, RELAY, 0, 0, &login_say_shape, true },
     [MSG_LOGIN_END] = { MSG_LOGIN_END, "login-end", RELAY, VAULT, 0, 0, &login_shape },
 };
 

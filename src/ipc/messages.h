@@ -342,6 +342,7 @@ struct message_row {
     unsigned fds_min;
     unsigned fds_max;
     const struct shape *shape;
+    bool is_secret; /* holds credentials: its octets are wiped as soon as they have been used */
 };
 
 /* The row of a type; NULL for a number that is none. */

@@ -1,7 +1,6 @@
 /* supervisor/accounts.c: names and numbers of the rooms' users. */
 #include "supervisor/accounts.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -16,24 +15,6 @@ static struct slice account_text(const struct conf *conf, enum role role)
     };
 
     return texts[role];
-}
-
-static enum err find_one(struct slice text, struct account *out_account)
-{
-    uint64_t number;
-    char name[256];
-    struct passwd *entry;
-
-    if (slice_number(text, (uint32_t)-2, &number)) {
-        *out_account = (struct account){ .uid = (uid_t)number, .gid = (gid_t)number };
-        return ERR_OK;
-    }
-    snprintf(name, sizeof name, "%.*s", SLICE_ARGS(text));
-    entry = getpwnam(name);
-    if (!entry)
-        return ERR_NOTFOUND;
-    *out_account = (struct account){ .uid = entry->pw_uid, .gid = entry->pw_gid };
-    return ERR_OK;
 }
 
 static enum err refuse(struct conf_error *out_why, enum role role, struct slice text, const char *what)
@@ -54,7 +35,7 @@ enum err accounts_find(const struct conf *conf, struct account out_accounts[ROLE
     for (enum role role = ROLE_GATE; geteuid() == 0 && role <= ROLE_MAILDROP; role++) {
         struct slice text = account_text(conf, role);
 
-        if (find_one(text, &found[role]) != ERR_OK)
+        if (account_find(text, &found[role]) != ERR_OK)
             return refuse(out_why, role, text, "does not exist");
         if (found[role].uid == 0)
             return refuse(out_why, role, text, "is root, which no room may be");

@@ -2,15 +2,9 @@
 #ifndef SUPERVISOR_ACCOUNTS_H
 #define SUPERVISOR_ACCOUNTS_H
 
-#include <sys/types.h>
-
+#include "conf/account.h"
 #include "conf/conf.h"
 #include "ipc/role.h"
-
-struct account {
-    uid_t uid; /* (uid_t)-1: stay as we are (not started as root) */
-    gid_t gid;
-};
 
 /* Looks up the account of every room. Not as root: all stay. As root a name or number for each, no two alike, none of them
  * root; ERR_NOTFOUND or ERR_INVALID with one sentence in out_why. */
