@@ -28,7 +28,7 @@ struct held_segment {
     uint64_t rung;         /* stated up to here */
     size_t in_hand;        /* entries given to the sync thread */
     struct entry *refused; /* cut only */
-    int64_t cut_ms;        /* since when */
+    int64_t cut_since_ms;
     bool is_cut;           /* the queue has it in its journal */
 };
 
@@ -298,7 +298,7 @@ static void cut(struct commit *c, struct held_segment *segment)
     else
         DL_DELETE(c->full, segment);
     DL_APPEND(c->cut, segment);
-    segment->cut_ms = clock_mono_ms();
+    segment->cut_since_ms = clock_mono_ms();
     log_event(LOG_ERROR, NULL, "segment cut", log_number("segment", (int64_t)segment->generation),
         log_number("upto", (int64_t)segment->good));
     ring(c, segment, false);
@@ -372,7 +372,7 @@ void commit_give(struct commit *c, struct entry *entry)
 
 static void refuse_late(struct commit *c, int64_t now_ms)
 {
-    while (c->waiting && now_ms - c->waiting->since_ms >= BLANK_MS) {
+    while (c->waiting && now_ms - c->waiting->since_ms >= c->blank_ms) {
         struct entry *entry = c->waiting;
         DL_DELETE(c->waiting, entry);
         tell_and_free(c, entry, COMMIT_NO_BLANK);
@@ -385,7 +385,7 @@ static void give_up_cuts(struct commit *c, int64_t now_ms)
     struct entry *entry;
 
     DL_FOREACH (c->cut, segment) {
-        if (now_ms - segment->cut_ms < CUT_MS)
+        if (now_ms - segment->cut_since_ms < c->cut_ms)
             continue;
         DL_FOREACH (segment->refused, entry)
             tell(c, entry, COMMIT_UNKNOWN);
@@ -531,7 +531,12 @@ enum err commit_init(
 {
     enum err code;
 
-    *c = (struct commit){ .loop = loop, .disk = disk, .told = told, .owner = owner };
+    *c = (struct commit){ .loop = loop,
+        .disk = disk,
+        .told = told,
+        .owner = owner,
+        .blank_ms = BLANK_MS,
+        .cut_ms = CUT_MS };
     deferred_init(&c->ring, loop, at_end_of_turn, c);
     timer_init(&c->tick, loop, on_tick, c);
     code = spares_init(&c->spares, loop, disk, on_spares_wanted, c);

@@ -81,6 +81,8 @@ struct commit {
     struct channel *queue; /* NULL while it is away */
     commit_told_fn *told;
     void *owner;
+    int64_t blank_ms; /* BLANK_MS and CUT_MS; shorter in tests */
+    int64_t cut_ms;
 
     struct held_segment *blanks;
     struct held_segment *current; /* at most one */
