@@ -1,5 +1,6 @@
-/* base/arena.h: memory that is freed as a whole: one arena for each connection, transaction and job. For: many small
- * things with one end. Not for: things that outlive their owner or are freed one by one. */
+/* base/arena.h: memory that is freed as a whole: one arena for each connection, transaction and
+ * job. For: many small things with one end. Not for: things that outlive their owner or are freed
+ * one by one. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -17,7 +18,8 @@ struct arena {
     size_t cap;
 };
 
-/* cap: octets that the arena may take from the system; reaching it makes allocations fail, nothing else. */
+/* cap: octets that the arena may take from the system; reaching it makes allocations fail, nothing
+ * else. */
 void arena_init(struct arena *arena, size_t cap);
 /* Frees everything; the arena is ready for use again with the same cap. */
 void arena_clear(struct arena *arena);
@@ -26,11 +28,13 @@ void arena_clear(struct arena *arena);
 MUST_CHECK void *arena_alloc(struct arena *arena, size_t size);
 /* count objects of size octets, zeroed; NULL also where the product overflows. */
 MUST_CHECK void *arena_array(struct arena *arena, size_t count, size_t size);
-/* A copy of the bytes, followed by a NUL that is not counted. False without memory; *out_copy untouched. */
+/* A copy of the bytes, followed by a NUL that is not counted. False without memory; *out_copy
+ * untouched. */
 MUST_CHECK bool arena_copy(struct arena *arena, struct slice bytes, struct slice *out_copy);
 /* A NUL-ended copy; NULL without memory. */
 MUST_CHECK char *arena_text(struct arena *arena, struct slice bytes);
 /* printf into the arena; the empty slice with data NULL without memory. */
-MUST_CHECK PRINTF_LIKE(2, 3) struct slice arena_printf(struct arena *arena, const char *format, ...);
+MUST_CHECK PRINTF_LIKE(2, 3) struct slice
+    arena_printf(struct arena *arena, const char *format, ...);
 
 #endif

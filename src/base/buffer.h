@@ -1,5 +1,5 @@
-/* base/buffer.h: a growing run of bytes with a cap and a sticky error: append twenty times, test once. Also the read side
- * of a stream: take what is at the front with buffer_consume. */
+/* base/buffer.h: a growing run of bytes with a cap and a sticky error: append twenty times, test
+ * once. Also the read side of a stream: take what is at the front with buffer_consume. */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
@@ -15,8 +15,8 @@ struct buffer {
     char *data;
     size_t start;
     size_t len;
-    size_t size; /* octets allocated */
-    size_t cap;  /* octets that may be allocated */
+    size_t size;    /* octets allocated */
+    size_t cap;     /* octets that may be allocated */
     enum err error; /* sticky: ERR_NOMEM or ERR_LIMIT; every later append does nothing */
 };
 
@@ -42,8 +42,8 @@ void buffer_put_u16(struct buffer *b, uint16_t v);
 void buffer_put_u32(struct buffer *b, uint32_t v);
 void buffer_put_u64(struct buffer *b, uint64_t v);
 
-/* Room for len more octets at the end, to be filled by the caller and declared with buffer_commit. NULL above the cap or
- * without memory, and then the error is set. */
+/* Room for len more octets at the end, to be filled by the caller and declared with buffer_commit.
+ * NULL above the cap or without memory, and then the error is set. */
 MUST_CHECK char *buffer_reserve(struct buffer *b, size_t len);
 void buffer_commit(struct buffer *b, size_t len);
 /* Drops len octets at the front; len must not exceed the content. */

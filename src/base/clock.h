@@ -1,5 +1,5 @@
-/* base/clock.h: the two clocks. Durations and time-outs use the monotonic one, everything that is written down or shown
- * uses the wall clock. */
+/* base/clock.h: the two clocks. Durations and time-outs use the monotonic one, everything that is
+ * written down or shown uses the wall clock. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 

@@ -1,5 +1,5 @@
-/* base/cursor.h: a bounded reader of our own formats with a sticky error: after the first failure every read gives zero
- * or the empty slice and advances nothing. */
+/* base/cursor.h: a bounded reader of our own formats with a sticky error: after the first failure
+ * every read gives zero or the empty slice and advances nothing. */
 #ifndef BASE_CURSOR_H
 #define BASE_CURSOR_H
 

@@ -1,4 +1,5 @@
-/* base/log.c: builds a line in a fixed buffer and writes it with one write, so lines of several rooms never mix. */
+/* base/log.c: builds a line in a fixed buffer and writes it with one write, so lines of several
+ * rooms never mix. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -56,7 +57,8 @@ static bool needs_quotes(struct slice value)
     return value.len == 0;
 }
 
-/* Printable ASCII as it is; everything else as an escape, so that no outsider can start a line or colour a terminal. */
+/* Printable ASCII as it is; everything else as an escape, so that no outsider can start a line or
+ * colour a terminal. */
 static void put_escaped(struct line *line, struct slice value)
 {
     for (size_t i = 0; i < value.len; i++) {
@@ -115,7 +117,8 @@ static void put_prefix(struct line *line, enum log_level level)
     put_text(line, level <= LOG_ERROR ? " error: " : level == LOG_WARNING ? " warning: " : " ");
 }
 
-void log_write(enum log_level level, const struct log_context *context, const char *event, const struct log_field *fields)
+void log_write(enum log_level level, const struct log_context *context, const char *event,
+    const struct log_field *fields)
 {
     struct line line = { .len = 0 };
     ssize_t written;
@@ -130,7 +133,8 @@ void log_write(enum log_level level, const struct log_context *context, const ch
         struct slice value = fields->text;
 
         if (fields->kind == LOG_FIELD_NUMBER)
-            value = slice_of(digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)fields->number));
+            value = slice_of(
+                digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)fields->number));
         put_value(&line, fields->key, value);
     }
     line.text[line.len++] = '\n';

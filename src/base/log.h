@@ -1,5 +1,6 @@
-/* base/log.h: one line a fact on standard error, key=value, everything from outside escaped. Context (room, session,
- * queue id) is inherited through a chain, so a line always says whose fact it is. Secrets have no field type. */
+/* base/log.h: one line a fact on standard error, key=value, everything from outside escaped.
+ * Context (room, session, queue id) is inherited through a chain, so a line always says whose fact
+ * it is. Secrets have no field type. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -28,9 +29,10 @@ struct log_context {
 
 /* room: name on every line ("gate.0"). Lines above `most` (say LOG_INFO) are not written. */
 void log_open(const char *room, enum log_level most);
-void log_write(enum log_level level, const struct log_context *context, const char *event, const struct log_field *fields);
+void log_write(enum log_level level, const struct log_context *context, const char *event,
+    const struct log_field *fields);
 
-#define log_event(level, context, event, ...) \
+#define log_event(level, context, event, ...)                                                      \
     log_write(level, context, event, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
 
 /* Fields. */

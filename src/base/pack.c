@@ -1,4 +1,5 @@
-/* base/pack.c: the one codec. Numbers are little-endian and of fixed size, bytes and lists carry a u32 count. */
+/* base/pack.c: the one codec. Numbers are little-endian and of fixed size, bytes and lists carry a
+ * u32 count. */
 #include "base/pack.h"
 
 #include <assert.h>
@@ -48,7 +49,13 @@ static void write_number(const struct field *field, char *at, uint64_t v)
 }
 
 static const size_t widths[] = {
-    [FIELD_U8] = 1, [FIELD_U16] = 2, [FIELD_U32] = 4, [FIELD_U64] = 8, [FIELD_I64] = 8, [FIELD_BOOL] = 1, [FIELD_ENUM] = 1,
+    [FIELD_U8] = 1,
+    [FIELD_U16] = 2,
+    [FIELD_U32] = 4,
+    [FIELD_U64] = 8,
+    [FIELD_I64] = 8,
+    [FIELD_BOOL] = 1,
+    [FIELD_ENUM] = 1,
 };
 
 static void put_width(struct buffer *out, uint64_t v, size_t octets)
@@ -114,7 +121,8 @@ static uint64_t take_width(struct cursor *in, size_t octets)
     return v;
 }
 
-static enum err unpack_list(struct cursor *in, const struct field *field, struct arena *arena, char *base)
+static enum err unpack_list(
+    struct cursor *in, const struct field *field, struct arena *arena, char *base)
 {
     size_t count = cursor_u32(in);
     char *elements = NULL;
@@ -137,7 +145,8 @@ static enum err unpack_list(struct cursor *in, const struct field *field, struct
     return ERR_OK;
 }
 
-static enum err unpack_field(struct cursor *in, const struct field *field, struct arena *arena, char *base)
+static enum err unpack_field(
+    struct cursor *in, const struct field *field, struct arena *arena, char *base)
 {
     char *at = base + field->offset;
 

@@ -1,5 +1,6 @@
-/* base/pack.h: typed structs to bytes and back, driven by one table (a shape) for each struct. Channel messages, the
- * configuration snapshot, spool envelopes and journal entries all use it, so there is one codec to prove. */
+/* base/pack.h: typed structs to bytes and back, driven by one table (a shape) for each struct.
+ * Channel messages, the configuration snapshot, spool envelopes and journal entries all use it, so
+ * there is one codec to prove. */
 #ifndef BASE_PACK_H
 #define BASE_PACK_H
 
@@ -22,7 +23,8 @@ enum field_kind {
     FIELD_BOOL,  /* bool; any octet but 0 and 1 is refused */
     FIELD_ENUM,  /* an enum object (int size), values 0 .. max, one octet on the wire */
     FIELD_BYTES, /* struct slice of at most max octets; unpacked in place or copied, see unpack */
-    FIELD_LIST,  /* pointer member to an array of shape `of`, and a size_t member at count_offset; at most max elements */
+    FIELD_LIST, /* pointer member to an array of shape `of`, and a size_t member at count_offset; at
+                   most max elements */
     FIELD_SHAPE, /* an embedded struct of shape `of` */
 };
 
@@ -45,20 +47,41 @@ struct shape {
 };
 
 /* Rows of a field table. */
-#define PACK_NUMBER(KIND, type, member) { FIELD_##KIND, #member, offsetof(type, member), 0, NULL, 0 }
-#define PACK_ENUM(type, member, last)   { FIELD_ENUM, #member, offsetof(type, member), last, NULL, 0 }
-#define PACK_BYTES(type, member, max)   { FIELD_BYTES, #member, offsetof(type, member), max, NULL, 0 }
-#define PACK_LIST(type, member, count_member, element_shape, max) \
-    { FIELD_LIST, #member, offsetof(type, member), max, element_shape, offsetof(type, count_member) }
-#define PACK_SHAPE(type, member, member_shape) { FIELD_SHAPE, #member, offsetof(type, member), 0, member_shape, 0 }
-#define SHAPE(type, table) { #type, sizeof(type), table, LENGTH_OF(table) }
+#define PACK_NUMBER(KIND, type, member)                                                            \
+    {                                                                                              \
+        FIELD_##KIND, #member, offsetof(type, member), 0, NULL, 0                                  \
+    }
+#define PACK_ENUM(type, member, last)                                                              \
+    {                                                                                              \
+        FIELD_ENUM, #member, offsetof(type, member), last, NULL, 0                                 \
+    }
+#define PACK_BYTES(type, member, max)                                                              \
+    {                                                                                              \
+        FIELD_BYTES, #member, offsetof(type, member), max, NULL, 0                                 \
+    }
+#define PACK_LIST(type, member, count_member, element_shape, max)                                  \
+    {                                                                                              \
+        FIELD_LIST, #member, offsetof(type, member), max, element_shape,                           \
+            offsetof(type, count_member)                                                           \
+    }
+#define PACK_SHAPE(type, member, member_shape)                                                     \
+    {                                                                                              \
+        FIELD_SHAPE, #member, offsetof(type, member), 0, member_shape, 0                           \
+    }
+#define SHAPE(type, table)                                                                         \
+    {                                                                                              \
+#type, sizeof(type), table, LENGTH_OF(table)                                               \
+    }
 
-/* Appends the struct at `from`. A value above its field's max sets the buffer's sticky error to ERR_LIMIT. */
+/* Appends the struct at `from`. A value above its field's max sets the buffer's sticky error to
+ * ERR_LIMIT. */
 void pack(struct buffer *out, const struct shape *shape, const void *from);
 
-/* Fills the struct at `to` (zeroed first) from the cursor; lists come from the arena, FIELD_BYTES point into the cursor's
- * bytes (so those must live as long as the struct). ERR_CORRUPT for anything that pack would not have written, ERR_NOMEM
- * above the arena's cap. Bytes behind the struct stay in the cursor. */
-MUST_CHECK enum err unpack(struct cursor *in, const struct shape *shape, struct arena *arena, void *to);
+/* Fills the struct at `to` (zeroed first) from the cursor; lists come from the arena, FIELD_BYTES
+ * point into the cursor's bytes (so those must live as long as the struct). ERR_CORRUPT for
+ * anything that pack would not have written, ERR_NOMEM above the arena's cap. Bytes behind the
+ * struct stay in the cursor. */
+MUST_CHECK enum err unpack(
+    struct cursor *in, const struct shape *shape, struct arena *arena, void *to);
 
 #endif

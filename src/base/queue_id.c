@@ -10,7 +10,8 @@
 
 #include "base/clock.h"
 
-static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; /* Crockford's base 32: no I, L, O, U */
+static const char digits[] =
+    "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; /* Crockford's base 32: no I, L, O, U */
 
 struct queue_id queue_id_new(void)
 {
@@ -35,7 +36,8 @@ struct queue_id queue_id_derive(struct queue_id about, uint8_t kind, struct slic
     head[16] = kind;
     hash = XXH3_128bits_withSeed(recipients.data, recipients.len, XXH3_64bits(head, sizeof head));
     /* The time of the message stays in front, so ids still sort by age. */
-    return (struct queue_id){ .high = (about.high & ~UINT64_C(0xffff)) | (hash.high64 & 0xffff), .low = hash.low64 };
+    return (struct queue_id){ .high = (about.high & ~UINT64_C(0xffff)) | (hash.high64 & 0xffff),
+        .low = hash.low64 };
 }
 
 void queue_id_format(struct queue_id id, char out_text[QUEUE_ID_TEXT + 1])
@@ -57,7 +59,8 @@ bool queue_id_parse(struct slice text, struct queue_id *out_id)
     if (text.len != QUEUE_ID_TEXT || text.data[0] < '0' || text.data[0] > '7')
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i] >= 'a' && text.data[i] <= 'z' ? (char)(text.data[i] - 32) : text.data[i];
+        char c =
+            text.data[i] >= 'a' && text.data[i] <= 'z' ? (char)(text.data[i] - 32) : text.data[i];
         const char *at = c ? strchr(digits, c) : NULL;
         if (!at)
             return false;

@@ -1,5 +1,6 @@
-/* base/queue_id.h: the identity of a message for ever: 128 bits, shown as 26 characters (the form known as ULID, so ids
- * sort by time). Made by the gate; that of a notification is derived from what it reports, so a crash never makes two. */
+/* base/queue_id.h: the identity of a message for ever: 128 bits, shown as 26 characters (the form
+ * known as ULID, so ids sort by time). Made by the gate; that of a notification is derived from
+ * what it reports, so a crash never makes two. */
 #ifndef BASE_QUEUE_ID_H
 #define BASE_QUEUE_ID_H
 
@@ -18,8 +19,8 @@ struct queue_id {
 
 /* A new id, given before by nobody except with negligible chance. */
 struct queue_id queue_id_new(void);
-/* The id of a notification about the message: the same inputs give the same id. kind: a small number that names the kind
- * of notice; recipients: any bytes that name the recipients reported. */
+/* The id of a notification about the message: the same inputs give the same id. kind: a small
+ * number that names the kind of notice; recipients: any bytes that name the recipients reported. */
 struct queue_id queue_id_derive(struct queue_id about, uint8_t kind, struct slice recipients);
 /* 26 characters of [0-9A-HJKMNP-TV-Z] and NUL. */
 void queue_id_format(struct queue_id id, char out_text[QUEUE_ID_TEXT + 1]);

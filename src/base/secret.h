@@ -1,5 +1,5 @@
-/* base/secret.h: bytes that must not be logged, swapped into a core file or left behind. The type has no path to the
- * logger: there is no log field for it. */
+/* base/secret.h: bytes that must not be logged, swapped into a core file or left behind. The type
+ * has no path to the logger: there is no log field for it. */
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H
 
@@ -15,7 +15,8 @@ struct secret {
     size_t len;
 };
 
-/* Copies the bytes. False without memory; the secret is then empty. The previous content is wiped. */
+/* Copies the bytes. False without memory; the secret is then empty. The previous content is wiped.
+ */
 MUST_CHECK bool secret_set(struct secret *secret, struct slice bytes);
 void secret_clear(struct secret *secret);
 

@@ -1,4 +1,5 @@
-/* base/slice.h: counted bytes that somebody else owns. Text from outside is always a slice: it may hold NUL. */
+/* base/slice.h: counted bytes that somebody else owns. Text from outside is always a slice: it may
+ * hold NUL. */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H
 
@@ -16,7 +17,10 @@ struct slice {
 #define SLICE_ARGS(s) (int)(s).len, (s).data
 
 /* A slice of a string literal, usable in static initialisers. */
-#define SLICE_LITERAL(text) { (text), sizeof(text) - 1 }
+#define SLICE_LITERAL(text)                                                                        \
+    {                                                                                              \
+        (text), sizeof(text) - 1                                                                   \
+    }
 
 static inline struct slice slice_of(const void *data, size_t len)
 {
@@ -46,7 +50,8 @@ struct slice slice_from(struct slice s, size_t start);
 struct slice slice_first(struct slice s, size_t max);
 /* Without leading and trailing SP and HTAB. */
 struct slice slice_trim(struct slice s);
-/* Decimal digits only, at least one, no sign, value at most max. False otherwise; *out_value untouched. */
+/* Decimal digits only, at least one, no sign, value at most max. False otherwise; *out_value
+ * untouched. */
 bool slice_number(struct slice s, uint64_t max, uint64_t *out_value);
 
 /* ASCII only, whatever the locale. */

@@ -13,8 +13,8 @@ struct account {
     gid_t gid;
 };
 
-/* A number stands for the user and the group of that number, whether they have names or not; a name is looked up among the
- * system's users. ERR_NOTFOUND. Blocks on the user database. */
+/* A number stands for the user and the group of that number, whether they have names or not; a name
+ * is looked up among the system's users. ERR_NOTFOUND. Blocks on the user database. */
 MUST_CHECK enum err account_find(struct slice text, struct account *out_account);
 
 #endif

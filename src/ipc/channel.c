@@ -1,6 +1,6 @@
-/* ipc/channel.c: frames on a stream socket. A frame is 8 octets (length of the payload u32, type u16, descriptors u8, zero
- * u8), then the packed struct. Descriptors travel with the first octet of their frame and wait in a queue until the frame
- * that announces them is complete. */
+/* ipc/channel.c: frames on a stream socket. A frame is 8 octets (length of the payload u32, type
+ * u16, descriptors u8, zero u8), then the packed struct. Descriptors travel with the first octet of
+ * their frame and wait in a queue until the frame that announces them is complete. */
 #include "ipc/channel.h"
 
 #include <assert.h>
@@ -41,14 +41,14 @@ struct channel {
     struct buffer in;
     struct buffer out;
     bool holds_secret; /* credentials are or were among the output since it was last empty */
-    uint64_t written; /* octets taken by the kernel since the beginning */
+    uint64_t written;  /* octets taken by the kernel since the beginning */
     struct outgoing_fd *fds_out;
     size_t fds_out_count;
     size_t fds_out_size;
     int fds_in[FDS_WAITING_MAX];
     size_t fds_in_count;
-    struct arena arena;   /* of the message being handled */
-    bool *gone; /* set when the channel is freed while its handler runs */
+    struct arena arena; /* of the message being handled */
+    bool *gone;         /* set when the channel is freed while its handler runs */
 };
 
 /* level: the end of a room is told by the supervisor; a breach of the rules is told here. */
@@ -165,7 +165,8 @@ static bool note_fd(struct channel *c, int fd)
         c->fds_out = fds;
         c->fds_out_size = size;
     }
-    c->fds_out[c->fds_out_count++] = (struct outgoing_fd){ .position = c->written + c->out.len, .fd = fd };
+    c->fds_out[c->fds_out_count++] =
+        (struct outgoing_fd){ .position = c->written + c->out.len, .fd = fd };
     return true;
 }
 
@@ -179,7 +180,8 @@ static void write_head(char *head, size_t length, enum message_type type, bool h
     head[7] = 0;
 }
 
-static void append_frame(struct channel *c, const struct message_row *row, const void *message, bool has_fd)
+static void append_frame(
+    struct channel *c, const struct message_row *row, const void *message, bool has_fd)
 {
     static const char blank[HEAD];
     size_t before = c->out.len;
@@ -254,9 +256,10 @@ static enum err read_some(struct channel *c, size_t *out_octets)
         struct cmsghdr align;
         char room[CMSG_SPACE(sizeof(int) * 8)];
     } control;
-    struct msghdr message = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room
-    };
+    struct msghdr message = { .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = control.room,
+        .msg_controllen = sizeof control.room };
     ssize_t got;
 
     if (!iov.iov_base)
@@ -329,12 +332,14 @@ static bool handle_frame(struct channel *c, const struct frame *frame)
 {
     const struct channel_handler *handler = find_handler(c, frame->type);
     const struct message_row *row = message_row(frame->type);
-    struct cursor in = cursor_of(slice_first(slice_from(buffer_slice(&c->in), HEAD), frame->length));
+    struct cursor in =
+        cursor_of(slice_first(slice_from(buffer_slice(&c->in), HEAD), frame->length));
     void *message = arena_alloc(&c->arena, row->shape->size);
     bool gone = false;
     int fd = -1;
 
-    if (!message || unpack(&in, row->shape, &c->arena, message) != ERR_OK || cursor_finish(&in) != ERR_OK) {
+    if (!message || unpack(&in, row->shape, &c->arena, message) != ERR_OK ||
+        cursor_finish(&in) != ERR_OK) {
         channel_break(c, "a message that does not unpack");
         return false;
     }
@@ -372,7 +377,8 @@ static bool handle_frames(struct channel *c)
         if (!handle_frame(c, &frame))
             return false;
     }
-    /* Descriptors come with the first octet of their frame, so between frames none may be waiting. */
+    /* Descriptors come with the first octet of their frame, so between frames none may be waiting.
+     */
     if (c->in.len == 0 && c->fds_in_count > 0) {
         channel_break(c, "a descriptor too many");
         return false;

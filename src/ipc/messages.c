@@ -1,4 +1,5 @@
-/* ipc/messages.c: the table of messages. A room that gets one that the table does not allow closes the channel. */
+/* ipc/messages.c: the table of messages. A room that gets one that the table does not allow closes
+ * the channel. */
 #include "ipc/messages.h"
 
 enum {
@@ -98,7 +99,8 @@ static const struct shape auth_step_shape = SHAPE(struct msg_auth_step, auth_ste
 static const struct field session_fields[] = { PACK_NUMBER(U64, struct msg_session, session) };
 static const struct shape session_shape = SHAPE(struct msg_session, session_fields);
 
-static const struct field sender_fields[] = { PACK_BYTES(struct msg_sender, pattern, NAME_MAX_OCTETS) };
+static const struct field sender_fields[] = { PACK_BYTES(
+    struct msg_sender, pattern, NAME_MAX_OCTETS) };
 static const struct shape sender_shape = SHAPE(struct msg_sender, sender_fields);
 
 static const struct field auth_done_fields[] = {
@@ -156,7 +158,8 @@ static const struct field domain_answer_fields[] = {
     PACK_NUMBER(U64, struct msg_domain_answer, request),
     PACK_ENUM(struct msg_domain_answer, verdict, DOMAIN_SILENT),
 };
-static const struct shape domain_answer_shape = SHAPE(struct msg_domain_answer, domain_answer_fields);
+static const struct shape domain_answer_shape =
+    SHAPE(struct msg_domain_answer, domain_answer_fields);
 
 static const struct field job_ref_fields[] = {
     PACK_NUMBER(U64, struct msg_job_ref, job),
@@ -261,7 +264,8 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     /* type, name, from, to, fewest and most descriptors, shape, secret */
     [MSG_SNAPSHOT] = { MSG_SNAPSHOT, "snapshot", SUPERVISOR, ROOMS, 0, 0, &snapshot_shape },
     [MSG_GIVE] = { MSG_GIVE, "give", SUPERVISOR, ROOMS, 1, 1, &give_shape },
-    [MSG_CERTIFICATE] = { MSG_CERTIFICATE, "certificate", SUPERVISOR, GATE | VAULT, 0, 0, &certificate_shape },
+    [MSG_CERTIFICATE] = { MSG_CERTIFICATE, "certificate", SUPERVISOR, GATE | VAULT, 0, 0,
+        &certificate_shape },
     [MSG_PEER] = { MSG_PEER, "peer", SUPERVISOR, ROOMS, 1, 1, &peer_shape },
     [MSG_APPLY] = { MSG_APPLY, "apply", SUPERVISOR, ROOMS, 0, 0, &number_shape },
     [MSG_DRAIN] = { MSG_DRAIN, "drain", SUPERVISOR, ROOMS, 0, 0, &empty_shape },
@@ -285,11 +289,13 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_SIGNED] = { MSG_SIGNED, "signed", VAULT, GATE, 0, 0, &signed_shape },
     [MSG_TICKET_KEYS] = { MSG_TICKET_KEYS, "ticket-keys", VAULT, GATE, 0, 0, &ticket_keys_shape },
     [MSG_DOMAIN_ASK] = { MSG_DOMAIN_ASK, "domain-ask", GATE, RELAY, 0, 0, &domain_ask_shape },
-    [MSG_DOMAIN_ANSWER] = { MSG_DOMAIN_ANSWER, "domain-answer", RELAY, GATE, 0, 0, &domain_answer_shape },
+    [MSG_DOMAIN_ANSWER] = { MSG_DOMAIN_ANSWER, "domain-answer", RELAY, GATE, 0, 0,
+        &domain_answer_shape },
     [MSG_IN_HAND] = { MSG_IN_HAND, "in-hand", CARRIERS, QUEUE, 0, 0, &in_hand_shape },
     [MSG_JOB] = { MSG_JOB, "job", QUEUE, CARRIERS, 0, 1, &job_shape },
     [MSG_OUTCOME] = { MSG_OUTCOME, "outcome", CARRIERS, QUEUE, 0, 0, &outcome_shape },
-    [MSG_OUTCOME_DONE] = { MSG_OUTCOME_DONE, "outcome-done", QUEUE, CARRIERS, 0, 0, &job_ref_shape },
+    [MSG_OUTCOME_DONE] = { MSG_OUTCOME_DONE, "outcome-done", QUEUE, CARRIERS, 0, 0,
+        &job_ref_shape },
     [MSG_LOGIN_START] = { MSG_LOGIN_START, "login-start", RELAY, VAULT, 0, 0, &login_start_shape },
     [MSG_LOGIN_STEP] = { MSG_LOGIN_STEP, "login-step", RELAY, VAULT, 0, 0, &login_step_shape },
     [MSG_LOGIN_SAY] = { MSG_LOGIN_SAY, "login-say", VAULT, RELAY, 0, 0, &login_say_shape, true },

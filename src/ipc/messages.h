@@ -1,6 +1,6 @@
-/* ipc/messages.h: everything that one room may say to another, as typed structs. messages.c holds the table: who may say
- * it to whom, how large it may be and how many descriptors come with it. Slices in a received message live until the
- * handler returns. */
+/* ipc/messages.h: everything that one room may say to another, as typed structs. messages.c holds
+ * the table: who may say it to whom, how large it may be and how many descriptors come with it.
+ * Slices in a received message live until the handler returns. */
 #ifndef IPC_MESSAGES_H
 #define IPC_MESSAGES_H
 
@@ -17,8 +17,9 @@ enum message_type {
     MSG_GIVE,        /* one descriptor and what it is for */
     MSG_CERTIFICATE, /* a public certificate chain, to gates and the vault */
     MSG_PEER,        /* a channel to another room; replaces an older one to the same room */
-    MSG_APPLY,       /* all of a snapshot has been handed over: the first starts the room, later ones reload it */
-    MSG_DRAIN,       /* finish what is under way, then say MSG_DRAINED and end */
+    MSG_APPLY, /* all of a snapshot has been handed over: the first starts the room, later ones
+                  reload it */
+    MSG_DRAIN, /* finish what is under way, then say MSG_DRAINED and end */
     /* a room to the supervisor */
     MSG_READY,   /* the snapshot of that number is in force */
     MSG_DRAINED, /* nothing is under way any more */
@@ -45,7 +46,8 @@ enum message_type {
     MSG_DOMAIN_ASK,
     MSG_DOMAIN_ANSWER,
     /* queue and relay or maildrop: deliveries */
-    MSG_IN_HAND, /* relay, first thing on a new channel: the jobs it still works on; unacknowledged outcomes follow */
+    MSG_IN_HAND, /* relay, first thing on a new channel: the jobs it still works on; unacknowledged
+                    outcomes follow */
     MSG_JOB,
     MSG_OUTCOME,
     MSG_OUTCOME_DONE, /* queue: the outcome is in the synced journal */
@@ -64,20 +66,20 @@ struct msg_empty {
 };
 
 struct msg_snapshot {
-    uint64_t number; /* 1 for the first, then counting */
+    uint64_t number;   /* 1 for the first, then counting */
     struct slice conf; /* conf_pack's octets */
 };
 
 enum gift {
-    GIFT_LISTENER,   /* index: the listener's place in the configuration */
-    GIFT_CONTROL,    /* the operator's listening unix socket */
-    GIFT_SPOOL,      /* directory descriptor of STATE/spool */
-    GIFT_LOCK,       /* the instance lock: held open, never used */
-    GIFT_COUNTERS,   /* shared memory of connection counters (memfd) */
-    GIFT_KEY,        /* TLS private key, PEM; index: which certificate */
-    GIFT_USERS,      /* directory descriptor of the user file; name: the file's name in it */
-    GIFT_PASSWORD,   /* file with a smarthost's password; index: route */
-    GIFT_MAILDIR,    /* directory descriptor; index: route */
+    GIFT_LISTENER, /* index: the listener's place in the configuration */
+    GIFT_CONTROL,  /* the operator's listening unix socket */
+    GIFT_SPOOL,    /* directory descriptor of STATE/spool */
+    GIFT_LOCK,     /* the instance lock: held open, never used */
+    GIFT_COUNTERS, /* shared memory of connection counters (memfd) */
+    GIFT_KEY,      /* TLS private key, PEM; index: which certificate */
+    GIFT_USERS,    /* directory descriptor of the user file; name: the file's name in it */
+    GIFT_PASSWORD, /* file with a smarthost's password; index: route */
+    GIFT_MAILDIR,  /* directory descriptor; index: route */
 };
 
 struct msg_give {
@@ -87,8 +89,8 @@ struct msg_give {
 };
 
 struct msg_certificate {
-    uint32_t index; /* 0: the default certificate; others by server name */
-    struct slice name; /* server name, empty for index 0 */
+    uint32_t index;     /* 0: the default certificate; others by server name */
+    struct slice name;  /* server name, empty for index 0 */
     struct slice chain; /* PEM */
 };
 
@@ -132,11 +134,11 @@ struct msg_disk {
 };
 
 struct msg_auth_start {
-    uint64_t session; /* the gate's number for the conversation */
+    uint64_t session;       /* the gate's number for the conversation */
     struct slice mechanism; /* upper case, as the client named it */
     bool has_initial;
     struct slice initial; /* decoded octets */
-    struct slice client; /* address text, for fairness and limits */
+    struct slice client;  /* address text, for fairness and limits */
     bool tls;
     struct slice channel_binding; /* tls-exporter octets, empty without */
 };
@@ -152,11 +154,11 @@ struct msg_session {
 
 enum auth_result {
     AUTH_OK,
-    AUTH_REFUSED,   /* 535 5.7.8 */
-    AUTH_TEMPORARY, /* 454 4.7.0: back end, overload or rate limit */
-    AUTH_DISABLED,  /* 525 5.7.13, only after right credentials */
-    AUTH_TOO_WEAK,  /* 534 5.7.9 */
-    AUTH_UNKNOWN,   /* 504 5.5.4: no such mechanism */
+    AUTH_REFUSED,    /* 535 5.7.8 */
+    AUTH_TEMPORARY,  /* 454 4.7.0: back end, overload or rate limit */
+    AUTH_DISABLED,   /* 525 5.7.13, only after right credentials */
+    AUTH_TOO_WEAK,   /* 534 5.7.9 */
+    AUTH_UNKNOWN,    /* 504 5.5.4: no such mechanism */
     AUTH_NO_INITIAL, /* 501 5.7.0: initial response not allowed (AUTH-12) */
 };
 
@@ -185,8 +187,9 @@ struct msg_rights_done {
     bool allowed;
 };
 
-/* Names the key of one certificate of one snapshot, in msg_sign and in net/tls.h's struct tls_identity: while a reload is
- * under way a gate may still shake hands with the certificate of the old one, or already with that of the new. */
+/* Names the key of one certificate of one snapshot, in msg_sign and in net/tls.h's struct
+ * tls_identity: while a reload is under way a gate may still shake hands with the certificate of
+ * the old one, or already with that of the new. */
 static inline uint32_t key_number(uint64_t snapshot, uint32_t certificate)
 {
     return (uint32_t)(snapshot << 12) | (certificate & 0xfff);
@@ -194,7 +197,7 @@ static inline uint32_t key_number(uint64_t snapshot, uint32_t certificate)
 
 struct msg_sign {
     uint64_t request;
-    uint32_t key; /* key_number */
+    uint32_t key;       /* key_number */
     uint32_t algorithm; /* enum tls_sign_algorithm of net/tls_sign.h */
     struct slice input;
 };
@@ -234,7 +237,8 @@ struct msg_domain_answer {
 
 struct msg_job_ref {
     uint64_t job;
-    uint64_t id_high; /* MSG_IN_HAND: the message's queue id, so that a queue that has restarted leaves it in peace; else 0 */
+    uint64_t id_high; /* MSG_IN_HAND: the message's queue id, so that a queue that has restarted
+                         leaves it in peace; else 0 */
     uint64_t id_low;
 };
 
@@ -249,22 +253,23 @@ struct msg_recipient {
 };
 
 struct msg_job {
-    uint64_t job; /* the queue's number, unique in its life and above those of earlier lives */
+    uint64_t job;      /* the queue's number, unique in its life and above those of earlier lives */
     uint64_t snapshot; /* the configuration the route belongs to */
     uint32_t route;
     uint64_t id_high; /* queue id */
     uint64_t id_low;
-    int64_t arrival_us; /* wall clock */
-    struct slice destination; /* domain for via mx, otherwise the route's own text: the key of the connection pool */
-    struct slice sender; /* empty: null reverse-path */
-    bool eight_bit; /* body has octets above 127 */
+    int64_t arrival_us;       /* wall clock */
+    struct slice destination; /* domain for via mx, otherwise the route's own text: the key of the
+                                 connection pool */
+    struct slice sender;      /* empty: null reverse-path */
+    bool eight_bit;           /* body has octets above 127 */
     bool eight_bit_header;
     bool smtputf8; /* asked for at MAIL */
     struct msg_recipient *recipients;
     size_t recipient_count;
     struct slice header; /* final header block with its empty line */
-    struct slice body; /* inline; empty when a descriptor comes with the message */
-    uint64_t body_size; /* octets of the body, inline or in the descriptor */
+    struct slice body;   /* inline; empty when a descriptor comes with the message */
+    uint64_t body_size;  /* octets of the body, inline or in the descriptor */
 };
 
 enum delivery_result {
@@ -288,9 +293,10 @@ struct msg_result {
     uint32_t index; /* recipient */
     enum delivery_result result;
     enum delivery_cause cause;
-    uint16_t code; /* basic code, 0 when nobody replied */
+    uint16_t code;       /* basic code, 0 when nobody replied */
     struct slice status; /* "5.1.1" */
-    struct slice text; /* the reply or our reason: printable, lines separated by LF, at most 1024 octets */
+    struct slice
+        text; /* the reply or our reason: printable, lines separated by LF, at most 1024 octets */
 };
 
 struct msg_outcome {
@@ -299,7 +305,7 @@ struct msg_outcome {
     uint64_t id_low;
     int64_t started_us;
     int64_t finished_us;
-    struct slice remote_host; /* name of the next hop, empty when none was reached */
+    struct slice remote_host;    /* name of the next hop, empty when none was reached */
     struct slice remote_address; /* "192.0.2.1:25" */
     struct slice tls_version;
     struct slice tls_cipher;
@@ -323,7 +329,8 @@ struct msg_login_step {
 
 struct msg_login_say {
     uint64_t login;
-    bool failed; /* no usable mechanism, no password, or the server's proof is wrong; text says which */
+    bool failed; /* no usable mechanism, no password, or the server's proof is wrong; text says
+                    which */
     struct slice mechanism; /* set in the first answer */
     bool has_data;
     struct slice data; /* decoded octets to send */

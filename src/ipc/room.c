@@ -81,7 +81,8 @@ static void on_apply(void *owner, struct channel *c, const void *message, int fd
     if (m->number == pending.number && pending.conf.error == ERR_OK)
         rc = h->room.type->apply(&h->room, buffer_slice(&pending.conf));
     if (rc != ERR_OK) {
-        log_event(LOG_ERROR, NULL, first ? "cannot start" : "keeps its old configuration", log_reason(rc));
+        log_event(LOG_ERROR, NULL, first ? "cannot start" : "keeps its old configuration",
+            log_reason(rc));
         if (first)
             end(h, EXIT_CONFIG);
         return;
@@ -102,8 +103,12 @@ static void on_drain(void *owner, struct channel *c, const void *message, int fd
 }
 
 static const struct channel_handler handlers[] = {
-    { MSG_SNAPSHOT, on_snapshot }, { MSG_GIVE, on_give },   { MSG_CERTIFICATE, on_certificate },
-    { MSG_PEER, on_peer },         { MSG_APPLY, on_apply }, { MSG_DRAIN, on_drain },
+    { MSG_SNAPSHOT, on_snapshot },
+    { MSG_GIVE, on_give },
+    { MSG_CERTIFICATE, on_certificate },
+    { MSG_PEER, on_peer },
+    { MSG_APPLY, on_apply },
+    { MSG_DRAIN, on_drain },
 };
 
 static void on_orphaned(void *owner, struct channel *c)
@@ -126,7 +131,8 @@ void room_drained(struct room *room)
     end(h, EXIT_OK);
 }
 
-/* The order matters: groups first, then the group, then the user; and it is checked that there is no way back. */
+/* The order matters: groups first, then the group, then the user; and it is checked that there is
+ * no way back. */
 static bool drop_rights(uid_t uid, gid_t gid)
 {
     if (uid == (uid_t)-1)
@@ -145,7 +151,8 @@ static bool harden(uid_t uid, gid_t gid)
     return prctl(PR_SET_DUMPABLE, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
-/* Ctrl-C reaches the whole foreground group; only the supervisor acts on it and drains the rooms. */
+/* Ctrl-C reaches the whole foreground group; only the supervisor acts on it and drains the rooms.
+ */
 static void ignore_terminal(void)
 {
     signal(SIGINT, SIG_IGN);
@@ -157,8 +164,12 @@ static void ignore_terminal(void)
 int room_main(const struct room_type *type, uint32_t index, uid_t uid, gid_t gid)
 {
     struct harness h = { .room = { .type = type, .index = index }, .status = EXIT_SOFTWARE };
-    struct channel_spec spec = { .self = type->role, .peer = ROLE_SUPERVISOR, .handlers = handlers,
-        .handler_count = LENGTH_OF(handlers), .closed = on_orphaned, .owner = &h };
+    struct channel_spec spec = { .self = type->role,
+        .peer = ROLE_SUPERVISOR,
+        .handlers = handlers,
+        .handler_count = LENGTH_OF(handlers),
+        .closed = on_orphaned,
+        .owner = &h };
     char name[32];
     uint64_t seed;
     enum err rc;
@@ -167,7 +178,8 @@ int room_main(const struct room_type *type, uint32_t index, uid_t uid, gid_t gid
     log_open(name, LOG_INFO);
     ignore_terminal();
     if (!harden(uid, gid)) {
-        log_event(LOG_ERROR, NULL, "cannot drop rights", log_number("uid", uid), log_reason(err_from_errno(errno)));
+        log_event(LOG_ERROR, NULL, "cannot drop rights", log_number("uid", uid),
+            log_reason(err_from_errno(errno)));
         return EXIT_OSERR;
     }
     if (getrandom(&seed, sizeof seed, 0) == sizeof seed)
@@ -181,7 +193,7 @@ int room_main(const struct room_type *type, uint32_t index, uid_t uid, gid_t gid
         return EXIT_OSERR;
     }
     loop_run(h.room.loop);
-    /* The room's memory goes with the process: sessions, jobs and threads need no orderly end here, because nothing
-     * acknowledged depends on one. */
+    /* The room's memory goes with the process: sessions, jobs and threads need no orderly end here,
+     * because nothing acknowledged depends on one. */
     return h.status;
 }

@@ -1,5 +1,6 @@
-/* ipc/room.h: what every room does alike: started by the supervisor through exec with one descriptor (3, the control
- * channel), it drops its rights, reads its snapshot and its descriptors, and ends when the supervisor is gone. */
+/* ipc/room.h: what every room does alike: started by the supervisor through exec with one
+ * descriptor (3, the control channel), it drops its rights, reads its snapshot and its descriptors,
+ * and ends when the supervisor is gone. */
 #ifndef IPC_ROOM_H
 #define IPC_ROOM_H
 
@@ -15,10 +16,11 @@ struct room {
     struct loop *loop;
     struct channel *control;
     uint64_t snapshot; /* number in force; 0 before the first apply */
-    void *state; /* the room's own */
+    void *state;       /* the room's own */
 };
 
-/* What a room provides. Every function runs on the loop. Descriptors passed in are the room's to close. */
+/* What a room provides. Every function runs on the loop. Descriptors passed in are the room's to
+ * close. */
 struct room_type {
     enum role role;
     /* Makes room->state, before any message. An error ends the room. */
@@ -29,12 +31,14 @@ struct room_type {
     void (*certificate)(struct room *room, const struct msg_certificate *certificate);
     /* A (new) channel to a peer room. The channel's socket. */
     void (*peer)(struct room *room, const struct msg_peer *peer, int fd);
-    /* The snapshot comes into force; conf: conf_pack's octets, to be copied or unpacked before return. The first call starts
-     * the room's work. An error at the first call ends the room; later it keeps the old snapshot. */
+    /* The snapshot comes into force; conf: conf_pack's octets, to be copied or unpacked before
+     * return. The first call starts the room's work. An error at the first call ends the room;
+     * later it keeps the old snapshot. */
     enum err (*apply)(struct room *room, struct slice conf);
     /* Finish what is under way, then call room_drained. */
     void (*drain)(struct room *room);
-    /* The supervisor is gone: stop saying yes to anybody. The process ends right after. NULL: nothing to do. */
+    /* The supervisor is gone: stop saying yes to anybody. The process ends right after. NULL:
+     * nothing to do. */
     void (*orphaned)(struct room *room);
 };
 

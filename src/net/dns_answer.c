@@ -17,7 +17,8 @@ static uint16_t read_u16(struct reader *r)
         r->bad = true;
         return 0;
     }
-    v = (uint16_t)((unsigned char)r->packet.data[r->at] << 8 | (unsigned char)r->packet.data[r->at + 1]);
+    v = (uint16_t)((unsigned char)r->packet.data[r->at] << 8 |
+                   (unsigned char)r->packet.data[r->at + 1]);
     r->at += 2;
     return v;
 }
@@ -47,8 +48,8 @@ struct name {
     size_t len;
 };
 
-/* Appends a label in lower case. Octets that would make the text ambiguous (dots, controls) refuse the whole name: a host
- * name never has them. */
+/* Appends a label in lower case. Octets that would make the text ambiguous (dots, controls) refuse
+ * the whole name: a host name never has them. */
 static bool append_label(struct name *name, struct slice label)
 {
     if (name->len + label.len + 1 > DNS_NAME_TEXT)
@@ -130,13 +131,15 @@ static void read_name_at(const struct reader *r, size_t at, struct name *out_nam
 }
 
 /* One step along the chain: is there a CNAME owned by `name`? */
-static bool find_alias(struct reader r, unsigned count, struct slice name, struct name *out_target, bool *out_bad)
+static bool find_alias(
+    struct reader r, unsigned count, struct slice name, struct name *out_target, bool *out_bad)
 {
     struct raw_record record;
 
     for (unsigned i = 0; i < count && !r.bad; i++) {
         read_record(&r, &record);
-        if (!r.bad && record.class == 1 && record.type == DNS_CNAME && name_is(&record.owner, name)) {
+        if (!r.bad && record.class == 1 && record.type == DNS_CNAME &&
+            name_is(&record.owner, name)) {
             read_name_at(&r, record.data_at, out_target, out_bad);
             return !*out_bad;
         }
@@ -145,8 +148,8 @@ static bool find_alias(struct reader r, unsigned count, struct slice name, struc
     return false;
 }
 
-static bool take_record(
-    const struct reader *r, const struct raw_record *raw, struct arena *arena, struct dns_record *out, bool *out_bad)
+static bool take_record(const struct reader *r, const struct raw_record *raw, struct arena *arena,
+    struct dns_record *out, bool *out_bad)
 {
     struct slice data = slice_of(r->packet.data + raw->data_at, raw->data_len);
     struct name exchange;
@@ -157,7 +160,8 @@ static bool take_record(
             *out_bad = true;
             return true;
         }
-        out->preference = (uint16_t)((unsigned char)data.data[0] << 8 | (unsigned char)data.data[1]);
+        out->preference =
+            (uint16_t)((unsigned char)data.data[0] << 8 | (unsigned char)data.data[1]);
         read_name_at(r, raw->data_at + 2, &exchange, out_bad);
         return *out_bad || arena_copy(arena, slice_of(exchange.text, exchange.len), &out->name);
     }
@@ -168,12 +172,14 @@ static bool take_record(
     return arena_copy(arena, data, &out->data);
 }
 
-static enum err collect(struct reader r, unsigned count, enum dns_type type, struct arena *arena, struct dns_answer *answer)
+static enum err collect(struct reader r, unsigned count, enum dns_type type, struct arena *arena,
+    struct dns_answer *answer)
 {
     struct raw_record raw;
     bool bad = false;
 
-    answer->records = arena_array(arena, count < DNS_RECORDS_MAX ? count : DNS_RECORDS_MAX, sizeof *answer->records);
+    answer->records = arena_array(
+        arena, count < DNS_RECORDS_MAX ? count : DNS_RECORDS_MAX, sizeof *answer->records);
     if (!answer->records)
         return ERR_NOMEM;
     for (unsigned i = 0; i < count && !bad; i++) {
@@ -190,8 +196,8 @@ static enum err collect(struct reader r, unsigned count, enum dns_type type, str
     return bad ? ERR_CORRUPT : ERR_OK;
 }
 
-enum err dns_answer_parse(
-    struct slice packet, struct slice name, enum dns_type type, struct arena *arena, struct dns_answer *out_answer)
+enum err dns_answer_parse(struct slice packet, struct slice name, enum dns_type type,
+    struct arena *arena, struct dns_answer *out_answer)
 {
     struct reader r = { .packet = packet };
     struct dns_answer answer = { 0 };

@@ -1,5 +1,5 @@
-/* net/resolve.c: libunbound through its event interface. Its callback may come from inside the call that starts a query, so
- * an answer is kept and told at the end of the turn. */
+/* net/resolve.c: libunbound through its event interface. Its callback may come from inside the call
+ * that starts a query, so an answer is kept and told at the end of the turn. */
 #include "net/resolve.h"
 
 #include <stdio.h>
@@ -13,7 +13,13 @@
 #include "net/loop.h"
 #include "net/loop_internal.h"
 
-enum { CLASS_IN = 1, ANSWER_ARENA_MAX = 256 << 10, SEC_BOGUS = 1, SEC_SECURE = 2, RCODE_NXDOMAIN = 3 };
+enum {
+    CLASS_IN = 1,
+    ANSWER_ARENA_MAX = 256 << 10,
+    SEC_BOGUS = 1,
+    SEC_SECURE = 2,
+    RCODE_NXDOMAIN = 3
+};
 
 struct resolver {
     struct ub_ctx *ctx;
@@ -55,7 +61,8 @@ static enum resolve_status judge(struct resolve_query *q, int rcode, struct slic
 {
     if (sec == SEC_BOGUS)
         return RESOLVE_BOGUS;
-    if (rcode != 0 || dns_answer_parse(packet, slice_text(q->name), q->type, &q->arena, &q->result.answer) != ERR_OK)
+    if (rcode != 0 || dns_answer_parse(packet, slice_text(q->name), q->type, &q->arena,
+                          &q->result.answer) != ERR_OK)
         return RESOLVE_TEMPORARY;
     if (q->result.answer.rcode == RCODE_NXDOMAIN)
         return RESOLVE_NXDOMAIN;
@@ -64,22 +71,24 @@ static enum resolve_status judge(struct resolve_query *q, int rcode, struct slic
     return q->result.answer.record_count > 0 ? RESOLVE_FOUND : RESOLVE_NODATA;
 }
 
-static void on_answer(void *owner, int rcode, void *packet, int packet_len, int sec, char *why_bogus, int was_ratelimited)
+static void on_answer(void *owner, int rcode, void *packet, int packet_len, int sec,
+    char *why_bogus, int was_ratelimited)
 {
     struct resolve_query *q = owner;
 
     (void)why_bogus, (void)was_ratelimited;
     q->answered = true;
     q->result.secure = sec == SEC_SECURE;
-    q->result.status = judge(q, rcode, slice_of(packet, packet_len > 0 ? (size_t)packet_len : 0), sec);
+    q->result.status =
+        judge(q, rcode, slice_of(packet, packet_len > 0 ? (size_t)packet_len : 0), sec);
     if (q->fn)
         deferred_ask(&q->tell);
     else
         query_free(q);
 }
 
-enum err resolve_start(struct resolver *resolver, struct slice name, enum dns_type type, resolve_fn *fn, void *owner,
-    struct resolve_query **out_query)
+enum err resolve_start(struct resolver *resolver, struct slice name, enum dns_type type,
+    resolve_fn *fn, void *owner, struct resolve_query **out_query)
 {
     struct resolve_query *q = calloc(1, sizeof *q);
     bool askable = name.len > 0 && name.len <= DNS_NAME_TEXT && slice_find(name, '\0') == name.len;
@@ -96,7 +105,8 @@ enum err resolve_start(struct resolver *resolver, struct slice name, enum dns_ty
     *out_query = q;
     if (askable)
         memcpy(q->name, name.data, name.len);
-    if (!askable || ub_resolve_event(resolver->ctx, q->name, (int)type, CLASS_IN, q, on_answer, NULL) != 0) {
+    if (!askable ||
+        ub_resolve_event(resolver->ctx, q->name, (int)type, CLASS_IN, q, on_answer, NULL) != 0) {
         q->answered = true;
         q->result.status = askable ? RESOLVE_TEMPORARY : RESOLVE_NXDOMAIN;
         deferred_ask(&q->tell);
@@ -130,7 +140,8 @@ static bool is_given(const char *text)
 /* A forwarder on this machine is a common and safe set-up, so localhost may be asked. */
 static const char *configure(struct ub_ctx *ctx, const struct resolver_settings *settings)
 {
-    if (!set_option(ctx, "do-not-query-localhost:", "no") || !set_option(ctx, "module-config:", "validator iterator"))
+    if (!set_option(ctx, "do-not-query-localhost:", "no") ||
+        !set_option(ctx, "module-config:", "validator iterator"))
         return "an option of the resolver library is refused";
     if (is_given(settings->root_hints) && !set_option(ctx, "root-hints:", settings->root_hints))
         return "the root hints cannot be used";
@@ -142,8 +153,8 @@ static const char *configure(struct ub_ctx *ctx, const struct resolver_settings 
     return NULL;
 }
 
-enum err resolver_new(struct loop *loop, const struct resolver_settings *settings, struct resolver **out_resolver,
-    char out_why[RESOLVE_WHY])
+enum err resolver_new(struct loop *loop, const struct resolver_settings *settings,
+    struct resolver **out_resolver, char out_why[RESOLVE_WHY])
 {
     struct resolver *r = calloc(1, sizeof *r);
     const char *fault;
@@ -173,7 +184,7 @@ void resolver_free(struct resolver **resolver)
     /* The library forgets its queries without calling back, so what it held is freed here. */
     if (r->ctx)
         ub_ctx_delete(r->ctx);
-    DL_FOREACH_SAFE(r->queries, q, next)
+    DL_FOREACH_SAFE (r->queries, q, next)
         query_free(q);
     free(r);
 }

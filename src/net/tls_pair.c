@@ -40,7 +40,8 @@ bool tls_pair_check(struct slice chain_pem, int key_fd, char out_why[256])
     if (!leaf)
         why = "the certificate file holds no PEM certificate";
     else if (!key)
-        why = "the key file holds no PEM private key, or one with a passphrase (which a server cannot type)";
+        why = "the key file holds no PEM private key, or one with a passphrase (which a server "
+              "cannot type)";
     else if (X509_check_private_key(leaf, key) != 1)
         why = "the key does not belong to the certificate";
     if (why)

@@ -17,16 +17,19 @@ static struct slice account_text(const struct conf *conf, enum role role)
     return texts[role];
 }
 
-static enum err refuse(struct conf_error *out_why, enum role role, struct slice text, const char *what)
+static enum err refuse(
+    struct conf_error *out_why, enum role role, struct slice text, const char *what)
 {
     snprintf(out_why->text, sizeof out_why->text,
         "accounts: the %s room's user \"%.*s\" %s; make one with "
-        "\"adduser --system --group --no-create-home NAME\" or name another in accounts { %s = \"…\" }",
+        "\"adduser --system --group --no-create-home NAME\" or name another in accounts { %s = "
+        "\"…\" }",
         role_name(role), SLICE_ARGS(text), what, role_name(role));
     return ERR_INVALID;
 }
 
-enum err accounts_find(const struct conf *conf, struct account out_accounts[ROLE_COUNT], struct conf_error *out_why)
+enum err accounts_find(
+    const struct conf *conf, struct account out_accounts[ROLE_COUNT], struct conf_error *out_why)
 {
     struct account found[ROLE_COUNT];
 

@@ -22,7 +22,8 @@ static void join_path(const struct conf *conf, const char *name, char out_path[4
 
 static enum err say(struct conf_error *out_why, const char *path, const char *what, int number)
 {
-    snprintf(out_why->text, sizeof out_why->text, "%.200s: %s%s%s", path, what, number ? ": " : "", number ? strerror(number) : "");
+    snprintf(out_why->text, sizeof out_why->text, "%.200s: %s%s%s", path, what, number ? ": " : "",
+        number ? strerror(number) : "");
     return number ? err_from_errno(number) : ERR_INVALID;
 }
 
@@ -33,7 +34,10 @@ static enum err take_lock(int fd, const char *path, struct conf_error *out_why)
         if (errno != EWOULDBLOCK && errno != EINTR)
             return say(out_why, path, "cannot be locked", errno);
         if (waited >= LOCK_WAIT_MS) {
-            say(out_why, path, "another submitd runs on this spool; stop it first, or give this one a state folder of its own", 0);
+            say(out_why, path,
+                "another submitd runs on this spool; stop it first, or give this one a state "
+                "folder of its own",
+                0);
             return ERR_BUSY;
         }
         usleep(LOCK_STEP_MS * 1000);
@@ -51,7 +55,8 @@ static enum err write_pid(int fd, const char *path, struct conf_error *out_why)
     return ERR_OK;
 }
 
-static enum err open_spool(struct fixtures *f, const struct conf *conf, struct account queue, struct conf_error *out_why)
+static enum err open_spool(
+    struct fixtures *f, const struct conf *conf, struct account queue, struct conf_error *out_why)
 {
     char path[4096];
     struct stat st;
@@ -63,14 +68,16 @@ static enum err open_spool(struct fixtures *f, const struct conf *conf, struct a
     if (f->spool < 0 || fstat(f->spool, &st) != 0)
         return say(out_why, path, "the spool folder cannot be opened", errno);
     if (queue.uid == (uid_t)-1)
-        return access(path, R_OK | W_OK | X_OK) == 0 ? ERR_OK : say(out_why, path, "the spool folder is not writable", errno);
+        return access(path, R_OK | W_OK | X_OK) == 0
+                   ? ERR_OK
+                   : say(out_why, path, "the spool folder is not writable", errno);
     if (st.st_uid != queue.uid && fchown(f->spool, queue.uid, queue.gid) != 0)
         return say(out_why, path, "the spool folder cannot be given to the queue's user", errno);
     return ERR_OK;
 }
 
-enum err fixtures_open(struct fixtures *f, const struct conf *conf, const struct account accounts[ROLE_COUNT],
-    struct conf_error *out_why)
+enum err fixtures_open(struct fixtures *f, const struct conf *conf,
+    const struct account accounts[ROLE_COUNT], struct conf_error *out_why)
 {
     char path[4096];
     struct stat st;
@@ -79,7 +86,8 @@ enum err fixtures_open(struct fixtures *f, const struct conf *conf, const struct
     *f = (struct fixtures){ .lock = -1, .spool = -1, .control = -1, .counters_fd = -1 };
     join_path(conf, "", path);
     if (stat(path, &st) != 0)
-        return say(out_why, path, "the state folder cannot be used; make it with mkdir -p or change \"state\"", errno);
+        return say(out_why, path,
+            "the state folder cannot be used; make it with mkdir -p or change \"state\"", errno);
     join_path(conf, "lock", path);
     f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (f->lock < 0)
@@ -92,17 +100,20 @@ enum err fixtures_open(struct fixtures *f, const struct conf *conf, const struct
     return rc;
 }
 
-static enum err bind_one(struct slice address, const char *what, int *out_fd, struct conf_error *out_why)
+static enum err bind_one(
+    struct slice address, const char *what, int *out_fd, struct conf_error *out_why)
 {
     char why[LISTEN_WHY];
     enum err rc = listen_bind(address, out_fd, why);
 
     if (rc != ERR_OK)
-        snprintf(out_why->text, sizeof out_why->text, "%s %.*s: cannot listen: %s", what, SLICE_ARGS(address), why);
+        snprintf(out_why->text, sizeof out_why->text, "%s %.*s: cannot listen: %s", what,
+            SLICE_ARGS(address), why);
     return rc;
 }
 
-static enum err bind_control(struct fixtures *f, const struct conf *conf, struct conf_error *out_why)
+static enum err bind_control(
+    struct fixtures *f, const struct conf *conf, struct conf_error *out_why)
 {
     char address[4096];
 
@@ -121,7 +132,8 @@ static enum err make_counters(struct fixtures *f, size_t gates, struct conf_erro
     return rc;
 }
 
-enum err fixtures_bind(struct fixtures *f, const struct conf *conf, size_t gates, struct conf_error *out_why)
+enum err fixtures_bind(
+    struct fixtures *f, const struct conf *conf, size_t gates, struct conf_error *out_why)
 {
     enum err rc = make_counters(f, gates, out_why);
 
@@ -131,7 +143,8 @@ enum err fixtures_bind(struct fixtures *f, const struct conf *conf, size_t gates
     if (rc == ERR_OK)
         rc = bind_control(f, conf, out_why);
     while (rc == ERR_OK && f->listener_count < conf->listener_count) {
-        rc = bind_one(conf->listeners[f->listener_count].address, "listener", &f->listeners[f->listener_count], out_why);
+        rc = bind_one(conf->listeners[f->listener_count].address, "listener",
+            &f->listeners[f->listener_count], out_why);
         if (rc == ERR_OK)
             f->listener_count++;
     }

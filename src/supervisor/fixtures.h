@@ -1,5 +1,5 @@
-/* supervisor/fixtures.h: what is opened once and stays for the life of the program: the instance lock, the spool folder,
- * the listening sockets, the operator's socket, the shared counters. */
+/* supervisor/fixtures.h: what is opened once and stays for the life of the program: the instance
+ * lock, the spool folder, the listening sockets, the operator's socket, the shared counters. */
 #ifndef SUPERVISOR_FIXTURES_H
 #define SUPERVISOR_FIXTURES_H
 
@@ -17,8 +17,9 @@ struct fixtures {
     size_t listener_count;
 };
 
-/* Takes the lock (waiting up to five seconds for an instance that is just ending), makes STATE/spool where it is missing
- * and opens it. No socket is touched. On failure one sentence in out_why. */
+/* Takes the lock (waiting up to five seconds for an instance that is just ending), makes
+ * STATE/spool where it is missing and opens it. No socket is touched. On failure one sentence in
+ * out_why. */
 MUST_CHECK enum err fixtures_open(struct fixtures *fixtures, const struct conf *conf,
     const struct account accounts[ROLE_COUNT], struct conf_error *out_why);
 /* Binds every listener and the operator's socket; makes the counters. */

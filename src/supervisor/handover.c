@@ -18,15 +18,18 @@ static void text_of(struct slice s, char out_text[4096])
     snprintf(out_text, 4096, "%.*s", SLICE_ARGS(s));
 }
 
-static enum err say(struct conf_error *out_why, const char *kind, struct slice path, const char *what)
+static enum err say(
+    struct conf_error *out_why, const char *kind, struct slice path, const char *what)
 {
     int number = errno;
 
-    snprintf(out_why->text, sizeof out_why->text, "%s \"%.*s\": %s: %s", kind, SLICE_ARGS(path), what, strerror(number));
+    snprintf(out_why->text, sizeof out_why->text, "%s \"%.*s\": %s: %s", kind, SLICE_ARGS(path),
+        what, strerror(number));
     return err_from_errno(number);
 }
 
-static enum err open_file(const char *kind, struct slice path, int flags, int *out_fd, struct conf_error *out_why)
+static enum err open_file(
+    const char *kind, struct slice path, int flags, int *out_fd, struct conf_error *out_why)
 {
     char text[4096];
     int fd;
@@ -39,7 +42,8 @@ static enum err open_file(const char *kind, struct slice path, int flags, int *o
     return ERR_OK;
 }
 
-static enum err read_file(const char *kind, struct slice path, struct buffer *out, struct conf_error *out_why)
+static enum err read_file(
+    const char *kind, struct slice path, struct buffer *out, struct conf_error *out_why)
 {
     int fd;
     ssize_t got = 1;
@@ -60,8 +64,8 @@ static enum err read_file(const char *kind, struct slice path, struct buffer *ou
     return rc;
 }
 
-static enum err open_certificate(struct handover *h, struct slice name, struct slice certificate, struct slice key,
-    struct conf_error *out_why)
+static enum err open_certificate(struct handover *h, struct slice name, struct slice certificate,
+    struct slice key, struct conf_error *out_why)
 {
     struct handover_certificate *c = &h->certificates[h->certificate_count++];
     char why[256];
@@ -75,14 +79,15 @@ static enum err open_certificate(struct handover *h, struct slice name, struct s
     if (rc != ERR_OK)
         return rc;
     if (!tls_pair_check(buffer_slice(&c->chain), c->key, why)) {
-        snprintf(out_why->text, sizeof out_why->text, "certificate \"%.*s\" with key \"%.*s\": %s", SLICE_ARGS(certificate),
-            SLICE_ARGS(key), why);
+        snprintf(out_why->text, sizeof out_why->text, "certificate \"%.*s\" with key \"%.*s\": %s",
+            SLICE_ARGS(certificate), SLICE_ARGS(key), why);
         return ERR_INVALID;
     }
     return ERR_OK;
 }
 
-static enum err open_certificates(struct handover *h, const struct conf *conf, struct conf_error *out_why)
+static enum err open_certificates(
+    struct handover *h, const struct conf *conf, struct conf_error *out_why)
 {
     enum err rc;
 
@@ -99,7 +104,8 @@ static enum err open_certificates(struct handover *h, const struct conf *conf, s
     return rc;
 }
 
-/* The folder is handed over, not the file: submitctl replaces the file, and the vault looks it up again by name. */
+/* The folder is handed over, not the file: submitctl replaces the file, and the vault looks it up
+ * again by name. */
 static enum err open_users(struct handover *h, const struct conf *conf, struct conf_error *out_why)
 {
     struct slice path = conf->users.path;
@@ -118,7 +124,8 @@ static enum err open_users(struct handover *h, const struct conf *conf, struct c
     return open_file("folder of the users file", path, O_RDONLY | O_DIRECTORY, &h->users, out_why);
 }
 
-static enum err open_maildir(struct slice path, struct account owner, int *out_fd, struct conf_error *out_why)
+static enum err open_maildir(
+    struct slice path, struct account owner, int *out_fd, struct conf_error *out_why)
 {
     char text[4096];
 
@@ -132,8 +139,8 @@ static enum err open_maildir(struct slice path, struct account owner, int *out_f
     return open_file("Maildir", path, O_RDONLY | O_DIRECTORY, out_fd, out_why);
 }
 
-static enum err open_routes(
-    struct handover *h, const struct conf *conf, struct account maildrop, struct conf_error *out_why)
+static enum err open_routes(struct handover *h, const struct conf *conf, struct account maildrop,
+    struct conf_error *out_why)
 {
     enum err rc = ERR_OK;
 
@@ -148,15 +155,16 @@ static enum err open_routes(
         const struct conf_route *route = &conf->routes[i];
 
         if (route->username.len > 0)
-            rc = open_file("password file", route->password_file, O_RDONLY, &h->passwords[i], out_why);
+            rc = open_file(
+                "password file", route->password_file, O_RDONLY, &h->passwords[i], out_why);
         if (rc == ERR_OK && route->via == CONF_VIA_MAILDIR)
             rc = open_maildir(route->path, maildrop, &h->maildirs[i], out_why);
     }
     return rc;
 }
 
-enum err handover_open(struct handover *h, const struct conf *conf, const struct account accounts[ROLE_COUNT],
-    struct conf_error *out_why)
+enum err handover_open(struct handover *h, const struct conf *conf,
+    const struct account accounts[ROLE_COUNT], struct conf_error *out_why)
 {
     enum err rc;
 

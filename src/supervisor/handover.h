@@ -1,12 +1,13 @@
-/* supervisor/handover.h: what belongs to one snapshot and is opened anew at each reload: certificate chains, private keys,
- * the user file's folder, smarthost passwords, Maildir folders. */
+/* supervisor/handover.h: what belongs to one snapshot and is opened anew at each reload:
+ * certificate chains, private keys, the user file's folder, smarthost passwords, Maildir folders.
+ */
 #ifndef SUPERVISOR_HANDOVER_H
 #define SUPERVISOR_HANDOVER_H
 
 #include "supervisor/accounts.h"
 
 struct handover_certificate {
-    struct slice name; /* server name; empty for the default */
+    struct slice name;   /* server name; empty for the default */
     struct buffer chain; /* PEM */
     struct slice key_path;
     int key;
@@ -15,15 +16,16 @@ struct handover_certificate {
 struct handover {
     struct handover_certificate *certificates; /* the default first */
     size_t certificate_count;
-    int users; /* descriptor of the folder, or -1 without a users section */
+    int users;               /* descriptor of the folder, or -1 without a users section */
     struct slice users_name; /* the file's name in it */
-    int *passwords; /* by route, -1 where none */
-    int *maildirs; /* by route, -1 where none */
+    int *passwords;          /* by route, -1 where none */
+    int *maildirs;           /* by route, -1 where none */
     size_t route_count;
 };
 
-/* Opens everything the configuration names. On failure nothing stays open and one sentence in out_why names the file and
- * the way out. accounts: owner of a Maildir folder that has to be made. */
+/* Opens everything the configuration names. On failure nothing stays open and one sentence in
+ * out_why names the file and the way out. accounts: owner of a Maildir folder that has to be made.
+ */
 MUST_CHECK enum err handover_open(struct handover *handover, const struct conf *conf,
     const struct account accounts[ROLE_COUNT], struct conf_error *out_why);
 void handover_close(struct handover *handover);

@@ -1,4 +1,5 @@
-/* supervisor/main.c: the program file: what was asked for on the command line, and which room this process is. */
+/* supervisor/main.c: the program file: what was asked for on the command line, and which room this
+ * process is. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,19 +17,21 @@ enum { EXIT_USAGE = 64 };
 
 #define DEFAULT_CONF "/etc/submitd/submitd.conf"
 
-static const char help[] = "usage: submitd [-c FILE] [--check]\n"
-                           "\n"
-                           "The message submission server. Runs in the foreground and logs to standard error.\n"
-                           "\n"
-                           "  -c, --config FILE  the configuration (default " DEFAULT_CONF ")\n"
-                           "      --check        check the configuration and the files it names, then exit\n"
-                           "      --version      show the version and exit\n"
-                           "  -h, --help         show this text and exit\n"
-                           "\n"
-                           "SIGTERM finishes what is under way and stops; SIGHUP reloads the configuration and the\n"
-                           "certificates. See submitd(8), submitd.conf(5), submitctl(1).\n";
+static const char help[] =
+    "usage: submitd [-c FILE] [--check]\n"
+    "\n"
+    "The message submission server. Runs in the foreground and logs to standard error.\n"
+    "\n"
+    "  -c, --config FILE  the configuration (default " DEFAULT_CONF ")\n"
+    "      --check        check the configuration and the files it names, then exit\n"
+    "      --version      show the version and exit\n"
+    "  -h, --help         show this text and exit\n"
+    "\n"
+    "SIGTERM finishes what is under way and stops; SIGHUP reloads the configuration and the\n"
+    "certificates. See submitd(8), submitd.conf(5), submitctl(1).\n";
 
-static const struct room_type *const rooms[] = { &gate_room, &vault_room, &queue_room, &relay_room, &maildrop_room };
+static const struct room_type *const rooms[] = { &gate_room, &vault_room, &queue_room, &relay_room,
+    &maildrop_room };
 
 struct options {
     const char *conf;

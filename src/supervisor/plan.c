@@ -33,7 +33,8 @@ static size_t maildrops(const struct conf *conf)
     return 0;
 }
 
-/* In the order in which rooms are started; they are drained from the gates on (see supervisor.c). */
+/* In the order in which rooms are started; they are drained from the gates on (see supervisor.c).
+ */
 const struct room_plan room_plans[] = {
     { ROLE_VAULT, one, 1 << GIFT_KEY | 1 << GIFT_USERS | 1 << GIFT_PASSWORD, true },
     { ROLE_QUEUE, one, 1 << GIFT_SPOOL | 1 << GIFT_LOCK | 1 << GIFT_CONTROL, false },
@@ -44,8 +45,12 @@ const struct room_plan room_plans[] = {
 const size_t room_plan_count = LENGTH_OF(room_plans);
 
 const struct pair_plan pair_plans[] = {
-    { ROLE_GATE, ROLE_QUEUE },  { ROLE_GATE, ROLE_VAULT },     { ROLE_GATE, ROLE_RELAY },
-    { ROLE_QUEUE, ROLE_RELAY }, { ROLE_QUEUE, ROLE_MAILDROP }, { ROLE_RELAY, ROLE_VAULT },
+    { ROLE_GATE, ROLE_QUEUE },
+    { ROLE_GATE, ROLE_VAULT },
+    { ROLE_GATE, ROLE_RELAY },
+    { ROLE_QUEUE, ROLE_RELAY },
+    { ROLE_QUEUE, ROLE_MAILDROP },
+    { ROLE_RELAY, ROLE_VAULT },
 };
 const size_t pair_plan_count = LENGTH_OF(pair_plans);
 

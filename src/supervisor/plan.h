@@ -1,5 +1,5 @@
-/* supervisor/plan.h: the rooms as a table: how many of each, what each is handed, who talks to whom. The security drawing
- * of ARCHITECTURE.md in code. */
+/* supervisor/plan.h: the rooms as a table: how many of each, what each is handed, who talks to
+ * whom. The security drawing of ARCHITECTURE.md in code. */
 #ifndef SUPERVISOR_PLAN_H
 #define SUPERVISOR_PLAN_H
 
@@ -9,7 +9,7 @@
 struct room_plan {
     enum role role;
     size_t (*count)(const struct conf *conf); /* how many of this room the configuration asks for */
-    unsigned gifts; /* bits 1 << enum gift */
+    unsigned gifts;                           /* bits 1 << enum gift */
     bool certificates;
 };
 

@@ -22,9 +22,11 @@ NORETURN static void become_room(int exe, int control, char *const argv[])
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
         _exit(EXIT_CANNOT_EXEC);
-    /* The program's descriptor may be the one that `control` has to become, so it moves out of the way first. */
+    /* The program's descriptor may be the one that `control` has to become, so it moves out of the
+     * way first. */
     exe = fcntl(exe, F_DUPFD_CLOEXEC, ROOM_CONTROL_FD + 1);
-    if (exe < 0 || (control == ROOM_CONTROL_FD ? fcntl(control, F_SETFD, 0) : dup2(control, ROOM_CONTROL_FD)) < 0)
+    if (exe < 0 || (control == ROOM_CONTROL_FD ? fcntl(control, F_SETFD, 0)
+                                               : dup2(control, ROOM_CONTROL_FD)) < 0)
         _exit(EXIT_CANNOT_EXEC);
     if (close_range(ROOM_CONTROL_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
         _exit(EXIT_CANNOT_EXEC);
@@ -32,10 +34,12 @@ NORETURN static void become_room(int exe, int control, char *const argv[])
     _exit(EXIT_CANNOT_EXEC);
 }
 
-enum err process_spawn(int exe, const struct process *process, struct account account, int control, pid_t *out_pid)
+enum err process_spawn(
+    int exe, const struct process *process, struct account account, int control, pid_t *out_pid)
 {
     char role[16], index[16], uid[16], gid[16];
-    char name[] = "submitd", o_room[] = "--room", o_index[] = "--index", o_uid[] = "--uid", o_gid[] = "--gid";
+    char name[] = "submitd", o_room[] = "--room", o_index[] = "--index", o_uid[] = "--uid",
+         o_gid[] = "--gid";
     char *argv[] = { name, o_room, role, o_index, index, o_uid, uid, o_gid, gid, NULL };
     pid_t pid;
 
@@ -64,11 +68,13 @@ static void give(struct giving *g, enum gift gift, size_t index, struct slice na
 
     if (fd < 0 || g->rc != ERR_OK || !(g->process->plan->gifts & 1u << gift))
         return;
-    /* A copy shares its position with the original, which an earlier life of the room may have moved. */
+    /* A copy shares its position with the original, which an earlier life of the room may have
+     * moved. */
     if (gift == GIFT_KEY || gift == GIFT_PASSWORD)
         (void)lseek(fd, 0, SEEK_SET);
     copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    g->rc = copy < 0 ? err_from_errno(errno) : channel_send(g->process->control, MSG_GIVE, &message, copy);
+    g->rc = copy < 0 ? err_from_errno(errno)
+                     : channel_send(g->process->control, MSG_GIVE, &message, copy);
 }
 
 static void give_fixtures(struct giving *g, const struct fixtures *f)
@@ -81,9 +87,12 @@ static void give_fixtures(struct giving *g, const struct fixtures *f)
         give(g, GIFT_LISTENER, i, slice_text("listener"), f->listeners[i]);
 }
 
-static void give_certificate(struct giving *g, const struct handover_certificate *certificate, uint32_t index)
+static void give_certificate(
+    struct giving *g, const struct handover_certificate *certificate, uint32_t index)
 {
-    struct msg_certificate message = { .index = index, .name = certificate->name, .chain = buffer_slice(&certificate->chain) };
+    struct msg_certificate message = {
+        .index = index, .name = certificate->name, .chain = buffer_slice(&certificate->chain)
+    };
 
     if (g->rc == ERR_OK && g->process->plan->certificates)
         g->rc = channel_send(g->process->control, MSG_CERTIFICATE, &message, -1);
@@ -106,7 +115,8 @@ enum err process_hand_over(const struct process *process, uint64_t number, struc
 {
     struct msg_snapshot snapshot = { .number = number, .conf = conf };
     struct msg_number apply = { .number = number };
-    struct giving g = { .process = process, .rc = channel_send(process->control, MSG_SNAPSHOT, &snapshot, -1) };
+    struct giving g = { .process = process,
+        .rc = channel_send(process->control, MSG_SNAPSHOT, &snapshot, -1) };
 
     if (fixtures)
         give_fixtures(&g, fixtures);

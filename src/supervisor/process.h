@@ -1,5 +1,5 @@
-/* supervisor/process.h: one room as a process: started by re-executing the program, given its descriptors, restarted with
- * back-off when it dies. */
+/* supervisor/process.h: one room as a process: started by re-executing the program, given its
+ * descriptors, restarted with back-off when it dies. */
 #ifndef SUPERVISOR_PROCESS_H
 #define SUPERVISOR_PROCESS_H
 
@@ -33,13 +33,16 @@ struct process {
     struct timer restart;
 };
 
-/* Forks and re-executes the program (exe: a descriptor of it) as this room with `control` as descriptor 3 and standard
- * error; all else is closed. The room drops its rights itself, before it reads a byte. */
-MUST_CHECK enum err process_spawn(int exe, const struct process *process, struct account account, int control, pid_t *out_pid);
+/* Forks and re-executes the program (exe: a descriptor of it) as this room with `control` as
+ * descriptor 3 and standard error; all else is closed. The room drops its rights itself, before it
+ * reads a byte. */
+MUST_CHECK enum err process_spawn(
+    int exe, const struct process *process, struct account account, int control, pid_t *out_pid);
 
-/* Sends the snapshot, everything that belongs to it and the order to apply it. fixtures: NULL at a reload, where what is
- * opened once has been handed over already. ERR_CLOSED when the room is gone. */
-MUST_CHECK enum err process_hand_over(const struct process *process, uint64_t number, struct slice conf,
-    const struct fixtures *fixtures, const struct handover *handover);
+/* Sends the snapshot, everything that belongs to it and the order to apply it. fixtures: NULL at a
+ * reload, where what is opened once has been handed over already. ERR_CLOSED when the room is gone.
+ */
+MUST_CHECK enum err process_hand_over(const struct process *process, uint64_t number,
+    struct slice conf, const struct fixtures *fixtures, const struct handover *handover);
 
 #endif

@@ -1,5 +1,6 @@
-/* supervisor/supervisor.c: the life of the house. Start: configuration, lock, files, sockets, rooms. Then signals: SIGHUP
- * reloads, SIGTERM and SIGINT drain room by room in the order of the mail, SIGCHLD restarts who fell. */
+/* supervisor/supervisor.c: the life of the house. Start: configuration, lock, files, sockets,
+ * rooms. Then signals: SIGHUP reloads, SIGTERM and SIGINT drain room by room in the order of the
+ * mail, SIGCHLD restarts who fell. */
 #include "supervisor/supervisor.h"
 
 #include <errno.h>
@@ -25,7 +26,8 @@ enum {
     BACK_OFF_FIRST_MS = 100,
     BACK_OFF_LAST_MS = 10000,
     LONG_LIFE_MS = 60000, /* a room that lived this long starts with the first back-off again */
-    DRAIN_STAGE_MS = 35000, /* a client inside DATA has 30 s (LSN-6); then the stage is ended by force */
+    DRAIN_STAGE_MS =
+        35000, /* a client inside DATA has 30 s (LSN-6); then the stage is ended by force */
 };
 
 struct supervisor {
@@ -48,7 +50,8 @@ struct supervisor {
     int status;
 };
 
-/* Gates first, so that nothing new comes in; then the queue, which waits for what is under way; then those who carry. */
+/* Gates first, so that nothing new comes in; then the queue, which waits for what is under way;
+ * then those who carry. */
 static const unsigned drain_stages[] = {
     1 << ROLE_GATE,
     1 << ROLE_QUEUE,
@@ -71,7 +74,8 @@ static bool process_is_up(const struct process *p)
 static bool pair_exists(enum role a, enum role b)
 {
     for (size_t i = 0; i < pair_plan_count; i++)
-        if ((pair_plans[i].one == a && pair_plans[i].other == b) || (pair_plans[i].one == b && pair_plans[i].other == a))
+        if ((pair_plans[i].one == a && pair_plans[i].other == b) ||
+            (pair_plans[i].one == b && pair_plans[i].other == a))
             return true;
     return false;
 }
@@ -92,7 +96,8 @@ static void connect_rooms(struct process *a, struct process *b)
         log_event(LOG_ERROR, NULL, "no socket for two rooms", log_reason(err_from_errno(errno)));
         return;
     }
-    /* A room that is gone meanwhile is noticed by its death; its channel takes the descriptor all the same. */
+    /* A room that is gone meanwhile is noticed by its death; its channel takes the descriptor all
+     * the same. */
     (void)introduce(a, b, pair[0]);
     (void)introduce(b, a, pair[1]);
 }
@@ -100,7 +105,8 @@ static void connect_rooms(struct process *a, struct process *b)
 static void connect_to_others(struct process *p)
 {
     for (struct process *other = p->supervisor->processes; other; other = other->next)
-        if (other != p && process_is_up(other) && other->control && pair_exists(p->plan->role, other->plan->role))
+        if (other != p && process_is_up(other) && other->control &&
+            pair_exists(p->plan->role, other->plan->role))
             connect_rooms(p, other);
 }
 
@@ -111,8 +117,8 @@ static void announce_if_ready(struct supervisor *s)
             return;
     if (s->draining)
         return;
-    log_event(LOG_NOTICE, NULL, s->announced ? "configuration in force" : "submitd ready", log_number("snapshot", (int64_t)s->number),
-        log_slice("hostname", s->conf->hostname));
+    log_event(LOG_NOTICE, NULL, s->announced ? "configuration in force" : "submitd ready",
+        log_number("snapshot", (int64_t)s->number), log_slice("hostname", s->conf->hostname));
     notify_send("READY=1");
     s->announced = true;
 }
@@ -163,8 +169,13 @@ static void plan_restart(struct process *p)
 static void process_start(struct process *p)
 {
     struct supervisor *s = p->supervisor;
-    struct channel_spec spec = { .self = ROLE_SUPERVISOR, .peer = p->plan->role, .peer_index = p->index, .handlers = handlers,
-        .handler_count = LENGTH_OF(handlers), .closed = on_control_closed, .owner = p };
+    struct channel_spec spec = { .self = ROLE_SUPERVISOR,
+        .peer = p->plan->role,
+        .peer_index = p->index,
+        .handlers = handlers,
+        .handler_count = LENGTH_OF(handlers),
+        .closed = on_control_closed,
+        .owner = p };
     int pair[2] = { -1, -1 };
     enum err rc;
 
@@ -178,13 +189,15 @@ static void process_start(struct process *p)
     close(pair[1]);
     if (rc != ERR_OK) {
         close(pair[0]);
-        log_event(LOG_ERROR, NULL, "a room cannot be started", log_text("room", role_name(p->plan->role)), log_reason(rc));
+        log_event(LOG_ERROR, NULL, "a room cannot be started",
+            log_text("room", role_name(p->plan->role)), log_reason(rc));
         plan_restart(p);
         return;
     }
     p->state = PROCESS_STARTING;
     p->control = channel_new(s->loop, pair[0], &spec);
-    if (!p->control || process_hand_over(p, s->number, buffer_slice(&s->packed), &s->fixtures, &s->handover) != ERR_OK) {
+    if (!p->control || process_hand_over(p, s->number, buffer_slice(&s->packed), &s->fixtures,
+                           &s->handover) != ERR_OK) {
         kill(p->pid, SIGKILL);
         return;
     }
@@ -232,7 +245,8 @@ static enum err start_rooms(struct supervisor *s)
 {
     for (size_t i = 0; i < room_plan_count; i++)
         for (uint32_t index = 0; index < room_plans[i].count(s->conf); index++)
-            if (!process_find(s, room_plans[i].role, index) && process_add(s, &room_plans[i], index) != ERR_OK)
+            if (!process_find(s, room_plans[i].role, index) &&
+                process_add(s, &room_plans[i], index) != ERR_OK)
                 return ERR_NOMEM;
     return ERR_OK;
 }
@@ -273,7 +287,8 @@ static void on_drain_deadline(void *owner)
 
     for (struct process *p = s->processes; p; p = p->next)
         if (process_is_up(p) && drain_stages[s->drain_stage] & 1u << p->plan->role) {
-            log_event(LOG_WARNING, NULL, "a room did not finish in time", log_text("room", role_name(p->plan->role)));
+            log_event(LOG_WARNING, NULL, "a room did not finish in time",
+                log_text("room", role_name(p->plan->role)));
             kill(p->pid, SIGKILL);
         }
 }
@@ -290,8 +305,10 @@ static void process_died(struct process *p, int status)
     if (p->plan->role == ROLE_GATE && s->fixtures.counters)
         counters_wipe(s->fixtures.counters, p->index);
     if (!expected)
-        log_event(LOG_ERROR, NULL, "a room died", log_text("room", role_name(p->plan->role)), log_number("index", p->index),
-            WIFSIGNALED(status) ? log_number("signal", WTERMSIG(status)) : log_number("status", WEXITSTATUS(status)));
+        log_event(LOG_ERROR, NULL, "a room died", log_text("room", role_name(p->plan->role)),
+            log_number("index", p->index),
+            WIFSIGNALED(status) ? log_number("signal", WTERMSIG(status))
+                                : log_number("status", WEXITSTATUS(status)));
     if (s->draining) {
         drain_stage_begin(s);
         return;
@@ -323,7 +340,8 @@ static void on_stop(void *owner, int signal)
 
     if (s->draining)
         return;
-    log_event(LOG_NOTICE, NULL, "stopping", log_text("signal", signal == SIGINT ? "SIGINT" : "SIGTERM"));
+    log_event(
+        LOG_NOTICE, NULL, "stopping", log_text("signal", signal == SIGINT ? "SIGINT" : "SIGTERM"));
     notify_send("STOPPING=1");
     s->draining = true;
     for (struct process *p = s->processes; p; p = p->next)
@@ -346,7 +364,8 @@ static void candidate_drop(struct candidate *c)
     free(c->arena);
 }
 
-static enum err candidate_load(struct supervisor *s, struct candidate *c, struct conf_error *out_why)
+static enum err candidate_load(
+    struct supervisor *s, struct candidate *c, struct conf_error *out_why)
 {
     enum err rc = ERR_NOMEM;
 
@@ -390,7 +409,8 @@ static enum err candidate_adopt(struct supervisor *s, struct candidate *c)
 static void tell_pending(const struct conf *conf)
 {
     for (size_t i = 0; i < conf->pending_count; i++)
-        log_event(LOG_WARNING, NULL, "setting waits for a restart", log_slice("setting", conf->pending[i].text));
+        log_event(LOG_WARNING, NULL, "setting waits for a restart",
+            log_slice("setting", conf->pending[i].text));
 }
 
 /* Rooms that the new configuration needs no longer finish and end; new ones start. */
@@ -433,7 +453,8 @@ static void on_reload(void *owner, int signal)
     if (rc == ERR_OK)
         rc = candidate_adopt(s, &c);
     if (rc != ERR_OK) {
-        log_event(LOG_ERROR, NULL, "the new configuration is refused, the old one stays", log_text("why", why.text));
+        log_event(LOG_ERROR, NULL, "the new configuration is refused, the old one stays",
+            log_text("why", why.text));
         candidate_drop(&c);
         notify_send("READY=1");
         return;
@@ -447,7 +468,8 @@ static enum err watch_signals(struct supervisor *s)
     static const struct {
         int signal;
         signal_fn *fn;
-    } rows[LENGTH_OF(s->signals)] = { { SIGCHLD, on_child }, { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, on_reload } };
+    } rows[LENGTH_OF(s->signals)] = { { SIGCHLD, on_child }, { SIGTERM, on_stop },
+        { SIGINT, on_stop }, { SIGHUP, on_reload } };
 
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         enum err rc = signal_watch_start(&s->signals[i], s->loop, rows[i].signal, rows[i].fn, s);
@@ -486,7 +508,8 @@ static int run(struct supervisor *s)
     }
     timer_init(&s->drain_deadline, s->loop, on_drain_deadline, s);
     if (geteuid() != 0)
-        log_event(LOG_NOTICE, NULL, "not started as root: every room runs as the same user", log_number("uid", geteuid()));
+        log_event(LOG_NOTICE, NULL, "not started as root: every room runs as the same user",
+            log_number("uid", geteuid()));
     if (start_rooms(s) != ERR_OK)
         return EXIT_OSERR;
     loop_run(s->loop);
@@ -501,7 +524,9 @@ static int status_of(enum err rc)
 
 int supervisor_main(const char *conf_path)
 {
-    struct supervisor s = { .conf_path = conf_path, .status = EXIT_GOOD, .handover = { .users = -1 },
+    struct supervisor s = { .conf_path = conf_path,
+        .status = EXIT_GOOD,
+        .handover = { .users = -1 },
         .fixtures = { .lock = -1, .spool = -1, .control = -1, .counters_fd = -1 } };
     struct conf_error why;
     enum err rc;

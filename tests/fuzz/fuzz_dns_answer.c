@@ -16,9 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct arena arena;
 
         arena_init(&arena, 256 << 10);
-        if (dns_answer_parse(slice_of(data, size), slice_text("example.org"), types[i], &arena, &answer) == ERR_OK)
+        if (dns_answer_parse(slice_of(data, size), slice_text("example.org"), types[i], &arena,
+                &answer) == ERR_OK)
             for (size_t r = 0; r < answer.record_count; r++)
-                if (answer.records[r].name.len > DNS_NAME_TEXT || (types[i] == DNS_A && answer.records[r].data.len != 4))
+                if (answer.records[r].name.len > DNS_NAME_TEXT ||
+                    (types[i] == DNS_A && answer.records[r].data.len != 4))
                     abort();
         arena_clear(&arena);
     }

@@ -1,5 +1,6 @@
-/* tests/fuzz/replay.c: drives a fuzz target without a fuzzer: every file of the corpus folder as it is, then a fixed number
- * of reproducible mutations of each (flipped octets, cuts, repeats, splices). The seed is the file's name and content. */
+/* tests/fuzz/replay.c: drives a fuzz target without a fuzzer: every file of the corpus folder as it
+ * is, then a fixed number of reproducible mutations of each (flipped octets, cuts, repeats,
+ * splices). The seed is the file's name and content. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -7,9 +7,26 @@ static const struct {
     const char *text;
     const char *octets; /* NULL: refused */
 } cases[] = {
-    { "", "" }, { "Zg==", "f" }, { "Zm8=", "fo" }, { "Zm9v", "foo" }, { "Zm9vYg==", "foob" }, { "Zm9vYmFy", "foobar" },
-    { "Zg=", NULL }, { "Zg", NULL }, { "Z", NULL }, { "Zg==Zg==", NULL }, { "AA=A", NULL }, { "=AAA", NULL }, { "A===", NULL },
-    { "====", NULL }, { "Zm9v\n", NULL }, { " Zm9", NULL }, { "Zm9-", NULL }, { "Zm9_", NULL }, { "Zh==", NULL }, { "Zm9=", NULL },
+    { "", "" },
+    { "Zg==", "f" },
+    { "Zm8=", "fo" },
+    { "Zm9v", "foo" },
+    { "Zm9vYg==", "foob" },
+    { "Zm9vYmFy", "foobar" },
+    { "Zg=", NULL },
+    { "Zg", NULL },
+    { "Z", NULL },
+    { "Zg==Zg==", NULL },
+    { "AA=A", NULL },
+    { "=AAA", NULL },
+    { "A===", NULL },
+    { "====", NULL },
+    { "Zm9v\n", NULL },
+    { " Zm9", NULL },
+    { "Zm9-", NULL },
+    { "Zm9_", NULL },
+    { "Zh==", NULL },
+    { "Zm9=", NULL },
 };
 
 static void test_cases(void **state)
@@ -54,7 +71,8 @@ static void test_round_trip(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_round_trip) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_round_trip) };
 
     return cmocka_run_group_tests_name("base/base64", tests, NULL, NULL);
 }

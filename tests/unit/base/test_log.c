@@ -1,4 +1,5 @@
-/* LOG-3: what an outsider sent cannot start a line, end a value or colour a terminal; LOG lines are bounded. */
+/* LOG-3: what an outsider sent cannot start a line, end a value or colour a terminal; LOG lines are
+ * bounded. */
 #include "../check.h"
 
 #include <unistd.h>
@@ -64,7 +65,8 @@ static void test_context_and_bounds(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_escapes), cmocka_unit_test(test_context_and_bounds) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_context_and_bounds) };
 
     log_open("test", LOG_INFO);
     return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* The codec: what is packed comes back, and every cut or flipped octet is either refused or still within bounds. */
+/* The codec: what is packed comes back, and every cut or flipped octet is either refused or still
+ * within bounds. */
 #include "../check.h"
 
 #include "base/pack.h"
@@ -24,7 +25,8 @@ struct whole {
     struct part one;
 };
 
-static const struct field part_fields[] = { PACK_BYTES(struct part, name, 10), PACK_NUMBER(U16, struct part, number) };
+static const struct field part_fields[] = { PACK_BYTES(struct part, name, 10),
+    PACK_NUMBER(U16, struct part, number) };
 static const struct shape part_shape = SHAPE(struct part, part_fields);
 static const struct field whole_fields[] = {
     PACK_NUMBER(U8, struct whole, u8),
@@ -40,10 +42,20 @@ static const struct field whole_fields[] = {
 };
 static const struct shape whole_shape = SHAPE(struct whole, whole_fields);
 
-static struct part parts[] = { { SLICE_LITERAL("first"), 1 }, { SLICE_LITERAL(""), 2 }, { SLICE_LITERAL("0123456789"), 65535 } };
+static struct part parts[] = { { SLICE_LITERAL("first"), 1 }, { SLICE_LITERAL(""), 2 },
+    { SLICE_LITERAL("0123456789"), 65535 } };
 
-static const struct whole sample = { .u8 = 255, .u16 = 65535, .u32 = UINT32_MAX, .u64 = UINT64_MAX, .i64 = INT64_MIN, .yes = true,
-    .colour = BLUE, .text = SLICE_LITERAL("a\0b"), .parts = parts, .part_count = 3, .one = { SLICE_LITERAL("one"), 7 } };
+static const struct whole sample = { .u8 = 255,
+    .u16 = 65535,
+    .u32 = UINT32_MAX,
+    .u64 = UINT64_MAX,
+    .i64 = INT64_MIN,
+    .yes = true,
+    .colour = BLUE,
+    .text = SLICE_LITERAL("a\0b"),
+    .parts = parts,
+    .part_count = 3,
+    .one = { SLICE_LITERAL("one"), 7 } };
 
 static void pack_sample(struct buffer *out)
 {
@@ -118,7 +130,8 @@ static void test_flips_stay_in_bounds(void **state)
             char saved = bytes.data[i];
             bytes.data[i] = (char)value;
             if (unpack_all(buffer_slice(&bytes), &back) == ERR_OK)
-                assert_true(back.part_count <= 3 && back.text.len <= 20 && (int)back.colour <= BLUE);
+                assert_true(
+                    back.part_count <= 3 && back.text.len <= 20 && (int)back.colour <= BLUE);
             bytes.data[i] = saved;
         }
     buffer_clear(&bytes);

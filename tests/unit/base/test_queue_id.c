@@ -1,4 +1,5 @@
-/* Queue ids: unique, sortable, readable back; derived ones depend on what they report and on nothing else. */
+/* Queue ids: unique, sortable, readable back; derived ones depend on what they report and on
+ * nothing else. */
 #include "../check.h"
 
 #include "base/queue_id.h"
@@ -25,8 +26,9 @@ static void test_unique(void **state)
 
 static void test_text(void **state)
 {
-    static const char *const refused[] = { "", "0", "0123456789012345678901234", "012345678901234567890123456",
-        "80000000000000000000000000", "0000000000000000000000000U", "0000000000000000000000000 " };
+    static const char *const refused[] = { "", "0", "0123456789012345678901234",
+        "012345678901234567890123456", "80000000000000000000000000", "0000000000000000000000000U",
+        "0000000000000000000000000 " };
     struct queue_id id = queue_id_new(), back;
     char text[QUEUE_ID_TEXT + 1];
 
@@ -58,7 +60,8 @@ static void test_derived(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_unique), cmocka_unit_test(test_text), cmocka_unit_test(test_derived) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_unique), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_derived) };
 
     return cmocka_run_group_tests_name("base/queue_id", tests, NULL, NULL);
 }

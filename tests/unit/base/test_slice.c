@@ -10,10 +10,19 @@ static const struct {
     bool good;
     uint64_t value;
 } numbers[] = {
-    { "0", 10, true, 0 }, { "10", 10, true, 10 }, { "11", 10, false, 0 }, { "", 10, false, 0 }, { "+1", 10, false, 0 },
-    { "-1", 10, false, 0 }, { " 1", 10, false, 0 }, { "1 ", 10, false, 0 }, { "007", 10, true, 7 },
-    { "18446744073709551615", UINT64_MAX, true, UINT64_MAX }, { "18446744073709551616", UINT64_MAX, false, 0 },
-    { "99999999999999999999", UINT64_MAX, false, 0 }, { "184467440737095516150", UINT64_MAX, false, 0 },
+    { "0", 10, true, 0 },
+    { "10", 10, true, 10 },
+    { "11", 10, false, 0 },
+    { "", 10, false, 0 },
+    { "+1", 10, false, 0 },
+    { "-1", 10, false, 0 },
+    { " 1", 10, false, 0 },
+    { "1 ", 10, false, 0 },
+    { "007", 10, true, 7 },
+    { "18446744073709551615", UINT64_MAX, true, UINT64_MAX },
+    { "18446744073709551616", UINT64_MAX, false, 0 },
+    { "99999999999999999999", UINT64_MAX, false, 0 },
+    { "184467440737095516150", UINT64_MAX, false, 0 },
 };
 
 static void test_numbers(void **state)
@@ -21,7 +30,8 @@ static void test_numbers(void **state)
     (void)state;
     for (size_t i = 0; i < LENGTH_OF(numbers); i++) {
         uint64_t value = 77;
-        assert_int_equal(slice_number(slice_text(numbers[i].text), numbers[i].max, &value), numbers[i].good);
+        assert_int_equal(
+            slice_number(slice_text(numbers[i].text), numbers[i].max, &value), numbers[i].good);
         assert_true(value == (numbers[i].good ? numbers[i].value : 77));
     }
 }
@@ -54,7 +64,8 @@ static void test_finding(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_numbers), cmocka_unit_test(test_comparing), cmocka_unit_test(test_finding) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_comparing), cmocka_unit_test(test_finding) };
 
     return cmocka_run_group_tests_name("base/slice", tests, NULL, NULL);
 }

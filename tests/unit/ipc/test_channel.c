@@ -1,4 +1,5 @@
-/* A channel between two rooms: what arrives is what was sent, and a peer that lies loses its channel and nothing else. */
+/* A channel between two rooms: what arrives is what was sent, and a peer that lies loses its
+ * channel and nothing else. */
 #include "../check.h"
 
 #include <fcntl.h>
@@ -27,7 +28,8 @@ static void on_job(void *owner, struct channel *c, const void *message, int fd)
     (void)c;
     s->messages++;
     s->last = *job;
-    snprintf(s->header, sizeof s->header, "%.*s", (int)(job->header.len < 60 ? job->header.len : 60), job->header.data);
+    snprintf(s->header, sizeof s->header, "%.*s",
+        (int)(job->header.len < 60 ? job->header.len : 60), job->header.data);
     if (fd >= 0 && s->fd >= 0)
         close(s->fd);
     if (fd >= 0)
@@ -47,11 +49,16 @@ static void on_closed(void *owner, struct channel *c)
 
 static const struct channel_handler relay_side[] = { { MSG_JOB, on_job } };
 
-/* A relay's end on one side of a socket pair; the other end is returned raw, for a peer that lies. */
+/* A relay's end on one side of a socket pair; the other end is returned raw, for a peer that lies.
+ */
 static int open_raw(struct side *s)
 {
-    struct channel_spec spec = { .self = ROLE_RELAY, .peer = ROLE_QUEUE, .handlers = relay_side, .handler_count = 1,
-        .closed = on_closed, .owner = s };
+    struct channel_spec spec = { .self = ROLE_RELAY,
+        .peer = ROLE_QUEUE,
+        .handlers = relay_side,
+        .handler_count = 1,
+        .closed = on_closed,
+        .owner = s };
     int pair[2];
 
     *s = (struct side){ .fd = -1, .loop = loop_new() };
@@ -82,10 +89,15 @@ static void turn(struct side *s)
 static size_t job_frame(char *out, size_t size)
 {
     struct side sender = { .fd = -1 };
-    struct channel_spec spec = { .self = ROLE_QUEUE, .peer = ROLE_RELAY, .closed = on_closed, .owner = &sender };
+    struct channel_spec spec = {
+        .self = ROLE_QUEUE, .peer = ROLE_RELAY, .closed = on_closed, .owner = &sender
+    };
     struct msg_recipient recipient = { .index = 3, .address = SLICE_LITERAL("bob@example.org") };
-    struct msg_job job = { .job = 7, .destination = SLICE_LITERAL("example.org"), .recipients = &recipient,
-        .recipient_count = 1, .header = SLICE_LITERAL("Subject: x\r\n\r\n") };
+    struct msg_job job = { .job = 7,
+        .destination = SLICE_LITERAL("example.org"),
+        .recipients = &recipient,
+        .recipient_count = 1,
+        .header = SLICE_LITERAL("Subject: x\r\n\r\n") };
     int pair[2];
     ssize_t got;
 
@@ -120,7 +132,8 @@ static void test_octet_by_octet(void **state)
     close_side(&s, raw);
 }
 
-/* Every flipped octet of a frame either still unpacks within its bounds or costs the channel; the receiver lives. */
+/* Every flipped octet of a frame either still unpacks within its bounds or costs the channel; the
+ * receiver lives. */
 static void test_every_flip(void **state)
 {
     char frame[1000];
@@ -147,7 +160,9 @@ static void send_with_fds(int raw, const char *frame, size_t len, int count)
 {
     struct iovec iov = { .iov_base = (void *)(uintptr_t)frame, .iov_len = len };
     _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int) * 4)] = { 0 };
-    struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room,
+    struct msghdr message = { .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = room,
         .msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count) };
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
     int fds[4] = { 0, 0, 0, 0 };
@@ -233,7 +248,9 @@ static void test_order_under_load(void **state)
     static char body[300000];
     struct side receiver, sender = { .fd = -1 };
     int raw = open_raw(&receiver);
-    struct channel_spec spec = { .self = ROLE_QUEUE, .peer = ROLE_RELAY, .closed = on_closed, .owner = &sender };
+    struct channel_spec spec = {
+        .self = ROLE_QUEUE, .peer = ROLE_RELAY, .closed = on_closed, .owner = &sender
+    };
 
     (void)state;
     sender.loop = receiver.loop;
@@ -257,7 +274,9 @@ static void test_a_peer_that_does_not_read(void **state)
 {
     static char body[1 << 20];
     struct side s = { .fd = -1, .loop = loop_new() };
-    struct channel_spec spec = { .self = ROLE_QUEUE, .peer = ROLE_RELAY, .closed = on_closed, .owner = &s };
+    struct channel_spec spec = {
+        .self = ROLE_QUEUE, .peer = ROLE_RELAY, .closed = on_closed, .owner = &s
+    };
     struct msg_job job = { .job = 1, .body = { body, sizeof body } };
     enum err rc = ERR_OK;
     int pair[2];

@@ -1,4 +1,5 @@
-/* DNS answers as a hostile server might write them: OUT-1 (CNAME chains), OUT-3 (null MX), and every cut and flip. */
+/* DNS answers as a hostile server might write them: OUT-1 (CNAME chains), OUT-3 (null MX), and
+ * every cut and flip. */
 #include "../check.h"
 
 #include "base/buffer.h"
@@ -22,7 +23,8 @@ static void put_name(struct buffer *b, const char *name)
     buffer_put_char(b, '\0');
 }
 
-static void put_header(struct buffer *b, unsigned rcode, unsigned answers, const char *question, enum dns_type type)
+static void put_header(
+    struct buffer *b, unsigned rcode, unsigned answers, const char *question, enum dns_type type)
 {
     buffer_init(b, 65536);
     put_u16(b, 7);
@@ -36,7 +38,8 @@ static void put_header(struct buffer *b, unsigned rcode, unsigned answers, const
     put_u16(b, 1);
 }
 
-static void put_record(struct buffer *b, const char *owner, enum dns_type type, const void *data, size_t len)
+static void put_record(
+    struct buffer *b, const char *owner, enum dns_type type, const void *data, size_t len)
 {
     if (owner)
         put_name(b, owner);
@@ -72,7 +75,8 @@ static void put_cname(struct buffer *b, const char *owner, const char *target)
 }
 
 /* Parses an exact heap copy, so that the address sanitizer sees one octet too many. */
-static enum err parse(struct slice packet, const char *name, enum dns_type type, struct arena *arena, struct dns_answer *out)
+static enum err parse(struct slice packet, const char *name, enum dns_type type,
+    struct arena *arena, struct dns_answer *out)
 {
     char *copy = malloc(packet.len ? packet.len : 1);
     enum err rc;
@@ -184,7 +188,9 @@ static void test_cuts_and_flips(void **state)
         struct arena arena;
 
         arena_init(&arena, 100000);
-        assert_int_equal(parse(slice_first(buffer_slice(&b), i), "example.org", DNS_MX, &arena, &answer), ERR_CORRUPT);
+        assert_int_equal(
+            parse(slice_first(buffer_slice(&b), i), "example.org", DNS_MX, &arena, &answer),
+            ERR_CORRUPT);
         for (int value = 0; value < 256; value += 17) {
             char saved = b.data[i];
             b.data[i] = (char)value;
