@@ -23,7 +23,7 @@ static enum err refuse(
     snprintf(out_why->text, sizeof out_why->text,
         "accounts: the %s room's user \"%.*s\" %s; make one with "
         "\"adduser --system --group --no-create-home NAME\" or name another in accounts { %s = "
-        "\"…\" }",
+        "\"NAME\" }",
         role_name(role), SLICE_ARGS(text), what, role_name(role));
     return ERR_INVALID;
 }

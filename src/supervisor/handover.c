@@ -202,3 +202,12 @@ void handover_close(struct handover *h)
     free(h->maildirs);
     *h = (struct handover){ .users = -1 };
 }
+
+enum err handover_check(const struct conf *conf, struct conf_error *out_why)
+{
+    struct handover h = { .users = -1 };
+    enum err rc = open_certificates(&h, conf, out_why);
+
+    handover_close(&h);
+    return rc;
+}

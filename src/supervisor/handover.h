@@ -29,5 +29,8 @@ struct handover {
 MUST_CHECK enum err handover_open(struct handover *handover, const struct conf *conf,
     const struct account accounts[ROLE_COUNT], struct conf_error *out_why);
 void handover_close(struct handover *handover);
+/* Do the certificates and keys exist and belong together? Opens, looks and closes; makes nothing.
+ */
+MUST_CHECK enum err handover_check(const struct conf *conf, struct conf_error *out_why);
 
 #endif

@@ -61,9 +61,10 @@ static const unsigned drain_stages[] = {
 
 static void process_start(struct process *p);
 
+/* A sentence for the person who starts the program, not a log line. */
 static void say_error(const struct conf_error *why)
 {
-    log_event(LOG_ERROR, NULL, "cannot go on", log_text("why", why->text));
+    fprintf(stderr, "submitd: %s\n", why->text);
 }
 
 static bool process_is_up(const struct process *p)
@@ -553,12 +554,16 @@ int supervisor_check(const char *conf_path)
 
     buffer_init(&report, 1 << 20);
     if (candidate_load(&s, &c, &why) != ERR_OK) {
-        fprintf(stderr, "%s\n", why.text);
+        say_error(&why);
         candidate_drop(&c);
         return EXIT_CONFIG;
     }
     faults = conf_check_files(c.conf, &report);
     fprintf(stderr, "%.*s", SLICE_ARGS(buffer_slice(&report)));
+    if (faults == 0 && handover_check(c.conf, &why) != ERR_OK) {
+        say_error(&why);
+        faults++;
+    }
     if (faults == 0)
         printf("%s: the configuration is good\n", conf_path);
     buffer_clear(&report);
