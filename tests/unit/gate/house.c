@@ -85,7 +85,7 @@ static void give_blank(struct house *h)
     struct msg_blank message = { .size = h->segment_size, .start = FILE_HEAD };
 
     REQUIRE(h->segment_count < HOUSE_SEGMENTS);
-    *segment = (struct house_segment){ .generation = 1000 + h->segment_count,
+    *segment = (struct house_segment){ .generation = ++h->generation,
         .file = memory_file(h->segment_size) };
     message.generation = segment->generation;
     REQUIRE(channel_send(h->queue, MSG_BLANK, &message, dup(segment->file)) == ERR_OK);
@@ -100,6 +100,8 @@ static void give_spare(struct house *h)
     *spare = (struct house_spare){ .number = 5000 + h->spare_count, .file = memory_file(0) };
     message.number = spare->number;
     REQUIRE(channel_send(h->queue, MSG_SPARE, &message, dup(spare->file)) == ERR_OK);
+    if (h->forgets)
+        close(h->spares[--h->spare_count].file);
 }
 
 void house_serve(struct house *h)
@@ -121,6 +123,12 @@ static void on_need(void *owner, struct channel *channel, const void *message, i
     house_serve(h);
 }
 
+static void forget(struct house *h, struct house_segment *segment)
+{
+    close(segment->file);
+    *segment = h->segments[--h->segment_count];
+}
+
 static void on_doorbell(void *owner, struct channel *channel, const void *message, int fd)
 {
     const struct msg_doorbell *m = message;
@@ -131,6 +139,8 @@ static void on_doorbell(void *owner, struct channel *channel, const void *messag
     segment->upto = m->upto;
     segment->is_final = m->final;
     segment->doorbells++;
+    if (segment->is_final && ((struct house *)owner)->forgets)
+        forget(owner, segment);
 }
 
 static void answer_cut(struct house *h, const struct msg_cut *m)

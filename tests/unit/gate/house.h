@@ -73,7 +73,9 @@ struct house {
     bool holds_blanks; /* the queue gives nothing */
     bool holds_spares;
     bool holds_cuts;
+    bool forgets; /* segments that are finished, and spares: for runs without end */
     uint64_t segment_size;
+    uint64_t generation; /* the latest */
     struct house_segment segments[HOUSE_SEGMENTS];
     size_t segment_count;
     struct house_spare spares[HOUSE_SPARES];
