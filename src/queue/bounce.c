@@ -140,7 +140,7 @@ static void recorded(struct commit_wait *wait)
 {
     struct report *report = CONTAINER_OF(wait, struct report, wait);
 
-    ack_release(report->queue, report->ack);
+    ack_release(report->ack);
     notice_clear(&report->notice);
     arena_clear(&report->arena);
     free(report);
@@ -439,7 +439,7 @@ void bounce_begin(struct queue *queue, struct message *message, enum envelope_no
         else
             settle(report);
     }
-    ack_release(queue, ack);
+    ack_release(ack);
     bounces_step(queue->bounces);
 }
 

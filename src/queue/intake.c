@@ -231,8 +231,10 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
     message->size = envelope->header_size + envelope->body_size;
     message->is_notice = envelope->notice != NOTICE_NONE;
     message->body_file = envelope->body_file;
-    if (message->body_file != 0)
+    if (message->body_file != 0) {
         take_body(queue, message->body_file);
+        queue->body_octets += envelope->body_size;
+    }
     for (uint32_t i = 0; i < message->recipient_count; i++)
         take_recipient(queue, &message->recipients[i], &arrival->recipients[i]);
     return message;

@@ -100,6 +100,7 @@ void message_remove(struct messages *ms, struct message *message)
     HASH_DEL(ms->map, message);
     DL_DELETE(ms->order, message);
     ms->count--;
+    ms->closing -= message->is_closing;
     user_drop(ms->destinations, message->user);
     name_drop(&ms->senders, message->sender);
     free(message);

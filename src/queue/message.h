@@ -86,6 +86,7 @@ struct messages {
     struct replies replies;
     struct destinations *destinations;
     size_t count;
+    size_t closing; /* of them, at their end and waiting for its sync */
     size_t held;
     size_t in[RECIPIENT_STATES];
 };

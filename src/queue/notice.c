@@ -43,6 +43,26 @@ static uint32_t longest_line(struct slice text)
     return longest > 0 ? (uint32_t)longest - 1 : 0;
 }
 
+/* The reply as it came: the code is before every line again (DSN-7). */
+static struct slice exact_reply(struct arena *arena, const struct journal_outcome *outcome)
+{
+    struct slice text = outcome->text, copy = { 0 };
+    struct buffer reply;
+
+    buffer_init(&reply, 8 * JOURNAL_TEXT_MAX + 4096);
+    do {
+        struct slice line = slice_first(text, slice_find(text, '\n'));
+        bool is_last = line.len == text.len;
+        buffer_printf(&reply, "%u%c%.*s%s", outcome->code, is_last ? ' ' : '-', SLICE_ARGS(line),
+            is_last ? "" : "\n");
+        text = slice_from(text, line.len + 1);
+    } while (text.len > 0);
+    if (reply.error != ERR_OK || !arena_copy(arena, buffer_slice(&reply), &copy))
+        copy = outcome->text;
+    buffer_clear(&reply);
+    return copy;
+}
+
 static void fill_row(const struct notice *notice, const struct notice_row *row,
     struct slice mailbox, struct dsn_recipient *out)
 {
@@ -53,12 +73,15 @@ static void fill_row(const struct notice *notice, const struct notice_row *row,
         .final = mailbox,
         .action = notice->kind == NOTICE_DELAY ? DSN_DELAYED : DSN_FAILED,
         .status = outcome->status,
-        .remote_mta = is_reply ? outcome->host : (struct slice){ 0 },
-        .diagnostic = is_reply ? outcome->text : (struct slice){ 0 },
-        .reason = is_reply ? (struct slice){ 0 } : outcome->text,
         .last_attempt = outcome->started_us != 0 ? row->at_us / SECOND : 0,
         .retry_until = notice->retry_until,
     };
+    if (is_reply) {
+        out->remote_mta = outcome->host;
+        out->diagnostic = exact_reply(notice->arena, outcome);
+    } else {
+        out->reason = outcome->text;
+    }
 }
 
 static enum err put_report(struct notice *notice, const struct record *original,

@@ -193,33 +193,45 @@ static void judge_destination(const struct taking *taking)
 
 /* ---- acknowledging ---- */
 
-void ack_release(struct queue *queue, struct ack *ack)
-{
-    struct msg_job_ref ref;
+/* The outcome of a carrier's job. */
+struct told {
+    struct ack ack;
+    struct carrier *carrier;
+    uint64_t job;
+};
 
-    if (!ack || --ack->holds > 0)
-        return;
-    ref = (struct msg_job_ref){ .job = ack->job };
-    if (ack->carrier->channel &&
-        channel_send(ack->carrier->channel, MSG_OUTCOME_DONE, &ref, -1) != ERR_OK)
+void ack_release(struct ack *ack)
+{
+    if (ack && --ack->holds == 0)
+        ack->released(ack);
+}
+
+static void acknowledge(struct ack *ack)
+{
+    struct told *told = CONTAINER_OF(ack, struct told, ack);
+    struct msg_job_ref ref = { .job = told->job };
+
+    if (told->carrier->channel &&
+        channel_send(told->carrier->channel, MSG_OUTCOME_DONE, &ref, -1) != ERR_OK)
         log_event(LOG_DEBUG, NULL, "an outcome could not be acknowledged");
-    (void)queue;
-    free(ack);
+    free(told);
 }
 
 static void synced(struct commit_wait *wait)
 {
-    struct ack *ack = CONTAINER_OF(wait, struct ack, wait);
-
-    ack_release(ack->carrier->queue, ack);
+    ack_release(CONTAINER_OF(wait, struct ack, wait));
 }
 
 static struct ack *ack_new(struct carrier *carrier, uint64_t job)
 {
-    struct ack *ack = need_memory(sizeof *ack);
+    struct told *told = need_memory(sizeof *told);
 
-    *ack = (struct ack){ .wait = { .done = synced }, .carrier = carrier, .job = job, .holds = 1 };
-    return ack;
+    *told = (struct told){
+        .ack = { .wait = { .done = synced }, .holds = 1, .released = acknowledge },
+        .carrier = carrier,
+        .job = job,
+    };
+    return &told->ack;
 }
 
 /* ---- taking ---- */

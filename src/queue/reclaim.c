@@ -38,8 +38,11 @@ static void forget(struct queue *queue, struct message *message)
 {
     struct segment *segment = message->segment;
 
-    if (message->body_file != 0)
+    if (message->body_file != 0) {
+        queue->body_octets -=
+            message->size < queue->body_octets ? message->size : queue->body_octets;
         drop_body(queue, message->body_file);
+    }
     if (message->is_notice)
         bounces_remember(queue->bounces, message->id);
     message_remove(&queue->messages, message);
@@ -76,6 +79,7 @@ void message_close_check(struct queue *queue, struct message *message)
     if (message->open_count > 0 || message->is_closing)
         return;
     message->is_closing = true;
+    queue->messages.closing++;
     commit_put(&queue->commit, &entry);
     closing = need_memory(sizeof *closing);
     *closing = (struct closing){ .wait = { .done = closed }, .queue = queue, .message = message };

@@ -207,7 +207,7 @@ void queue_free(struct queue **out_queue)
     queue->phase = QUEUE_DRAINED;
     timer_stop(&queue->tick);
     timer_stop(&queue->deadline);
-    control_free(&queue->control);
+    control_close(queue->control);
     pending_clear(queue);
     carrier_clear(&queue->maildrop);
     for (size_t i = 0; i < queue->relay_count; i++)
@@ -226,6 +226,7 @@ void queue_free(struct queue **out_queue)
     if (queue->journal_store.disk)
         store_close(&queue->journal_store);
     intake_clear(queue);
+    control_free(&queue->control);
     schedule_clear(queue);
     free(queue->relays);
     arena_clear(&queue->conf_arena);

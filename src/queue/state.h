@@ -17,6 +17,8 @@ struct control;
 
 /* Causes of the queue's own in the journal, above enum delivery_cause. */
 enum { CAUSE_DELETED = 200 };
+/* Who released: an operator who asked for another attempt. */
+#define RETRIED "retry"
 
 enum queue_phase {
     QUEUE_NEW,     /* before the first snapshot */
@@ -113,12 +115,12 @@ struct counters {
     uint64_t double_bounces, notices, notices_withheld;
 };
 
-/* An outcome of a carrier that is acknowledged when nothing holds it any more. */
+/* Something that is told when nothing holds it any more: an outcome to its carrier, a change to its
+ * operator. */
 struct ack {
-    struct commit_wait wait;
-    struct carrier *carrier;
-    uint64_t job;
+    struct commit_wait wait; /* one of the holds */
     unsigned holds;
+    void (*released)(struct ack *ack); /* frees it */
 };
 
 /* A message named by a carrier before it has been read. */
@@ -153,7 +155,7 @@ struct queue {
 
     struct segment *segments;
     struct body *bodies;
-    uint64_t oldest_journal; /* file, as found at start */
+    uint64_t body_octets; /* of messages with a body file */
     bool has_segments; /* every segment found at start has been read as far as it may; from then on
                           files are made */
     bool is_recovered; /* all that was on disk at start has been read */
@@ -244,8 +246,8 @@ void outcome_take(struct queue *queue, struct carrier *carrier, const struct msg
 void outcome_claim(struct queue *queue, struct message *message);
 /* Everything has been read: what is left belongs to messages that are closed. */
 void outcomes_finish(struct queue *queue, bool is_acknowledged);
-/* One hold less; the last sends MSG_OUTCOME_DONE and frees it. NULL is nothing. */
-void ack_release(struct queue *queue, struct ack *ack);
+/* One hold less; the last releases it. NULL is nothing. */
+void ack_release(struct ack *ack);
 
 /* ---- bounce.c ---- */
 
@@ -311,7 +313,10 @@ void reclaim_tick(struct queue *queue);
 
 /* ---- control.c ---- */
 
+/* Takes the socket. */
 MUST_CHECK enum err control_new(struct queue *queue, int listener, struct control **out_control);
+/* Nobody is answered any more. What is being worked on for a client ends without an answer. */
+void control_close(struct control *control);
 void control_free(struct control **control);
 
 #endif

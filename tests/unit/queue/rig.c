@@ -20,11 +20,11 @@ static const char settings[] =
     "route \"*\" { via = \"mx\" }\n"
     "spool { reserve = 0 }\n";
 
-const struct rig_answer rig_done = { DELIVERY_DONE, CAUSE_REPLY, 250, "2.0.0", "250 2.0.0 Ok" };
+const struct rig_answer rig_done = { DELIVERY_DONE, CAUSE_REPLY, 250, "2.0.0", "2.0.0 Ok" };
 const struct rig_answer rig_greylisted = { DELIVERY_DEFERRED, CAUSE_REPLY, 451, "4.7.1",
-    "451 4.7.1 Greylisted" };
+    "4.7.1 Greylisted" };
 const struct rig_answer rig_refused = { DELIVERY_FAILED, CAUSE_REPLY, 550, "5.1.1",
-    "550 5.1.1 No such user" };
+    "5.1.1 No\nsuch user" };
 const struct rig_answer rig_unreachable = { DELIVERY_DEFERRED, CAUSE_CONNECT, 0, "4.4.1",
     "connection refused" };
 const struct rig_answer rig_returned = { DELIVERY_RETURNED, CAUSE_LOCAL, 0, "", "" };

@@ -116,7 +116,8 @@ static void test_bounce(void **state)
     assert_non_null(strstr(job->content, "Final-Recipient: rfc822; dan@example.net"));
     assert_null(strstr(job->content, "Final-Recipient: rfc822; carol@example.net"));
     assert_non_null(strstr(job->content, "Status: 5.1.1"));
-    assert_non_null(strstr(job->content, "No such user"));
+    assert_non_null(strstr(job->content, "Diagnostic-Code: smtp; 550-5.1.1 No"));
+    assert_non_null(strstr(job->content, "550 such user"));
     assert_non_null(strstr(job->content, "mx.example.net"));
     assert_non_null(strstr(job->content, "Subject: test"));
     rig_until(&rig, rig_is_acked(relay, relay->jobs[0].job.job));
