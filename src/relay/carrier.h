@@ -36,5 +36,7 @@ struct connection *carrier_take_idle(struct carrier *carrier, struct slice desti
 void carrier_give_idle(struct carrier *carrier, struct connection *connection);
 /* A job's outcome is complete: tell the queue, and keep it until it says that it is synced. */
 void carrier_job_finished(struct carrier *carrier, struct job *job);
+/* A connection was freed: a room that is ending may have waited for it alone. */
+void carrier_connection_gone(struct carrier *carrier);
 
 #endif

@@ -83,10 +83,12 @@ static void end_vault_login(struct connection *c)
 void connection_free(struct connection **connection)
 {
     struct connection *c = *connection;
+    struct carrier *carrier;
 
     *connection = NULL;
     if (!c)
         return;
+    carrier = c->carrier;
     if (c->phase == CONNECTION_BUSY) {
         struct verdict lost = verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.2", "the delivery was given up");
         transaction_lost(c, &lost);
@@ -99,10 +101,11 @@ void connection_free(struct connection **connection)
     dial_stop(&c->dial);
     stream_free(&c->stream);
     peer_reply_reader_clear(&c->reader);
-    DL_DELETE(c->carrier->connections, c);
+    DL_DELETE(carrier->connections, c);
     settings_drop(&c->settings);
     free((void *)(uintptr_t)c->destination.data);
     free(c);
+    carrier_connection_gone(carrier);
 }
 
 static void hop_failed(struct connection *c, struct verdict why)

@@ -120,6 +120,11 @@ static void drain_if_done(struct carrier *carrier)
         room_drained(carrier->room);
 }
 
+void carrier_connection_gone(struct carrier *carrier)
+{
+    drain_if_done(carrier);
+}
+
 void carrier_job_finished(struct carrier *carrier, struct job *job)
 {
     job->finished = true;
