@@ -1,13 +1,12 @@
-/* bench/load_client.c: the dialogue of one connection. A sender ahead of a receiver: what may be
- * pipelined goes in one flight, replies are met in order. */
+/* bench/load_client.c: the life of one connection and the replies it meets, in order. What it says
+ * is in load_send.c. */
 #include "bench/load_client.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/base64.h"
+#include "bench/load_send.h"
 #include "net/stream.h"
 #include "net/tls.h"
 
@@ -16,7 +15,6 @@ enum {
     OUTPUT_CAP = 1048576,
     HIGH_WATER = 262144,
     LOW_WATER = 131072,
-    PIECE = 65536, /* of content at once */
     REST_MS = 100,
 };
 
@@ -37,34 +35,23 @@ static enum step after_data(struct client *client);
 static enum step after_content(struct client *client);
 static enum step after_quit(struct client *client);
 
-static void send_hello(struct client *client);
-static void send_starttls(struct client *client);
-static void send_auth(struct client *client);
-static void send_envelope(struct client *client);
-static void send_rcpt(struct client *client);
-static void send_data(struct client *client);
-static void send_content(struct client *client);
-static void send_bdat(struct client *client);
-static void send_quit(struct client *client);
-
-/* send: the command and what is pipelined behind it. after: what a good reply does, and the step
- * that follows; STEP_COUNT when the connection goes on by itself or is no more. */
+/* after: what a good reply does, and the step that follows; STEP_COUNT when the connection goes on
+ * by itself or is no more. */
 static const struct rule {
     const char *name;
     const char *code;
-    void (*send)(struct client *client);
     enum step (*after)(struct client *client);
 } rules[STEP_READY] = {
-    [STEP_GREETING] = { "greeting", "220", NULL, after_greeting },
-    [STEP_HELLO] = { "EHLO", "250", send_hello, after_hello },
-    [STEP_STARTTLS] = { "STARTTLS", "220", send_starttls, after_starttls },
-    [STEP_AUTH] = { "AUTH", "235", send_auth, after_auth },
-    [STEP_MAIL] = { "MAIL", "250", send_envelope, after_mail },
-    [STEP_RCPT] = { "RCPT", "250", send_rcpt, after_rcpt },
-    [STEP_DATA] = { "DATA", "354", send_data, after_data },
-    [STEP_CONTENT] = { "end of data", "250", send_content, after_content },
-    [STEP_BDAT] = { "BDAT", "250", send_bdat, after_content },
-    [STEP_QUIT] = { "QUIT", "221", send_quit, after_quit },
+    [STEP_GREETING] = { "greeting", "220", after_greeting },
+    [STEP_HELLO] = { "EHLO", "250", after_hello },
+    [STEP_STARTTLS] = { "STARTTLS", "220", after_starttls },
+    [STEP_AUTH] = { "AUTH", "235", after_auth },
+    [STEP_MAIL] = { "MAIL", "250", after_mail },
+    [STEP_RCPT] = { "RCPT", "250", after_rcpt },
+    [STEP_DATA] = { "DATA", "354", after_data },
+    [STEP_CONTENT] = { "end of data", "250", after_content },
+    [STEP_BDAT] = { "BDAT", "250", after_content },
+    [STEP_QUIT] = { "QUIT", "221", after_quit },
 };
 
 static void close_stream(struct client *client)
@@ -166,155 +153,6 @@ void client_connect(struct client *client)
     client->user = run->sessions++ % run->options->users;
     client->dialled_us = mono_us();
     dial_start(&client->dial, run->loop, &settings, on_dialled, client);
-}
-
-/* Sending */
-
-static void send_step(struct client *client)
-{
-    rules[client->awaits].send(client);
-    client->heard_us = mono_us();
-}
-
-static void send_line(struct client *client, const char *line)
-{
-    stream_write(client->stream, slice_text(line));
-    client->in_flight++;
-}
-
-static void send_hello(struct client *client)
-{
-    send_line(client, "EHLO bench.invalid\r\n");
-}
-
-static void send_starttls(struct client *client)
-{
-    send_line(client, "STARTTLS\r\n");
-}
-
-static void send_quit(struct client *client)
-{
-    send_line(client, "QUIT\r\n");
-}
-
-static void send_auth(struct client *client)
-{
-    const struct load_options *options = client->run->options;
-    struct buffer *out = stream_output(client->stream);
-    struct buffer plain;
-
-    buffer_init(&plain, 4096);
-    buffer_put_char(&plain, '\0');
-    pattern_put(options->user, client->user, client->message.number, &plain);
-    buffer_put_char(&plain, '\0');
-    buffer_put_text(&plain, options->password);
-    buffer_put_text(out, "AUTH PLAIN ");
-    base64_encode(out, buffer_slice(&plain));
-    buffer_put_text(out, "\r\n");
-    buffer_clear(&plain);
-    client->in_flight++;
-}
-
-static void put_from(const struct client *client, struct buffer *out)
-{
-    const struct load_options *options = client->run->options;
-    const char *pattern = options->from ? options->from : options->user;
-
-    pattern_put(pattern ? pattern : "bench@example.org", client->user, client->message.number, out);
-}
-
-static void put_to(const struct client *client, uint64_t recipient, struct buffer *out)
-{
-    const struct load_options *options = client->run->options;
-
-    if (recipient > 0)
-        buffer_printf(out, "%" PRIu64 "-", recipient);
-    pattern_put(options->to, client->user, client->message.number, out);
-}
-
-static void put_rcpt(struct client *client, uint64_t recipient)
-{
-    struct buffer *out = stream_output(client->stream);
-
-    buffer_put_text(out, "RCPT TO:<");
-    put_to(client, recipient, out);
-    buffer_put_text(out, ">\r\n");
-    client->in_flight++;
-}
-
-static void send_envelope(struct client *client)
-{
-    const struct load_options *options = client->run->options;
-    struct buffer *out = stream_output(client->stream);
-
-    buffer_put_text(out, "MAIL FROM:<");
-    put_from(client, out);
-    buffer_put_text(out, ">\r\n");
-    client->in_flight++;
-    if (options->no_pipelining)
-        return;
-    for (uint64_t i = 0; i < options->recipients; i++)
-        put_rcpt(client, i);
-    rules[options->bdat ? STEP_BDAT : STEP_DATA].send(client);
-}
-
-static void send_rcpt(struct client *client)
-{
-    put_rcpt(client, client->run->options->recipients - client->recipients_left);
-}
-
-static void send_data(struct client *client)
-{
-    send_line(client, "DATA\r\n");
-}
-
-/* Writes on while there is room. The last octet goes with the end of data. */
-static void feed(struct client *client)
-{
-    while (client->content.len > 0 && !stream_is_full(client->stream)) {
-        struct slice piece = slice_first(client->content, PIECE);
-
-        stream_write(client->stream, piece);
-        client->content = slice_from(client->content, piece.len);
-    }
-    if (client->content.len > 0) {
-        stream_ask_drained(client->stream);
-        return;
-    }
-    if (!client->run->options->bdat)
-        stream_write(client->stream, slice_text(".\r\n"));
-    client->message.ended_us = mono_us();
-}
-
-static void put_content(struct client *client, bool is_bdat)
-{
-    struct buffer *out = stream_output(client->stream);
-    struct buffer head;
-    char address_room[2][512];
-    struct buffer from = { .data = address_room[0], .size = 512, .cap = 512 };
-    struct buffer to = { .data = address_room[1], .size = 512, .cap = 512 };
-
-    buffer_init(&head, 8192);
-    put_from(client, &from);
-    put_to(client, 0, &to);
-    content_put(&client->run->content, client->message.number, buffer_slice(&from),
-        buffer_slice(&to), &head, &client->content);
-    if (is_bdat)
-        buffer_printf(out, "BDAT %zu LAST\r\n", head.len + client->content.len);
-    buffer_put_slice(out, buffer_slice(&head));
-    buffer_clear(&head);
-    client->in_flight++;
-    feed(client);
-}
-
-static void send_content(struct client *client)
-{
-    put_content(client, false);
-}
-
-static void send_bdat(struct client *client)
-{
-    put_content(client, true);
 }
 
 /* What a good reply leads to */
@@ -433,7 +271,7 @@ static void become_ready(struct client *client)
     if (client->has_message) {
         client->phase = CLIENT_TALKING;
         client->awaits = STEP_MAIL;
-        send_step(client);
+        client_send(client, client->awaits);
         return;
     }
     if (run->phase != RUN_GATHERING) {
@@ -472,7 +310,7 @@ static bool take_reply(struct client *client, struct slice reply)
     if (next == STEP_READY)
         become_ready(client);
     else if (client->in_flight == 0)
-        send_step(client);
+        client_send(client, client->awaits);
     return client->stream != NULL;
 }
 
@@ -505,7 +343,7 @@ static void on_drained(void *owner)
 
     client->heard_us = mono_us();
     if (client->content.len > 0)
-        feed(client);
+        client_feed(client);
 }
 
 /* Over implicit TLS the greeting is still to come. */
@@ -516,7 +354,7 @@ static void on_secured(void *owner)
     if (client->awaits == STEP_GREETING)
         return;
     client->awaits = STEP_HELLO;
-    send_step(client);
+    client_send(client, client->awaits);
 }
 
 static const char *end_text(enum stream_end end)
@@ -566,7 +404,7 @@ static void leave(struct client *client)
     }
     client->phase = CLIENT_TALKING;
     client->awaits = STEP_QUIT;
-    send_step(client);
+    client_send(client, client->awaits);
 }
 
 void client_work(struct client *client)
