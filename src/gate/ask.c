@@ -296,9 +296,9 @@ static void lose_vault(struct ask *ask)
     struct session *s, *next;
 
     channel_free(&ask->vault);
-    HASH_ITER(hh, ask->gate->sessions, s, next)
-    if (s->exchange)
-        lose_exchange(s);
+    HASH_ITER (hh, ask->gate->sessions, s, next)
+        if (s->exchange)
+            lose_exchange(s);
 }
 
 static void on_vault_closed(void *owner, struct channel *channel)
@@ -331,8 +331,7 @@ void ask_attach_vault(struct ask *ask, int fd)
         return;
     }
     tls_signer_resend(ask->gate->signer);
-    HASH_ITER(hh, ask->gate->sessions, s, next)
-    {
+    HASH_ITER (hh, ask->gate->sessions, s, next) {
         if (s->wait == WAIT_AUTH)
             send_auth_start(s);
         else if (s->wait == WAIT_RIGHTS)

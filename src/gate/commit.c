@@ -29,7 +29,7 @@ struct held_segment {
     size_t in_hand;        /* entries given to the sync thread */
     struct entry *refused; /* cut only */
     int64_t cut_since_ms;
-    bool is_cut;           /* the queue has it in its journal */
+    bool is_cut; /* the queue has it in its journal */
 };
 
 /* Entries. */

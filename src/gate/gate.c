@@ -205,9 +205,9 @@ static void dismiss_all(struct gate *gate, unsigned spared)
 {
     struct session *s, *next;
 
-    HASH_ITER(hh, gate->sessions, s, next)
-    if (s->phase != PHASE_CLOSING && !phase_in(s->phase, spared) && may_be_dismissed(s))
-        dismiss(s);
+    HASH_ITER (hh, gate->sessions, s, next)
+        if (s->phase != PHASE_CLOSING && !phase_in(s->phase, spared) && may_be_dismissed(s))
+            dismiss(s);
 }
 
 static void on_drain_time(void *owner)
@@ -266,8 +266,8 @@ void gate_clear(struct gate *gate)
     struct session *s, *next;
 
     close_doors(gate);
-    HASH_ITER(hh, gate->sessions, s, next)
-    session_free(&s);
+    HASH_ITER (hh, gate->sessions, s, next)
+        session_free(&s);
     commit_clear(&gate->commit);
     ask_clear(&gate->ask);
     snapshot_release(&gate->snapshot);

@@ -138,16 +138,27 @@ void report_auth(struct session *s, enum reply_id reply)
         log_text("reason", reply_info(reply)->text));
 }
 
+/* Things worth saying once a session. */
+enum report_remark { REMARK_SPACED = 1 << 0, REMARK_UNCHECKED = 1 << 1 };
+
+static bool is_new(struct session *s, enum report_remark remark)
+{
+    bool is_said = (s->remarks & remark) != 0;
+
+    s->remarks |= remark;
+    return !is_said && may_write(s);
+}
+
 void report_spaced(struct session *s)
 {
-    if (may_write(s))
+    if (is_new(s, REMARK_SPACED))
         log_event(LOG_INFO, &s->log, "space before the path", log_slice("user", session_user(s)),
             log_slice("name", session_ehlo(s)));
 }
 
 void report_unchecked(struct session *s, struct slice sender)
 {
-    if (may_write(s))
+    if (is_new(s, REMARK_UNCHECKED))
         log_event(LOG_INFO, &s->log, "sender domain not checked",
             log_slice("user", session_user(s)), log_slice("from", sender));
 }
@@ -177,13 +188,12 @@ void report_commit(
         [COMMIT_UNKNOWN] = "not known whether stored",
     };
     char id[QUEUE_ID_TEXT + 1];
-    char name[17];
+    char name[SESSION_NAME];
     struct log_context context = { .parent = s ? &s->log : NULL, .key = "id" };
 
-    (void)gate;
     queue_id_format(entry->id, id);
     context.value = slice_text(id);
-    snprintf(name, sizeof name, "%llx", (unsigned long long)entry->session);
+    session_name(gate, entry->session, name);
     if (s && result == COMMIT_KEPT)
         report_kept(s, entry, &context);
     else

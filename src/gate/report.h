@@ -21,9 +21,9 @@ void report_turned_away(struct gate *gate, const struct peer *peer, enum reply_i
 void report_refused(struct session *session);
 /* The end of an AUTH exchange, which that reply tells. */
 void report_auth(struct session *session, enum reply_id reply);
-/* A space behind FROM: or TO: (GRM-2). */
+/* Once a session: a space behind FROM: or TO: (GRM-2). */
 void report_spaced(struct session *session);
-/* The sender's domain could not be looked up, and was let through (OPS-7). */
+/* Once a session: the sender's domain could not be looked up, and was let through (OPS-7). */
 void report_unchecked(struct session *session, struct slice sender);
 /* The fate of a message; session is NULL when its client is gone. */
 void report_commit(struct gate *gate, struct session *session, const struct entry *entry,

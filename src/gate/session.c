@@ -180,6 +180,7 @@ void session_settle(struct session *s, enum answer answer)
 
 void session_dismiss(struct session *s)
 {
+    s->verb = VERB_UNKNOWN;
     session_say(s, REPLY_SHUTDOWN);
     session_settle(s, ANSWER_CLOSE);
 }
@@ -188,6 +189,7 @@ void session_dismiss(struct session *s)
 
 static enum answer idle_is_over(struct session *s)
 {
+    s->verb = VERB_UNKNOWN;
     session_say(s, REPLY_IDLE); /* LSN-7 */
     return ANSWER_CLOSE;
 }
@@ -301,6 +303,11 @@ static bool is_in_trusted_network(const struct conf *conf, const struct peer *pe
     return conf_is_trusted(conf, address);
 }
 
+void session_name(const struct gate *gate, uint64_t id, char out_name[SESSION_NAME])
+{
+    snprintf(out_name, SESSION_NAME, "%llx.%u", (unsigned long long)id, gate->limits.gate);
+}
+
 static struct session *session_new(
     struct gate *gate, const struct conf_listener *listener, const struct peer *peer)
 {
@@ -316,7 +323,7 @@ static struct session *session_new(
     s->opened_ms = clock_mono_ms();
     s->is_trusted = is_in_trusted_network(gate->snapshot->conf, peer);
     s->phase = listener->tls == CONF_LISTENER_IMPLICIT ? PHASE_HANDSHAKE : PHASE_GREETED;
-    snprintf(s->name, sizeof s->name, "%llx", (unsigned long long)s->id);
+    session_name(gate, s->id, s->name);
     s->log = (struct log_context){ .key = "session", .value = slice_text(s->name) };
     buffer_init(&s->held, stream_settings.output_cap);
     timer_init(&s->timer, gate->loop, on_time, s);

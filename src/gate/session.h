@@ -48,6 +48,8 @@ enum wait {
 };
 enum { WAIT_COUNT = WAIT_OUTPUT + 1 };
 
+enum { SESSION_NAME = 32 };
+
 /* Who logged in. One piece of memory, the texts behind the list. */
 struct login_grant {
     struct grant grant;
@@ -75,7 +77,7 @@ struct session {
     struct timer timer; /* the bound of the wait, or of the client's silence */
     struct peer peer;
     struct log_context log;
-    char name[17]; /* the id, for the log */
+    char name[SESSION_NAME];
 
     enum phase phase; /* session_move alone changes it */
     enum wait wait;   /* session_wait and session_woken alone */
@@ -89,6 +91,7 @@ struct session {
     struct conduct conduct;
     uint32_t log_lines;
     uint32_t log_suppressed;
+    unsigned remarks; /* enum report_remark, each said once */
     int64_t opened_ms;
 
     bool is_trusted;  /* by its address (SUB-4.3-2) */
@@ -107,6 +110,8 @@ struct session {
  */
 void session_open(
     struct gate *gate, const struct conf_listener *listener, int fd, const struct peer *peer);
+/* What the log calls it, unlike any other of this or another gate. */
+void session_name(const struct gate *gate, uint64_t id, char out_name[SESSION_NAME]);
 /* The session of that id, or NULL when it is gone. */
 struct session *session_find(struct gate *gate, uint64_t id);
 /* Ends it at once, without a word; a message that is on its way to the disk stays there (LSN-9). */
