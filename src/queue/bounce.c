@@ -260,6 +260,18 @@ static void put_back(struct bounces *bounces, struct report *working)
     bounces->waiting = working;
 }
 
+static void log_notice(const struct report *report)
+{
+    char id[QUEUE_ID_TEXT + 1], about[QUEUE_ID_TEXT + 1];
+
+    queue_id_format(report->notice.id, id);
+    queue_id_format(report->notice.about, about);
+    log_event(LOG_INFO, NULL, report->notice.kind == NOTICE_DELAY ? "delay notice" : "bounce",
+        log_text("id", about), log_text("notice", id),
+        log_slice("to", message_sender(report->message)),
+        log_number("recipients", (int64_t)report->count));
+}
+
 static void wrote(struct bounces *bounces, struct report *working)
 {
     struct report *report, *next;
@@ -271,6 +283,7 @@ static void wrote(struct bounces *bounces, struct report *working)
         if (report->result == ERR_OK) {
             report->is_told = true;
             bounces->queue->counters.notices++;
+            log_notice(report);
             settle(report);
         } else if (report->result == ERR_CORRUPT || report->result == ERR_INVALID ||
                    report->result == ERR_LIMIT) {
@@ -478,13 +491,11 @@ void bounces_free(struct bounces **bounces)
     reports_free(b->waiting);
     if (b->segment)
         segment_writer_clear(&b->writer);
-    HASH_ITER(hh, b->tallies, tally, next_tally)
-    {
+    HASH_ITER (hh, b->tallies, tally, next_tally) {
         HASH_DEL(b->tallies, tally);
         free(tally);
     }
-    HASH_ITER(hh, b->known, known, next_known)
-    {
+    HASH_ITER (hh, b->known, known, next_known) {
         HASH_DEL(b->known, known);
         free(known);
     }
@@ -530,8 +541,7 @@ void bounces_tick(struct bounces *bounces)
     bounces_step(bounces);
     if (bounces->queue->ticks % 60 != 0)
         return;
-    HASH_ITER(hh, bounces->tallies, tally, next)
-    {
+    HASH_ITER (hh, bounces->tallies, tally, next) {
         if (now - tally->since_ms < SENDER_HOUR_MS)
             continue;
         HASH_DEL(bounces->tallies, tally);

@@ -39,8 +39,7 @@ static void end_lost(void *owner)
     struct job *job, *next;
     size_t count = 0;
 
-    HASH_ITER(hh, carrier->queue->jobs, job, next)
-    {
+    HASH_ITER (hh, carrier->queue->jobs, job, next) {
         if (job->carrier != carrier || !job->is_lost)
             continue;
         job_end(carrier->queue, job);
@@ -57,31 +56,51 @@ static void note_foreign(struct carrier *carrier, const struct msg_job_ref *ref)
     struct queue *queue = carrier->queue;
     struct queue_id id = { ref->id_high, ref->id_low };
     struct message *message = message_find(&queue->messages, id);
-    struct foreign *foreign;
+    struct foreign *foreign, *first;
 
     if (message) {
         job_adopt(queue, carrier, ref->job, message);
         return;
     }
-    HASH_FIND(hh, queue->foreigners, &id, sizeof id, foreign);
-    if (foreign || queue->is_recovered)
+    if (queue->is_recovered)
         return;
     foreign = need_memory(sizeof *foreign);
     *foreign = (struct foreign){ .number = ref->job, .id = id, .carrier = carrier };
-    HASH_ADD(hh, queue->foreigners, id, sizeof foreign->id, foreign);
+    HASH_FIND(hh, queue->foreigners, &id, sizeof id, first);
+    if (first) {
+        foreign->next = first->next;
+        first->next = foreign;
+    } else {
+        HASH_ADD(hh, queue->foreigners, id, sizeof foreign->id, foreign);
+    }
 }
 
 void carrier_claim(struct queue *queue, struct message *message)
 {
-    struct foreign *foreign;
+    struct foreign *foreign, *next;
 
     HASH_FIND(hh, queue->foreigners, &message->id, sizeof message->id, foreign);
-    if (!foreign)
-        return;
-    if (!job_find(queue, foreign->number))
-        job_adopt(queue, foreign->carrier, foreign->number, message);
-    HASH_DEL(queue->foreigners, foreign);
-    free(foreign);
+    if (foreign)
+        HASH_DEL(queue->foreigners, foreign);
+    for (; foreign; foreign = next) {
+        next = foreign->next;
+        if (!job_find(queue, foreign->number))
+            job_adopt(queue, foreign->carrier, foreign->number, message);
+        free(foreign);
+    }
+}
+
+void carriers_forget(struct queue *queue)
+{
+    struct foreign *first, *after, *foreign, *next;
+
+    HASH_ITER (hh, queue->foreigners, first, after) {
+        HASH_DEL(queue->foreigners, first);
+        for (foreign = first; foreign; foreign = next) {
+            next = foreign->next;
+            free(foreign);
+        }
+    }
 }
 
 static void on_in_hand(void *owner, struct channel *channel, const void *message, int fd)
@@ -92,8 +111,7 @@ static void on_in_hand(void *owner, struct channel *channel, const void *message
     struct job *job, *next;
 
     (void)channel, (void)fd;
-    HASH_ITER(hh, queue->jobs, job, next)
-    {
+    HASH_ITER (hh, queue->jobs, job, next) {
         if (job->carrier == carrier && !job->is_fetching)
             job->is_lost = true;
     }

@@ -47,7 +47,8 @@ static void done(struct hand_job *job)
     if (commit->is_failing)
         log_event(LOG_NOTICE, NULL, "the journal is written again");
     commit->is_failing = false;
-    commit->file = commit->journal.number;
+    if (commit->journal.number != 0)
+        commit->file = commit->journal.number;
     journal_batch_reset(&commit->working);
     commit->working_waits = NULL;
     tell_waits(waits);
@@ -75,8 +76,11 @@ static void start(void *owner)
     if (!commit->is_open || commit->is_busy || (commit->is_failing && commit->lazy.is_set))
         return;
     timer_stop(&commit->lazy);
-    if (!commit->is_failing)
+    if (!commit->is_failing) {
+        if (commit->filling.count == 0 && !commit->filling_waits)
+            return;
         take_filling(commit);
+    }
     need(commit->working.bytes.error == ERR_OK);
     commit->is_busy = true;
     hands_give(commit->hands, &commit->job);

@@ -198,8 +198,7 @@ static void run(struct client *client, json_t *request)
         client_fail(client, "bad-request", "no such command: %s", name ? name : "(none)");
         return;
     }
-    json_object_foreach(request, field, value)
-    {
+    json_object_foreach (request, field, value) {
         if (strcmp(field, "command") == 0 || is_listed(command->fields, field))
             continue;
         client_fail(client, "bad-request", "%s has no field %s", command->name, field);

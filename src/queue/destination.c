@@ -351,8 +351,7 @@ void destinations_served(struct destinations *ds, enum role carrier, uint32_t in
 {
     struct destination *d, *next;
 
-    HASH_ITER(hh, ds->map, d, next)
-    {
+    HASH_ITER (hh, ds->map, d, next) {
         if (d->carrier != carrier || d->carrier_index != index)
             continue;
         d->is_served = ds->is_served(ds->owner, carrier, index);

@@ -188,8 +188,7 @@ static void on_closed(void *owner, struct channel *channel)
     queue->stock.spares_wanted -= gate->spares_due;
     gate->blanks_due = gate->spares_due = 0;
     gate->was_told_low = false;
-    HASH_ITER(hh, queue->segments, segment, next)
-    {
+    HASH_ITER (hh, queue->segments, segment, next) {
         if (segment->gate != gate)
             continue;
         segment->gate = NULL;
@@ -240,11 +239,10 @@ void gates_sweep(struct queue *queue)
     struct segment *segment, *next;
     struct body *body, *after;
 
-    HASH_ITER(hh, queue->segments, segment, next)
-    if (!segment->is_owned && !segment->gate && !segment->is_ours)
-        return;
-    HASH_ITER(hh, queue->bodies, body, after)
-    {
+    HASH_ITER (hh, queue->segments, segment, next)
+        if (!segment->is_owned && !segment->gate && !segment->is_ours)
+            return;
+    HASH_ITER (hh, queue->bodies, body, after) {
         if (!body->gate || body->gate->channel)
             continue;
         stock_remove(&queue->stock, STORE_BODY, body->number, NULL, NULL);

@@ -107,8 +107,7 @@ void intake_step(struct queue *queue)
         reader_begin(&queue->reader, READING_SEGMENTS, 0, 0);
         return;
     }
-    HASH_ITER(hh, queue->segments, segment, next)
-    {
+    HASH_ITER (hh, queue->segments, segment, next) {
         if (!wants_reading(queue, segment, &kind))
             continue;
         reader_begin(&queue->reader, kind, segment->generation,
@@ -340,18 +339,13 @@ static void take_finding(struct queue *queue, const struct finding *finding)
 
 static void end_recovery(struct queue *queue)
 {
-    struct foreign *foreign, *next;
     struct body *body, *after;
     uint64_t *named = need_memory((HASH_COUNT(queue->bodies) + 1) * sizeof *named);
     size_t count = 0;
 
-    HASH_ITER(hh, queue->foreigners, foreign, next)
-    {
-        HASH_DEL(queue->foreigners, foreign);
-        free(foreign);
-    }
-    HASH_ITER(hh, queue->bodies, body, after)
-    named[count++] = body->number;
+    carriers_forget(queue);
+    HASH_ITER (hh, queue->bodies, body, after)
+        named[count++] = body->number;
     stock_sweep_finish(&queue->stock, named, count);
     queue->is_recovered = true;
     outcomes_finish(queue, true);
@@ -494,8 +488,8 @@ void intake_tick(struct queue *queue)
 
     if (queue->phase < QUEUE_RUNNING)
         return;
-    HASH_ITER(hh, queue->segments, segment, next)
-    segment->is_asked = false;
+    HASH_ITER (hh, queue->segments, segment, next)
+        segment->is_asked = false;
     gates_sweep(queue);
     intake_step(queue);
 }
@@ -504,21 +498,14 @@ void intake_clear(struct queue *queue)
 {
     struct segment *segment, *next;
     struct body *body, *after;
-    struct foreign *foreign, *last;
 
-    HASH_ITER(hh, queue->segments, segment, next)
-    {
+    HASH_ITER (hh, queue->segments, segment, next) {
         HASH_DEL(queue->segments, segment);
         free(segment);
     }
-    HASH_ITER(hh, queue->bodies, body, after)
-    {
+    HASH_ITER (hh, queue->bodies, body, after) {
         HASH_DEL(queue->bodies, body);
         free(body);
     }
-    HASH_ITER(hh, queue->foreigners, foreign, last)
-    {
-        HASH_DEL(queue->foreigners, foreign);
-        free(foreign);
-    }
+    carriers_forget(queue);
 }

@@ -32,8 +32,8 @@ void messages_clear(struct messages *ms)
 {
     struct message *message, *next;
 
-    HASH_ITER(hh, ms->map, message, next)
-    message_remove(ms, message);
+    HASH_ITER (hh, ms->map, message, next)
+        message_remove(ms, message);
     heap_clear(&ms->due);
 }
 

@@ -80,6 +80,21 @@ static void put(const struct taking *taking, const struct journal_outcome *outco
     commit_put(&taking->queue->commit, &entry);
 }
 
+/* The line that answers "where is my mail?". */
+static void log_result(
+    const struct taking *taking, const char *event, const struct journal_outcome *outcome)
+{
+    char id[QUEUE_ID_TEXT + 1];
+
+    queue_id_format(taking->message->id, id);
+    log_event(LOG_INFO, NULL, event, log_text("id", id),
+        log_slice("from", message_sender(taking->message)), log_slice("to", outcome->mailbox),
+        log_number("attempt", outcome->attempt), log_slice("host", outcome->host),
+        log_slice("remote", outcome->address), log_slice("tls", outcome->tls_version),
+        log_number("code", outcome->code), log_slice("status", outcome->status),
+        log_slice("text", slice_first(outcome->text, 256)));
+}
+
 static void end(struct taking *taking, enum recipient_state to, struct journal_outcome *outcome)
 {
     static const enum journal_result results[RECIPIENT_STATES] = {
@@ -89,6 +104,7 @@ static void end(struct taking *taking, enum recipient_state to, struct journal_o
     };
 
     outcome->result = results[to];
+    log_result(taking, to == RECIPIENT_EXPIRED ? "expired" : "failed", outcome);
     taking->endings[taking->ending_count++] = (struct ending){
         .recipient = outcome->recipient,
         .to = to,
@@ -101,6 +117,7 @@ static void take_delivered(
     struct taking *taking, struct recipient *r, struct journal_outcome *outcome)
 {
     outcome->result = JOURNAL_DELIVERED;
+    log_result(taking, "delivered", outcome);
     put(taking, outcome);
     taking->queue->counters.delivered++;
     recipient_move(&taking->queue->messages, r, RECIPIENT_DELIVERED, 0, NULL);
@@ -123,6 +140,7 @@ static void take_deferred(struct taking *taking, struct recipient *r,
         expiry);
     outcome->result = JOURNAL_DEFERRED;
     outcome->next_us = next * SECOND;
+    log_result(taking, "deferred", outcome);
     put(taking, outcome);
     recipient_remember(&queue->messages, r,
         &(struct reply_parts){ outcome->code, outcome->cause, outcome->status, outcome->host,
@@ -300,8 +318,7 @@ void outcomes_finish(struct queue *queue, bool is_acknowledged)
 {
     struct late *first, *after, *late, *next;
 
-    HASH_ITER(hh, queue->late, first, after)
-    {
+    HASH_ITER (hh, queue->late, first, after) {
         HASH_DEL(queue->late, first);
         for (late = first; late; late = next) {
             next = late->next;

@@ -102,8 +102,7 @@ void reclaim_tick(struct queue *queue)
 
     if (queue->ticks % TRIM_EACH_S != 0 || !queue->is_recovered)
         return;
-    HASH_ITER(hh, queue->segments, segment, next)
-    {
+    HASH_ITER (hh, queue->segments, segment, next) {
         if (segment->journal_file < floor)
             floor = segment->journal_file;
         segment_check(queue, segment);

@@ -178,8 +178,8 @@ static void jobs_clear(struct queue *queue)
 {
     struct job *job, *next;
 
-    HASH_ITER(hh, queue->jobs, job, next)
-    job_end(queue, job);
+    HASH_ITER (hh, queue->jobs, job, next)
+        job_end(queue, job);
 }
 
 static void pending_clear(struct queue *queue)

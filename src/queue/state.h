@@ -126,6 +126,7 @@ struct ack {
 /* A message named by a carrier before it has been read. */
 struct foreign {
     UT_hash_handle hh;
+    struct foreign *next; /* of the same message */
     uint64_t number;
     struct queue_id id;
     struct carrier *carrier;
@@ -238,6 +239,8 @@ void carrier_connect(struct carrier *carrier, int fd);
 bool carrier_is_open(void *owner, enum role role, uint32_t index);
 /* A message has been read: did a carrier name it as in hand? */
 void carrier_claim(struct queue *queue, struct message *message);
+/* Everything has been read: what is named and was not found is closed. */
+void carriers_forget(struct queue *queue);
 
 /* ---- outcome.c ---- */
 

@@ -332,8 +332,7 @@ static void assert_events(const json_t *trace, const char *expected)
     const json_t *event;
     size_t i;
 
-    json_array_foreach(json_object_get(trace, "events"), i, event)
-    {
+    json_array_foreach (json_object_get(trace, "events"), i, event) {
         strcat(names, i > 0 ? " " : "");
         strcat(names, text(event, "event"));
     }

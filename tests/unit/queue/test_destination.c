@@ -49,9 +49,9 @@ static int end(void **state)
 
     (void)state;
     messages_clear(&ms);
-    HASH_ITER(hh, ds.map, d, next)
-    for (uint32_t left = d->in_hand; left > 0; left--)
-        destination_ended(&ds, d);
+    HASH_ITER (hh, ds.map, d, next)
+        for (uint32_t left = d->in_hand; left > 0; left--)
+            destination_ended(&ds, d);
     destinations_clear(&ds);
     arena_clear(&arena);
     return 0;

@@ -210,6 +210,38 @@ static void test_reload(void **state)
     assert_int_equal(rig.relays[0].job_count, 0);
 }
 
+/* Old journal files go, but not those that a living segment needs, nor the newest as history. */
+static void test_journal_trim(void **state)
+{
+    struct queue *queue;
+    uint64_t first;
+
+    (void)state;
+    for (int life = 0; life < 3; life++) {
+        queue = rig_queue(&rig);
+        rig_submit(&rig, &(struct rig_mail){ .number = (unsigned)life + 1 });
+        rig_until(&rig, rig_message(&rig, (unsigned)life + 1) && commit_is_idle(&queue->commit));
+        if (life == 0)
+            first = queue->commit.file;
+        rig_crash(&rig);
+        rig_start(&rig);
+        rig_gate_connect(&rig, 0, 0);
+        rig_ring(&rig, false);
+        rig_until(&rig, rig_message(&rig, (unsigned)life + 1));
+    }
+    queue = rig_queue(&rig);
+    assert_int_equal(rig_files(&rig, "journal"), 3);
+    stock_trim_journal(&queue->stock, first, 0); /* a segment needs the first */
+    rig_run(&rig, 50);
+    assert_int_equal(rig_files(&rig, "journal"), 3);
+    stock_trim_journal(&queue->stock, queue->commit.file, 256 << 20); /* history */
+    rig_run(&rig, 50);
+    assert_int_equal(rig_files(&rig, "journal"), 3);
+    stock_trim_journal(&queue->stock, queue->commit.file, 0);
+    rig_until(&rig, rig_files(&rig, "journal") == 1);
+    assert_false(rig_has(&rig, STORE_JOURNAL, first));
+}
+
 /* The bound of memory: a message with one recipient. */
 static void test_memory(void **state)
 {
@@ -231,6 +263,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_in_hand_first, make, end),
         cmocka_unit_test_setup_teardown(test_drain, make, end),
         cmocka_unit_test_setup_teardown(test_reload, make, end),
+        cmocka_unit_test_setup_teardown(test_journal_trim, make, end),
         cmocka_unit_test(test_memory),
     };
 

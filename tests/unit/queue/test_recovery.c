@@ -90,6 +90,7 @@ static void test_gate_dies(void **state)
     (void)state;
     submit(1, 2);
     rig_write(&rig, &(struct rig_mail){ .number = 3 });
+    rig_until(&rig, rig.gate.spare_count == 2 && rig.gate.writer_count == 2);
     rig_gate_die(&rig);
     rig_until(&rig, rig_message(&rig, 3));
     /* Its unused spares go too. */
