@@ -1,5 +1,5 @@
-/* relay/carrier.h: what all parts of the room share: loop, resolver, settings in force, pool of idle connections, dead
- * hosts, channels to the queue and the vault. */
+/* relay/carrier.h: what all parts of the room share: loop, resolver, settings in force, pool of
+ * idle connections, dead hosts, channels to the queue and the vault. */
 #ifndef RELAY_CARRIER_H
 #define RELAY_CARRIER_H
 

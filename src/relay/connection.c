@@ -1,4 +1,5 @@
-/* relay/connection.c: the steps of a connection. The table of phases at the bottom is its dispatcher. */
+/* relay/connection.c: the steps of a connection. The table of phases at the bottom is its
+ * dispatcher. */
 #include "relay/connection.h"
 
 #include <stdarg.h>
@@ -15,7 +16,8 @@ enum {
     HIGH_WATER = 512 << 10,
     LOW_WATER = 128 << 10,
     LINGER_MS = 1000,
-    AUTH_LINE_MAX = 510, /* an initial response only where the line stays within 512 octets (D-30) */
+    AUTH_LINE_MAX =
+        510, /* an initial response only where the line stays within 512 octets (D-30) */
 };
 
 static void on_limit(void *owner);
@@ -90,7 +92,8 @@ void connection_free(struct connection **connection)
         return;
     carrier = c->carrier;
     if (c->phase == CONNECTION_BUSY) {
-        struct verdict lost = verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.2", "the delivery was given up");
+        struct verdict lost =
+            verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.2", "the delivery was given up");
         transaction_lost(c, &lost);
     }
     if (c->gone)
@@ -123,7 +126,8 @@ static void tls_failed(struct connection *c, const char *status, const char *wha
 {
     struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, status, "%s: %s", what, why);
 
-    connection_lose(c, c->route->tls == CONF_TLS_VERIFY ? CONNECTION_END_HOP : CONNECTION_END_TLS, &v);
+    connection_lose(
+        c, c->route->tls == CONF_TLS_VERIFY ? CONNECTION_END_HOP : CONNECTION_END_TLS, &v);
 }
 
 /* steps */
@@ -133,7 +137,8 @@ static void send_ehlo(struct connection *c)
     const struct conf *conf = c->settings->conf;
 
     c->phase = CONNECTION_EHLO;
-    connection_send(c, "%s %.*s", connection_is_lmtp(c) ? "LHLO" : "EHLO", SLICE_ARGS(conf->hostname));
+    connection_send(
+        c, "%s %.*s", connection_is_lmtp(c) ? "LHLO" : "EHLO", SLICE_ARGS(conf->hostname));
     connection_limit(c, conf->timeouts.ehlo);
 }
 
@@ -148,7 +153,8 @@ static void on_greeting(struct connection *c, const struct peer_reply *reply)
 /* TLS where it can be had; where the route asks for it, nothing goes without (OTLS-1, OTLS-3). */
 static void after_ehlo(struct connection *c)
 {
-    bool wanted = c->route->tls != CONF_TLS_NONE && c->settings->clients[c->route_index] && !stream_is_secured(c->stream);
+    bool wanted = c->route->tls != CONF_TLS_NONE && c->settings->clients[c->route_index] &&
+                  !stream_is_secured(c->stream);
 
     if (wanted && !c->clear_only && peer_has(&c->peer, EXTENSION_STARTTLS)) {
         c->phase = CONNECTION_STARTTLS;
@@ -193,7 +199,8 @@ static void on_starttls(struct connection *c, const struct peer_reply *reply)
     enum tls_verify verify = c->route->tls == CONF_TLS_VERIFY ? TLS_VERIFY_PKIX : TLS_VERIFY_ANY;
 
     if (peer_reply_class(reply) != 2) {
-        tls_failed(c, "4.7.4", "STARTTLS was refused", reply->text.len > 0 ? "the next hop said no" : "no reason given");
+        tls_failed(c, "4.7.4", "STARTTLS was refused",
+            reply->text.len > 0 ? "the next hop said no" : "no reason given");
         return;
     }
     /* Whatever came in clear behind the 220 would be read as if it were secured (OTLS-6). */
@@ -205,7 +212,8 @@ static void on_starttls(struct connection *c, const struct peer_reply *reply)
     peer_reply_reader_init(&c->reader);
     c->phase = CONNECTION_HANDSHAKE;
     connection_limit(c, c->settings->conf->timeouts.tls);
-    if (stream_start_tls_client(c->stream, c->settings->clients[c->route_index], slice_text(c->hop.host), verify) != ERR_OK)
+    if (stream_start_tls_client(c->stream, c->settings->clients[c->route_index],
+            slice_text(c->hop.host), verify) != ERR_OK)
         tls_failed(c, "4.7.5", "TLS cannot be started", "out of memory");
 }
 
@@ -229,14 +237,20 @@ static void start_login(struct connection *c)
     buffer_init(&names, 1024);
     mechanism_list(&names, c->peer.mechanisms);
     c->login = ++c->carrier->last_login;
-    start = (struct msg_login_start){ .login = c->login, .snapshot = c->settings->number, .route = c->route_index,
-        .verified = tls && tls->is_verified, .host = slice_text(c->hop.host), .mechanisms = buffer_slice(&names) };
+    start = (struct msg_login_start){ .login = c->login,
+        .snapshot = c->settings->number,
+        .route = c->route_index,
+        .verified = tls && tls->is_verified,
+        .host = slice_text(c->hop.host),
+        .mechanisms = buffer_slice(&names) };
     c->phase = CONNECTION_LOGIN_VAULT;
     connection_limit(c, c->settings->conf->timeouts.auth);
-    rc = c->carrier->vault ? channel_send(c->carrier->vault, MSG_LOGIN_START, &start, -1) : ERR_CLOSED;
+    rc = c->carrier->vault ? channel_send(c->carrier->vault, MSG_LOGIN_START, &start, -1)
+                           : ERR_CLOSED;
     buffer_clear(&names);
     if (rc != ERR_OK)
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "the room that keeps the password is not there"));
+        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0",
+                          "the room that keeps the password is not there"));
 }
 
 static void send_auth(struct connection *c, const struct msg_login_say *say)
@@ -252,7 +266,8 @@ static void send_auth(struct connection *c, const struct msg_login_say *say)
         }
         /* Too long for one line: the vault's first words wait for the peer's empty challenge. */
         if (line.len > AUTH_LINE_MAX) {
-            hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.7.8", "the login does not fit into one line"));
+            hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.7.8",
+                              "the login does not fit into one line"));
             buffer_clear(&line);
             return;
         }
@@ -272,7 +287,8 @@ void connection_login_say(struct connection *c, const struct msg_login_say *say)
     if (c->phase != CONNECTION_LOGIN_VAULT)
         return;
     if (say->failed)
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.7.8", "login at the next hop is not possible: %.*s",
+        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.7.8",
+                          "login at the next hop is not possible: %.*s",
                           SLICE_ARGS(slice_first(say->text, 400))));
     else
         send_auth(c, say);
@@ -286,16 +302,19 @@ static void send_login_step(struct connection *c, const struct peer_reply *reply
 
     buffer_init(&data, 64 << 10);
     if (!base64_decode(&data, reply->text)) {
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0", "the next hop's AUTH challenge is not base64"));
+        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0",
+                          "the next hop's AUTH challenge is not base64"));
         buffer_clear(&data);
         return;
     }
     step.data = buffer_slice(&data);
     c->phase = CONNECTION_LOGIN_VAULT;
-    rc = c->carrier->vault ? channel_send(c->carrier->vault, MSG_LOGIN_STEP, &step, -1) : ERR_CLOSED;
+    rc =
+        c->carrier->vault ? channel_send(c->carrier->vault, MSG_LOGIN_STEP, &step, -1) : ERR_CLOSED;
     buffer_clear(&data);
     if (rc != ERR_OK)
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "the room that keeps the password is not there"));
+        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0",
+                          "the room that keeps the password is not there"));
 }
 
 /* A refused password is the operator's to mend, not the sender's: the mail waits. */
@@ -400,8 +419,8 @@ static const struct phase_row {
 
 static void on_broken_reply(struct connection *c)
 {
-    struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0", "the next hop's reply cannot be understood: %s",
-        peer_reply_fault_text(c->reader.fault));
+    struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0",
+        "the next hop's reply cannot be understood: %s", peer_reply_fault_text(c->reader.fault));
 
     connection_lose(c, c->phase < CONNECTION_IDLE ? CONNECTION_END_HOP : CONNECTION_END_LOST, &v);
 }
@@ -416,7 +435,8 @@ static void on_input(void *owner)
     while (!gone && c->stream) {
         struct peer_reply reply;
         size_t consumed;
-        enum peer_reply_answer answer = peer_reply_read(&c->reader, stream_input(c->stream), &consumed, &reply);
+        enum peer_reply_answer answer =
+            peer_reply_read(&c->reader, stream_input(c->stream), &consumed, &reply);
 
         stream_consume(c->stream, consumed);
         if (answer == PEER_REPLY_MORE)
@@ -456,8 +476,9 @@ static void on_closed(void *owner, enum stream_end end)
         on_handshake_failed(c);
         return;
     }
-    v = verdict_of(DELIVERY_DEFERRED, c->phase < CONNECTION_IDLE ? CAUSE_CONNECT : CAUSE_LOST, "4.4.2", "the next hop closed the connection%s%s",
-        stream_why(c->stream)[0] ? ": " : "", stream_why(c->stream));
+    v = verdict_of(DELIVERY_DEFERRED, c->phase < CONNECTION_IDLE ? CAUSE_CONNECT : CAUSE_LOST,
+        "4.4.2", "the next hop closed the connection%s%s", stream_why(c->stream)[0] ? ": " : "",
+        stream_why(c->stream));
     connection_lose(c, c->phase < CONNECTION_IDLE ? CONNECTION_END_HOP : CONNECTION_END_LOST, &v);
 }
 
@@ -474,8 +495,8 @@ static void on_limit(void *owner)
         tls_failed(c, "4.7.5", "the TLS handshake failed", "it took too long");
         return;
     }
-    v = verdict_of(DELIVERY_DEFERRED, c->phase < CONNECTION_IDLE ? CAUSE_CONNECT : CAUSE_LOST, "4.4.2",
-        "the next hop did not %s in time", phases[c->phase].silence);
+    v = verdict_of(DELIVERY_DEFERRED, c->phase < CONNECTION_IDLE ? CAUSE_CONNECT : CAUSE_LOST,
+        "4.4.2", "the next hop did not %s in time", phases[c->phase].silence);
     connection_lose(c, c->phase < CONNECTION_IDLE ? CONNECTION_END_HOP : CONNECTION_END_LOST, &v);
 }
 
@@ -483,11 +504,15 @@ static void on_dialled(void *owner, enum err result, int fd, const char *why)
 {
     struct connection *c = owner;
     const struct conf_timeouts *timeouts = &c->settings->conf->timeouts;
-    struct stream_settings settings = { .input_cap = INPUT_CAP, .output_cap = OUTPUT_CAP, .high_water = HIGH_WATER,
-        .low_water = LOW_WATER, .write_timeout_ms = (int64_t)timeouts->block * 1000 };
+    struct stream_settings settings = { .input_cap = INPUT_CAP,
+        .output_cap = OUTPUT_CAP,
+        .high_water = HIGH_WATER,
+        .low_water = LOW_WATER,
+        .write_timeout_ms = (int64_t)timeouts->block * 1000 };
 
     if (result != ERR_OK) {
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_CONNECT, "4.4.1", "no connection to %s: %s", c->address, why));
+        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_CONNECT, "4.4.1",
+                          "no connection to %s: %s", c->address, why));
         return;
     }
     c->stream = stream_new(c->carrier->loop, fd, &settings, &stream_events, c);
@@ -514,17 +539,24 @@ static bool fill(struct connection *c, struct slice destination)
     return true;
 }
 
-struct connection *connection_open(struct carrier *carrier, struct settings *settings, uint32_t route,
-    struct slice destination, const struct hop *hop, bool clear_only, const struct connection_events *events, void *owner)
+struct connection *connection_open(struct carrier *carrier, struct settings *settings,
+    uint32_t route, struct slice destination, const struct hop *hop, bool clear_only,
+    const struct connection_events *events, void *owner)
 {
     struct connection *c = calloc(1, sizeof *c);
-    struct dial_settings dial = { .to = hop->address, .path = slice_text(hop->path),
+    struct dial_settings dial = { .to = hop->address,
+        .path = slice_text(hop->path),
         .timeout_ms = (int64_t)settings->conf->timeouts.connect * 1000 };
 
     if (!c)
         return NULL;
-    *c = (struct connection){ .carrier = carrier, .route = &settings->conf->routes[route], .route_index = route, .hop = *hop,
-        .clear_only = clear_only, .events = events, .owner = owner };
+    *c = (struct connection){ .carrier = carrier,
+        .route = &settings->conf->routes[route],
+        .route_index = route,
+        .hop = *hop,
+        .clear_only = clear_only,
+        .events = events,
+        .owner = owner };
     if (!fill(c, destination)) {
         free(c);
         return NULL;

@@ -1,5 +1,6 @@
-/* relay/connection.h: a connection to one next hop as a machine of steps, each a sender and a reader: dial, greeting, EHLO,
- * STARTTLS, EHLO again, login; then transactions, one after the other; QUIT. */
+/* relay/connection.h: a connection to one next hop as a machine of steps, each a sender and a
+ * reader: dial, greeting, EHLO, STARTTLS, EHLO again, login; then transactions, one after the
+ * other; QUIT. */
 #ifndef RELAY_CONNECTION_H
 #define RELAY_CONNECTION_H
 
@@ -32,15 +33,18 @@ enum connection_phase {
 };
 
 enum connection_end {
-    CONNECTION_END_HOP, /* this hop cannot be used now: try another */
-    CONNECTION_END_TLS, /* TLS failed where it is only opportunistic: the hop may be tried in clear (OTLS-2) */
+    CONNECTION_END_HOP,  /* this hop cannot be used now: try another */
+    CONNECTION_END_TLS,  /* TLS failed where it is only opportunistic: the hop may be tried in clear
+                            (OTLS-2) */
     CONNECTION_END_LOST, /* lost while idle or within a transaction */
 };
 
-/* What the owner hears. None is called from inside a function of this header; after failed the connection is to be freed. */
+/* What the owner hears. None is called from inside a function of this header; after failed the
+ * connection is to be freed. */
 struct connection_events {
     void (*opened)(void *owner);
-    void (*done)(void *owner); /* the transaction is over; the connection is idle again, or closed */
+    void (*done)(
+        void *owner); /* the transaction is over; the connection is idle again, or closed */
     void (*failed)(void *owner, enum connection_end end, const struct verdict *why);
 };
 
@@ -65,32 +69,36 @@ struct connection {
     uint64_t login; /* the conversation with the vault; 0: none */
     bool is_logged_in;
     bool is_finishing; /* the peer said 421, or broke the protocol: no further transaction */
-    size_t messages; /* transactions begun */
+    size_t messages;   /* transactions begun */
     struct transaction transaction;
     const struct connection_events *events;
     void *owner;
-    bool *gone; /* set when the connection is freed while its input is being handled */
+    bool *gone;       /* set when the connection is freed while its input is being handled */
     char address[64]; /* "192.0.2.1:25" */
 };
 
 /* Starts to dial. Opened or failed follows. NULL without memory. */
-MUST_CHECK struct connection *connection_open(struct carrier *carrier, struct settings *settings, uint32_t route,
-    struct slice destination, const struct hop *hop, bool clear_only, const struct connection_events *events, void *owner);
+MUST_CHECK struct connection *connection_open(struct carrier *carrier, struct settings *settings,
+    uint32_t route, struct slice destination, const struct hop *hop, bool clear_only,
+    const struct connection_events *events, void *owner);
 /* Ends at once, without a word to peer or owner. */
 void connection_free(struct connection **connection);
-void connection_set_owner(struct connection *connection, const struct connection_events *events, void *owner);
-/* Says QUIT, waits for the reply (bounded: OUT-14), then frees itself. The owner hears nothing more. */
+void connection_set_owner(
+    struct connection *connection, const struct connection_events *events, void *owner);
+/* Says QUIT, waits for the reply (bounded: OUT-14), then frees itself. The owner hears nothing
+ * more. */
 void connection_quit(struct connection *connection);
 bool connection_is_lmtp(const struct connection *connection);
 
 /* The vault's words for a login of this relay. */
 void connection_login_say(struct connection *connection, const struct msg_login_say *say);
 
-/* For transaction.c: send a line; move the phase; (re)set the time limit of the present wait, in seconds; end the
- * connection as lost. */
+/* For transaction.c: send a line; move the phase; (re)set the time limit of the present wait, in
+ * seconds; end the connection as lost. */
 PRINTF_LIKE(2, 3) void connection_send(struct connection *connection, const char *format, ...);
 void connection_limit(struct connection *connection, uint64_t seconds);
 void connection_transaction_over(struct connection *connection);
-void connection_lose(struct connection *connection, enum connection_end end, const struct verdict *why);
+void connection_lose(
+    struct connection *connection, enum connection_end end, const struct verdict *why);
 
 #endif

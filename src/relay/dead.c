@@ -37,7 +37,7 @@ void dead_hosts_free(struct dead_hosts **hosts)
     struct dead_host *host, *next;
 
     if (*hosts)
-        HASH_ITER(hh, (*hosts)->map, host, next)
+        HASH_ITER (hh, (*hosts)->map, host, next)
             drop(*hosts, host);
     free(*hosts);
     *hosts = NULL;
@@ -72,7 +72,8 @@ static struct dead_host *add_new(struct dead_hosts *hosts, const char *address)
     return host;
 }
 
-void dead_hosts_add(struct dead_hosts *hosts, const char *address, const struct conf_queue *queue, int64_t now_ms)
+void dead_hosts_add(
+    struct dead_hosts *hosts, const char *address, const struct conf_queue *queue, int64_t now_ms)
 {
     struct dead_host *host = find(hosts, address);
 
@@ -82,7 +83,8 @@ void dead_hosts_add(struct dead_hosts *hosts, const char *address, const struct 
         host = add_new(hosts, address);
     if (!host)
         return;
-    /* Failures while it counts as dead already (deliveries that had begun before) are the same failure. */
+    /* Failures while it counts as dead already (deliveries that had begun before) are the same
+     * failure. */
     if (now_ms >= host->until_ms)
         host->until_ms = now_ms + retry_dead_host(queue, ++host->failures) * 1000;
 }

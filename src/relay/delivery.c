@@ -14,13 +14,15 @@ struct delivery {
     struct job *job;
     struct target_query *target;
     struct connection *connection;
-    bool is_reused; /* the connection came from the pool: if it is lost at once, a fresh one is due */
+    bool is_reused; /* the connection came from the pool: if it is lost at once, a fresh one is due
+                     */
     struct hop hops[TARGET_ADDRESSES_MAX];
     size_t hop_count;
     size_t hop; /* the one being tried */
     bool clear_only;
     bool has_failure;
-    struct verdict failure; /* what to tell when no hop is left: the last temporary one, else the last */
+    struct verdict
+        failure; /* what to tell when no hop is left: the last temporary one, else the last */
 };
 
 static void start_target(struct delivery *d);
@@ -57,15 +59,16 @@ static void finish(struct delivery *d)
 /* No hop is left. */
 static void give_up(struct delivery *d)
 {
-    struct verdict unreachable
-        = verdict_of(DELIVERY_DEFERRED, CAUSE_CONNECT, "4.4.1", "no mail host of the destination could be reached lately");
+    struct verdict unreachable = verdict_of(DELIVERY_DEFERRED, CAUSE_CONNECT, "4.4.1",
+        "no mail host of the destination could be reached lately");
 
     connection_free(&d->connection);
     job_decide_rest(d->job, d->has_failure ? &d->failure : &unreachable);
     finish(d);
 }
 
-/* A temporary reason outweighs a permanent one: as long as one hop may work later, the mail waits (D-15's spirit). */
+/* A temporary reason outweighs a permanent one: as long as one hop may work later, the mail waits
+ * (D-15's spirit). */
 static void remember(struct delivery *d, const struct verdict *why)
 {
     if (d->has_failure && d->failure.result == DELIVERY_DEFERRED && why->result == DELIVERY_FAILED)
@@ -103,7 +106,8 @@ static void on_opened(void *owner)
     start_transaction(d);
 }
 
-/* Open recipients are left where the hop takes fewer at a time, or was lost before it said a word. */
+/* Open recipients are left where the hop takes fewer at a time, or was lost before it said a word.
+ */
 static void on_done(void *owner)
 {
     struct delivery *d = owner;
@@ -133,13 +137,15 @@ static void on_failed(void *owner, enum connection_end end, const struct verdict
 
     note_peer(d);
     if (end == CONNECTION_END_HOP && why.cause == CAUSE_CONNECT)
-        dead_hosts_add(d->carrier->dead, d->connection->address, &d->settings->conf->queue, clock_mono_ms());
+        dead_hosts_add(
+            d->carrier->dead, d->connection->address, &d->settings->conf->queue, clock_mono_ms());
     connection_free(&d->connection);
     if (decided) {
         finish(d);
     } else if (end == CONNECTION_END_TLS && !d->clear_only) {
-        log_event(LOG_WARNING, NULL, "TLS failed, the host is tried in clear", log_text("id", d->job->id),
-            log_text("host", d->hops[d->hop].host), log_text("reason", why.text));
+        log_event(LOG_WARNING, NULL, "TLS failed, the host is tried in clear",
+            log_text("id", d->job->id), log_text("host", d->hops[d->hop].host),
+            log_text("reason", why.text));
         d->clear_only = true;
         try_hop(d);
     } else if (end == CONNECTION_END_LOST && d->is_reused) {
@@ -160,10 +166,11 @@ static void try_hop(struct delivery *d)
         const struct hop *hop = &d->hops[d->hop];
 
         peer_text_with_port(&hop->address, address);
-        if (hop->address.family != PEER_UNIX && dead_hosts_has(d->carrier->dead, address, clock_mono_ms()))
+        if (hop->address.family != PEER_UNIX &&
+            dead_hosts_has(d->carrier->dead, address, clock_mono_ms()))
             continue;
-        d->connection = connection_open(
-            d->carrier, d->settings, d->job->message.route, d->job->message.destination, hop, d->clear_only, &events, d);
+        d->connection = connection_open(d->carrier, d->settings, d->job->message.route,
+            d->job->message.destination, hop, d->clear_only, &events, d);
         if (d->connection)
             return;
         d->failure = verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "out of memory");
@@ -172,7 +179,8 @@ static void try_hop(struct delivery *d)
     give_up(d);
 }
 
-static void on_target(void *owner, const struct hop *hops, size_t count, const struct verdict *failure)
+static void on_target(
+    void *owner, const struct hop *hops, size_t count, const struct verdict *failure)
 {
     struct delivery *d = owner;
 
@@ -202,8 +210,8 @@ static void start_target(struct delivery *d)
 
     d->is_reused = false;
     d->clear_only = false;
-    d->target = target_find(
-        d->carrier->loop, d->carrier->resolver, d->settings->conf, route_of(d), domain_of(d->job), on_target, d);
+    d->target = target_find(d->carrier->loop, d->carrier->resolver, d->settings->conf, route_of(d),
+        domain_of(d->job), on_target, d);
     if (!d->target) {
         remember(d, &full);
         give_up(d);

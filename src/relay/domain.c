@@ -52,7 +52,8 @@ static void on_address(struct domain_question *q, size_t which, const struct res
         answer(q, DOMAIN_EXISTS);
         return;
     }
-    q->temporary = q->temporary || result->status == RESOLVE_TEMPORARY || result->status == RESOLVE_BOGUS;
+    q->temporary =
+        q->temporary || result->status == RESOLVE_TEMPORARY || result->status == RESOLVE_BOGUS;
     /* The name exists without MX, A or AAAA: no mail can ever reach it. */
     if (q->waiting == 0)
         answer(q, q->temporary ? DOMAIN_TEMPORARY : DOMAIN_MISSING);
@@ -86,7 +87,9 @@ static void on_mx(void *owner, const struct resolve_result *result)
     q->mx = NULL;
     switch (result->status) {
     case RESOLVE_FOUND:
-        answer(q, result->answer.record_count == 1 && result->answer.records[0].name.len == 0 ? DOMAIN_NULL_MX : DOMAIN_EXISTS);
+        answer(q, result->answer.record_count == 1 && result->answer.records[0].name.len == 0
+                      ? DOMAIN_NULL_MX
+                      : DOMAIN_EXISTS);
         break;
     case RESOLVE_NODATA:
         ask_addresses(q);
@@ -125,7 +128,7 @@ void domain_forget(struct carrier *carrier, const struct channel *gate)
 {
     struct domain_question *q, *next;
 
-    DL_FOREACH_SAFE(carrier->questions, q, next)
+    DL_FOREACH_SAFE (carrier->questions, q, next)
         if (q->gate == gate)
             question_free(q);
 }

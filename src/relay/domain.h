@@ -1,4 +1,5 @@
-/* relay/domain.h: a gate's question about a domain: does it exist, does it take mail (SUB-4.2-6, OPS-7, OUT-3)? */
+/* relay/domain.h: a gate's question about a domain: does it exist, does it take mail (SUB-4.2-6,
+ * OPS-7, OUT-3)? */
 #ifndef RELAY_DOMAIN_H
 #define RELAY_DOMAIN_H
 

@@ -16,8 +16,8 @@ static bool copy_message(struct job *job, const struct msg_job *from)
     *to = *from;
     job->recipients = arena_array(arena, from->recipient_count, sizeof *job->recipients);
     if (!job->recipients || !arena_copy(arena, from->destination, &to->destination) ||
-        !arena_copy(arena, from->sender, &to->sender) || !arena_copy(arena, from->header, &to->header) ||
-        !arena_copy(arena, from->body, &to->body))
+        !arena_copy(arena, from->sender, &to->sender) ||
+        !arena_copy(arena, from->header, &to->header) || !arena_copy(arena, from->body, &to->body))
         return false;
     job->recipient_count = from->recipient_count;
     to->recipients = NULL;
@@ -95,13 +95,23 @@ bool job_outcome(const struct job *job, struct arena *arena, struct msg_outcome 
         return false;
     for (size_t i = 0; i < job->recipient_count; i++) {
         const struct job_recipient *r = &job->recipients[i];
-        results[i] = (struct msg_result){ .index = r->index, .result = r->verdict.result, .cause = r->verdict.cause,
-            .code = r->verdict.code, .status = slice_text(r->verdict.status), .text = slice_text(r->verdict.text) };
+        results[i] = (struct msg_result){ .index = r->index,
+            .result = r->verdict.result,
+            .cause = r->verdict.cause,
+            .code = r->verdict.code,
+            .status = slice_text(r->verdict.status),
+            .text = slice_text(r->verdict.text) };
     }
-    *out_outcome = (struct msg_outcome){ .job = job->message.job, .id_high = job->message.id_high,
-        .id_low = job->message.id_low, .started_us = job->started_us, .finished_us = job->finished_us,
-        .remote_host = slice_text(job->remote_host), .remote_address = slice_text(job->remote_address),
-        .tls_version = slice_text(job->tls_version), .tls_cipher = slice_text(job->tls_cipher), .results = results,
+    *out_outcome = (struct msg_outcome){ .job = job->message.job,
+        .id_high = job->message.id_high,
+        .id_low = job->message.id_low,
+        .started_us = job->started_us,
+        .finished_us = job->finished_us,
+        .remote_host = slice_text(job->remote_host),
+        .remote_address = slice_text(job->remote_address),
+        .tls_version = slice_text(job->tls_version),
+        .tls_cipher = slice_text(job->tls_cipher),
+        .results = results,
         .result_count = job->recipient_count };
     return true;
 }

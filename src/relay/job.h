@@ -1,5 +1,5 @@
-/* relay/job.h: one transaction's worth of work from the queue, and the outcome that goes back. A job lives until the queue
- * has said that its outcome is in the synced journal. */
+/* relay/job.h: one transaction's worth of work from the queue, and the outcome that goes back. A
+ * job lives until the queue has said that its outcome is in the synced journal. */
 #ifndef RELAY_JOB_H
 #define RELAY_JOB_H
 
@@ -18,7 +18,7 @@ struct job {
     struct job *prev, *next; /* of the room */
     struct arena arena;
     struct msg_job message; /* slices live in the arena */
-    int body; /* descriptor of a large body, or -1 */
+    int body;               /* descriptor of a large body, or -1 */
     struct job_recipient *recipients;
     size_t recipient_count;
     int64_t started_us;
@@ -28,10 +28,11 @@ struct job {
     char tls_version[32];
     char tls_cipher[64];
     char id[QUEUE_ID_TEXT + 1]; /* for the log */
-    bool finished; /* the outcome has been made; waits for the queue's word */
+    bool finished;              /* the outcome has been made; waits for the queue's word */
 };
 
-/* Copies the message; takes the descriptor (-1 for none) whatever the result. NULL without memory. */
+/* Copies the message; takes the descriptor (-1 for none) whatever the result. NULL without memory.
+ */
 MUST_CHECK struct job *job_new(const struct msg_job *message, int body);
 void job_free(struct job **job);
 
@@ -43,7 +44,9 @@ bool job_is_decided(const struct job *job);
 /* Octets of header block and body. */
 uint64_t job_content_size(const struct job *job);
 
-/* Fills the message; slices point into the job, the list lives in the arena. False without memory. */
-MUST_CHECK bool job_outcome(const struct job *job, struct arena *arena, struct msg_outcome *out_outcome);
+/* Fills the message; slices point into the job, the list lives in the arena. False without memory.
+ */
+MUST_CHECK bool job_outcome(
+    const struct job *job, struct arena *arena, struct msg_outcome *out_outcome);
 
 #endif

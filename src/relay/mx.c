@@ -17,8 +17,8 @@ static int compare(const void *a, const void *b)
     return x->lot < y->lot ? -1 : x->lot > y->lot;
 }
 
-enum mx_verdict mx_order(const struct dns_record *records, size_t count, struct slice hostname, uint32_t (*random)(void),
-    struct mx_host out_hosts[MX_HOSTS_MAX], size_t *out_count)
+enum mx_verdict mx_order(const struct dns_record *records, size_t count, struct slice hostname,
+    uint32_t (*random)(void), struct mx_host out_hosts[MX_HOSTS_MAX], size_t *out_count)
 {
     struct ranked ranked[DNS_RECORDS_MAX];
     uint32_t better_than = UINT32_MAX; /* our own preference */
@@ -37,8 +37,10 @@ enum mx_verdict mx_order(const struct dns_record *records, size_t count, struct 
     if (usable == 0)
         return MX_NONE;
     qsort(ranked, usable, sizeof *ranked, compare);
-    for (size_t i = 0; i < usable && taken < MX_HOSTS_MAX && ranked[i].record->preference < better_than; i++)
-        out_hosts[taken++] = (struct mx_host){ ranked[i].record->name, ranked[i].record->preference };
+    for (size_t i = 0;
+         i < usable && taken < MX_HOSTS_MAX && ranked[i].record->preference < better_than; i++)
+        out_hosts[taken++] =
+            (struct mx_host){ ranked[i].record->name, ranked[i].record->preference };
     *out_count = taken;
     return taken > 0 ? MX_HOSTS : MX_SELF;
 }

@@ -23,9 +23,9 @@ enum mx_verdict {
     MX_NONE,  /* no record that can be used */
 };
 
-/* Sorts by preference, shuffles equals (random: any numbers, one is used for each record), drops ourselves and every host
- * that is not better than us. records: of type MX. */
-enum mx_verdict mx_order(const struct dns_record *records, size_t count, struct slice hostname, uint32_t (*random)(void),
-    struct mx_host out_hosts[MX_HOSTS_MAX], size_t *out_count);
+/* Sorts by preference, shuffles equals (random: any numbers, one is used for each record), drops
+ * ourselves and every host that is not better than us. records: of type MX. */
+enum mx_verdict mx_order(const struct dns_record *records, size_t count, struct slice hostname,
+    uint32_t (*random)(void), struct mx_host out_hosts[MX_HOSTS_MAX], size_t *out_count);
 
 #endif

@@ -36,8 +36,9 @@ struct connection *carrier_take_idle(struct carrier *carrier, struct slice desti
 {
     struct connection *found = NULL, *c;
 
-    DL_FOREACH(carrier->connections, c)
-        if (is_idle(c) && c->settings == carrier->settings && slice_equals(c->destination, destination))
+    DL_FOREACH (carrier->connections, c)
+        if (is_idle(c) && c->settings == carrier->settings &&
+            slice_equals(c->destination, destination))
             found = c;
     if (found)
         timer_stop(&found->limit);
@@ -49,15 +50,16 @@ static size_t idle_count(const struct carrier *carrier)
     struct connection *c;
     size_t count = 0;
 
-    DL_FOREACH(carrier->connections, c)
+    DL_FOREACH (carrier->connections, c)
         count += is_idle(c);
     return count;
 }
 
 void carrier_give_idle(struct carrier *carrier, struct connection *c)
 {
-    bool spent = c->phase != CONNECTION_IDLE || c->is_finishing || c->messages >= MESSAGES_A_CONNECTION ||
-        c->settings != carrier->settings || carrier->is_draining || idle_count(carrier) >= IDLE_MAX;
+    bool spent = c->phase != CONNECTION_IDLE || c->is_finishing ||
+                 c->messages >= MESSAGES_A_CONNECTION || c->settings != carrier->settings ||
+                 carrier->is_draining || idle_count(carrier) >= IDLE_MAX;
 
     connection_set_owner(c, &idle_events, c);
     if (spent)
@@ -70,7 +72,7 @@ static void close_idle(struct carrier *carrier)
 {
     struct connection *c, *next;
 
-    DL_FOREACH_SAFE(carrier->connections, c, next)
+    DL_FOREACH_SAFE (carrier->connections, c, next)
         if (is_idle(c))
             connection_quit(c);
 }
@@ -85,8 +87,10 @@ static void send_outcome(struct carrier *carrier, const struct job *job)
     if (!carrier->queue)
         return; /* told when the queue is back */
     arena_init(&arena, OUTCOME_ARENA_MAX);
-    if (!job_outcome(job, &arena, &outcome) || channel_send(carrier->queue, MSG_OUTCOME, &outcome, -1) != ERR_OK)
-        log_event(LOG_ERROR, NULL, "an outcome could not be told to the queue", log_text("id", job->id));
+    if (!job_outcome(job, &arena, &outcome) ||
+        channel_send(carrier->queue, MSG_OUTCOME, &outcome, -1) != ERR_OK)
+        log_event(
+            LOG_ERROR, NULL, "an outcome could not be told to the queue", log_text("id", job->id));
     arena_clear(&arena);
 }
 
@@ -99,9 +103,11 @@ static void log_outcome(const struct job *job)
         const struct job_recipient *r = &job->recipients[i];
 
         snprintf(to, sizeof to, "%.*s", SLICE_ARGS(r->address));
-        log_event(LOG_INFO, NULL, results[r->verdict.result], log_text("id", job->id), log_text("to", to),
-            log_text("host", job->remote_host), log_text("address", job->remote_address), log_text("tls", job->tls_version),
-            log_number("code", r->verdict.code), log_text("status", r->verdict.status), log_text("reply", r->verdict.text),
+        log_event(LOG_INFO, NULL, results[r->verdict.result], log_text("id", job->id),
+            log_text("to", to), log_text("host", job->remote_host),
+            log_text("address", job->remote_address), log_text("tls", job->tls_version),
+            log_number("code", r->verdict.code), log_text("status", r->verdict.status),
+            log_text("reply", r->verdict.text),
             log_number("ms", (job->finished_us - job->started_us) / 1000));
     }
 }
@@ -112,7 +118,7 @@ static void drain_if_done(struct carrier *carrier)
 
     if (!carrier->is_draining)
         return;
-    DL_FOREACH(carrier->jobs, job)
+    DL_FOREACH (carrier->jobs, job)
         if (!job->finished || carrier->queue)
             return;
     close_idle(carrier);
@@ -150,12 +156,14 @@ static void on_job(void *owner, struct channel *channel, const void *message, in
 
     (void)channel;
     if (!job) {
-        /* Without an outcome the queue would wait for ever; with a new channel it is told what is in hand. */
+        /* Without an outcome the queue would wait for ever; with a new channel it is told what is
+         * in hand. */
         log_event(LOG_ERROR, NULL, "no memory for a job");
         exit(EXIT_FAILURE);
     }
     DL_APPEND(carrier->jobs, job);
-    if (m->snapshot != carrier->settings->number || m->route >= carrier->settings->conf->route_count)
+    if (m->snapshot != carrier->settings->number ||
+        m->route >= carrier->settings->conf->route_count)
         refuse_job(carrier, job, "the configuration changed meanwhile");
     else if (carrier->is_draining)
         refuse_job(carrier, job, "the server is stopping");
@@ -170,7 +178,7 @@ static void on_outcome_done(void *owner, struct channel *channel, const void *me
     struct job *job, *next;
 
     (void)channel, (void)fd;
-    DL_FOREACH_SAFE(carrier->jobs, job, next)
+    DL_FOREACH_SAFE (carrier->jobs, job, next)
         if (job->message.job == ref->job && job->finished) {
             DL_DELETE(carrier->jobs, job);
             job_free(&job);
@@ -179,24 +187,26 @@ static void on_outcome_done(void *owner, struct channel *channel, const void *me
     drain_if_done(carrier);
 }
 
-/* The first word on a new channel: what is still in hand; then every outcome the queue may not have written down. */
+/* The first word on a new channel: what is still in hand; then every outcome the queue may not have
+ * written down. */
 static void tell_all(struct carrier *carrier)
 {
     struct msg_in_hand in_hand = { 0 };
     struct job *job;
     size_t i = 0;
 
-    DL_FOREACH(carrier->jobs, job)
+    DL_FOREACH (carrier->jobs, job)
         in_hand.job_count++;
     in_hand.jobs = calloc(in_hand.job_count + 1, sizeof *in_hand.jobs);
     if (!in_hand.jobs)
         exit(EXIT_FAILURE);
-    DL_FOREACH(carrier->jobs, job)
-        in_hand.jobs[i++] = (struct msg_job_ref){ job->message.job, job->message.id_high, job->message.id_low };
+    DL_FOREACH (carrier->jobs, job)
+        in_hand.jobs[i++] =
+            (struct msg_job_ref){ job->message.job, job->message.id_high, job->message.id_low };
     if (channel_send(carrier->queue, MSG_IN_HAND, &in_hand, -1) != ERR_OK)
         log_event(LOG_ERROR, NULL, "the queue could not be told what is in hand");
     free(in_hand.jobs);
-    DL_FOREACH(carrier->jobs, job)
+    DL_FOREACH (carrier->jobs, job)
         if (job->finished)
             send_outcome(carrier, job);
 }
@@ -216,14 +226,15 @@ static void on_login_say(void *owner, struct channel *channel, const void *messa
     struct connection *c;
 
     (void)channel, (void)fd;
-    DL_FOREACH(carrier->connections, c)
+    DL_FOREACH (carrier->connections, c)
         if (c->login == say->login) {
             connection_login_say(c, say);
             return;
         }
 }
 
-static const struct channel_handler queue_handlers[] = { { MSG_JOB, on_job }, { MSG_OUTCOME_DONE, on_outcome_done } };
+static const struct channel_handler queue_handlers[] = { { MSG_JOB, on_job },
+    { MSG_OUTCOME_DONE, on_outcome_done } };
 static const struct channel_handler vault_handlers[] = { { MSG_LOGIN_SAY, on_login_say } };
 static const struct channel_handler gate_handlers[] = { { MSG_DOMAIN_ASK, on_domain_ask } };
 
@@ -244,7 +255,8 @@ static struct channel **channel_place(struct carrier *carrier, enum role role, u
 static void on_closed(void *owner, struct channel *channel)
 {
     struct carrier *carrier = owner;
-    struct channel **place = channel_place(carrier, channel_peer(channel), channel_peer_index(channel));
+    struct channel **place =
+        channel_place(carrier, channel_peer(channel), channel_peer_index(channel));
 
     domain_forget(carrier, channel);
     if (place && *place == channel)
@@ -267,8 +279,11 @@ static void relay_peer(struct room *room, const struct msg_peer *peer, int fd)
 {
     struct carrier *carrier = room->state;
     struct channel **place = channel_place(carrier, peer->role, peer->index);
-    struct channel_spec spec
-        = { .self = ROLE_RELAY, .peer = peer->role, .peer_index = peer->index, .closed = on_closed, .owner = carrier };
+    struct channel_spec spec = { .self = ROLE_RELAY,
+        .peer = peer->role,
+        .peer_index = peer->index,
+        .closed = on_closed,
+        .owner = carrier };
 
     for (size_t i = 0; i < LENGTH_OF(peers); i++)
         if (peers[i].role == peer->role) {
@@ -315,8 +330,10 @@ static enum err make_resolver(struct carrier *carrier, const struct conf_dns *dn
     arena_init(&arena, 1 << 20);
     wanted.trust_anchor = arena_text(&arena, dns->trust_anchor);
     wanted.root_hints = arena_text(&arena, dns->root_hints);
-    for (; wanted.forward_count < dns->forward_count && wanted.forward_count < LENGTH_OF(forwards); wanted.forward_count++)
-        forwards[wanted.forward_count] = arena_text(&arena, dns->forward[wanted.forward_count].text);
+    for (; wanted.forward_count < dns->forward_count && wanted.forward_count < LENGTH_OF(forwards);
+         wanted.forward_count++)
+        forwards[wanted.forward_count] =
+            arena_text(&arena, dns->forward[wanted.forward_count].text);
     rc = resolver_new(carrier->loop, &wanted, &carrier->resolver, why);
     if (rc != ERR_OK)
         log_event(LOG_ERROR, NULL, "DNS cannot be used", log_text("why", why));

@@ -10,7 +10,8 @@ enum { SNAPSHOT_ARENA_MAX = 64 << 20 };
 
 static bool uses_tls(const struct conf_route *route)
 {
-    return route->via == CONF_VIA_MX || (route->via == CONF_VIA_SMTP && route->tls != CONF_TLS_NONE);
+    return route->via == CONF_VIA_MX ||
+           (route->via == CONF_VIA_SMTP && route->tls != CONF_TLS_NONE);
 }
 
 /* Routes with the system's trust store share one client. */
@@ -35,7 +36,8 @@ static enum err make_clients(struct settings *s)
         }
         rc = tls_client_new(file, &s->clients[i], why);
         if (rc != ERR_OK) {
-            log_event(LOG_ERROR, NULL, "trust anchors cannot be used", log_slice("route", route->pattern), log_text("why", why));
+            log_event(LOG_ERROR, NULL, "trust anchors cannot be used",
+                log_slice("route", route->pattern), log_text("why", why));
             return rc;
         }
         if (!file)

@@ -31,7 +31,7 @@ struct target_query {
     target_fn *fn;
     void *owner;
     uint16_t port;
-    bool implicit; /* the domain itself stands in for missing MX records */
+    bool implicit;                    /* the domain itself stands in for missing MX records */
     char hostname[DNS_NAME_TEXT + 1]; /* ours */
     char domain[DNS_NAME_TEXT + 1];
     struct resolve_query *mx;
@@ -120,10 +120,13 @@ static void all_addresses_known(struct target_query *t)
         stop_queries(t);
         deferred_ask(&t->report);
     } else if (t->temporary) {
-        fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_DNS, "4.4.3", "DNS gives no address for the mail hosts of %s now", t->domain));
+        fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_DNS, "4.4.3",
+                    "DNS gives no address for the mail hosts of %s now", t->domain));
     } else {
         fail(t, verdict_of(DELIVERY_FAILED, CAUSE_DNS, "5.4.4",
-                    t->implicit ? "%s has neither MX nor address records" : "no mail host of %s has an address", t->domain));
+                    t->implicit ? "%s has neither MX nor address records"
+                                : "no mail host of %s has an address",
+                    t->domain));
     }
 }
 
@@ -134,7 +137,8 @@ static void on_address(void *owner, const struct resolve_result *result)
     struct host *host = &t->hosts[lookup->host];
 
     lookup->query = NULL;
-    t->temporary = t->temporary || result->status == RESOLVE_TEMPORARY || result->status == RESOLVE_BOGUS;
+    t->temporary =
+        t->temporary || result->status == RESOLVE_TEMPORARY || result->status == RESOLVE_BOGUS;
     for (size_t i = 0; result->status == RESOLVE_FOUND && i < result->answer.record_count; i++) {
         size_t *count = &host->counts[lookup->family];
         struct peer *address = &host->addresses[lookup->family][*count];
@@ -142,7 +146,8 @@ static void on_address(void *owner, const struct resolve_result *result)
         if (*count == TARGET_ADDRESSES_MAX)
             break;
         *address = (struct peer){ .family = lookup->family == 0 ? PEER_IPV6 : PEER_IPV4 };
-        memcpy(address->octets, result->answer.records[i].data.data, result->answer.records[i].data.len);
+        memcpy(address->octets, result->answer.records[i].data.data,
+            result->answer.records[i].data.len);
         ++*count;
     }
     if (--t->waiting == 0)
@@ -159,8 +164,8 @@ static void find_addresses(struct target_query *t)
         struct lookup *lookup = &t->lookups[i];
 
         *lookup = (struct lookup){ .target = t, .host = i / FAMILIES, .family = i % FAMILIES };
-        if (resolve_start(t->resolver, slice_text(t->hosts[lookup->host].name), types[lookup->family], on_address, lookup,
-                &lookup->query) != ERR_OK) {
+        if (resolve_start(t->resolver, slice_text(t->hosts[lookup->host].name),
+                types[lookup->family], on_address, lookup, &lookup->query) != ERR_OK) {
             fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "out of memory"));
             return;
         }
@@ -177,15 +182,19 @@ static void on_mx_found(struct target_query *t, const struct dns_answer *answer)
     struct mx_host hosts[MX_HOSTS_MAX];
     size_t count;
 
-    switch (mx_order(answer->records, answer->record_count, slice_text(t->hostname), any_number, hosts, &count)) {
+    switch (mx_order(answer->records, answer->record_count, slice_text(t->hostname), any_number,
+        hosts, &count)) {
     case MX_NULL:
-        fail(t, verdict_of(DELIVERY_FAILED, CAUSE_DNS, "5.1.10", "%s does not accept mail (null MX)", t->domain));
+        fail(t, verdict_of(DELIVERY_FAILED, CAUSE_DNS, "5.1.10",
+                    "%s does not accept mail (null MX)", t->domain));
         return;
     case MX_SELF:
-        fail(t, verdict_of(DELIVERY_FAILED, CAUSE_DNS, "5.4.6", "mail for %s loops back to this server", t->domain));
+        fail(t, verdict_of(DELIVERY_FAILED, CAUSE_DNS, "5.4.6",
+                    "mail for %s loops back to this server", t->domain));
         return;
     case MX_NONE:
-        fail(t, verdict_of(DELIVERY_FAILED, CAUSE_DNS, "5.4.4", "no MX record of %s can be used", t->domain));
+        fail(t, verdict_of(DELIVERY_FAILED, CAUSE_DNS, "5.4.4", "no MX record of %s can be used",
+                    t->domain));
         return;
     case MX_HOSTS:
         break;
@@ -210,13 +219,16 @@ static void on_mx(void *owner, const struct resolve_result *result)
         find_addresses(t);
         break;
     case RESOLVE_NXDOMAIN:
-        fail(t, verdict_of(DELIVERY_FAILED, CAUSE_DNS, "5.1.2", "the domain %s does not exist", t->domain));
+        fail(t, verdict_of(DELIVERY_FAILED, CAUSE_DNS, "5.1.2", "the domain %s does not exist",
+                    t->domain));
         break;
     case RESOLVE_TEMPORARY:
-        fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_DNS, "4.4.3", "DNS gives no answer about %s now", t->domain));
+        fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_DNS, "4.4.3",
+                    "DNS gives no answer about %s now", t->domain));
         break;
     case RESOLVE_BOGUS:
-        fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_DNS, "4.7.5", "the DNS answer about %s fails DNSSEC validation", t->domain));
+        fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_DNS, "4.7.5",
+                    "the DNS answer about %s fails DNSSEC validation", t->domain));
         break;
     }
 }
@@ -225,7 +237,8 @@ static void on_limit(void *owner)
 {
     struct target_query *t = owner;
 
-    fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_DNS, "4.4.3", "DNS gave no answer about %s in time", t->domain));
+    fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_DNS, "4.4.3", "DNS gave no answer about %s in time",
+                t->domain));
 }
 
 /* A hop that needs no DNS: a numeric address. */
@@ -247,7 +260,8 @@ static void start_mx(struct target_query *t, struct slice domain)
     copy_name(t->domain, domain);
     if (literal_parse(domain, &literal)) {
         if (!take_numeric(t, literal))
-            fail(t, verdict_of(DELIVERY_FAILED, CAUSE_LOCAL, "5.1.2", "%s is not an address", t->domain));
+            fail(t, verdict_of(
+                        DELIVERY_FAILED, CAUSE_LOCAL, "5.1.2", "%s is not an address", t->domain));
         return;
     }
     if (resolve_start(t->resolver, domain, DNS_MX, on_mx, t, &t->mx) != ERR_OK)
@@ -272,8 +286,9 @@ static void start_path(struct target_query *t, struct slice path)
     deferred_ask(&t->report);
 }
 
-struct target_query *target_find(struct loop *loop, struct resolver *resolver, const struct conf *conf,
-    const struct conf_route *route, struct slice domain, target_fn *fn, void *owner)
+struct target_query *target_find(struct loop *loop, struct resolver *resolver,
+    const struct conf *conf, const struct conf_route *route, struct slice domain, target_fn *fn,
+    void *owner)
 {
     struct target_query *t = calloc(1, sizeof *t);
 

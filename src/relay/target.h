@@ -1,4 +1,5 @@
-/* relay/target.h: from a route and a domain to the list of addresses to try, in order. Asks DNS; never blocks. */
+/* relay/target.h: from a route and a domain to the list of addresses to try, in order. Asks DNS;
+ * never blocks. */
 #ifndef RELAY_TARGET_H
 #define RELAY_TARGET_H
 
@@ -19,13 +20,17 @@ struct hop {
 
 struct target_query;
 
-/* failure NULL: hops to try, best first. Otherwise why there is none. Both live until the call returns. */
-typedef void target_fn(void *owner, const struct hop *hops, size_t count, const struct verdict *failure);
+/* failure NULL: hops to try, best first. Otherwise why there is none. Both live until the call
+ * returns. */
+typedef void target_fn(
+    void *owner, const struct hop *hops, size_t count, const struct verdict *failure);
 
-/* domain: the destination's domain in A-labels, or an address literal, for via mx; otherwise unused. The callback comes
- * exactly once, never from inside this call, unless the query is cancelled. NULL without memory. */
-MUST_CHECK struct target_query *target_find(struct loop *loop, struct resolver *resolver, const struct conf *conf,
-    const struct conf_route *route, struct slice domain, target_fn *fn, void *owner);
+/* domain: the destination's domain in A-labels, or an address literal, for via mx; otherwise
+ * unused. The callback comes exactly once, never from inside this call, unless the query is
+ * cancelled. NULL without memory. */
+MUST_CHECK struct target_query *target_find(struct loop *loop, struct resolver *resolver,
+    const struct conf *conf, const struct conf_route *route, struct slice domain, target_fn *fn,
+    void *owner);
 void target_cancel(struct target_query **query);
 
 #endif

@@ -1,5 +1,5 @@
-/* relay/transaction.c: MAIL, RCPT, content and their replies. Replies are matched to what was sent by position alone: a
- * receiving cursor follows the sending one. */
+/* relay/transaction.c: MAIL, RCPT, content and their replies. Replies are matched to what was sent
+ * by position alone: a receiving cursor follows the sending one. */
 #include "relay/transaction.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@ enum {
 struct body_read {
     struct hand_job job;
     struct connection *connection; /* NULL: nobody waits any more */
-    int fd; /* own copy */
+    int fd;                        /* own copy */
     uint64_t at;
     size_t wanted;
     ssize_t got;
@@ -52,18 +52,23 @@ static bool is_ascii(struct slice s)
 }
 
 /* Decides a recipient whose copy this hop cannot take; true when it fits. */
-static bool fits(struct connection *c, struct job_recipient *recipient, struct content_parameters *out_parameters)
+static bool fits(struct connection *c, struct job_recipient *recipient,
+    struct content_parameters *out_parameters)
 {
     const struct msg_job *m = &c->transaction.job->message;
-    struct content_needs needs = { .body_8bit = m->eight_bit, .header_8bit = m->eight_bit_header,
-        .sender_8bit = !is_ascii(m->sender), .recipient_8bit = !is_ascii(recipient->address) };
-    struct content_hop hop = { .eightbitmime = has(c, EXTENSION_8BITMIME), .smtputf8 = has(c, EXTENSION_SMTPUTF8) };
+    struct content_needs needs = { .body_8bit = m->eight_bit,
+        .header_8bit = m->eight_bit_header,
+        .sender_8bit = !is_ascii(m->sender),
+        .recipient_8bit = !is_ascii(recipient->address) };
+    struct content_hop hop = { .eightbitmime = has(c, EXTENSION_8BITMIME),
+        .smtputf8 = has(c, EXTENSION_SMTPUTF8) };
     enum content_verdict verdict = content_judge(&needs, &hop, out_parameters);
     struct verdict why;
 
     if (verdict == CONTENT_FITS)
         return true;
-    why = verdict_of(DELIVERY_FAILED, CAUSE_CONTENT, content_status(verdict), "%s", content_reason(verdict));
+    why = verdict_of(
+        DELIVERY_FAILED, CAUSE_CONTENT, content_status(verdict), "%s", content_reason(verdict));
     job_decide(recipient, &why);
     return false;
 }
@@ -77,8 +82,9 @@ static bool too_large(struct connection *c)
 
     if (!has(c, EXTENSION_SIZE) || c->peer.size == 0 || size <= c->peer.size)
         return false;
-    why = verdict_of(DELIVERY_FAILED, CAUSE_CONTENT, "5.3.4", "the message has %llu octets, the next hop takes at most %llu",
-        (unsigned long long)size, (unsigned long long)c->peer.size);
+    why = verdict_of(DELIVERY_FAILED, CAUSE_CONTENT, "5.3.4",
+        "the message has %llu octets, the next hop takes at most %llu", (unsigned long long)size,
+        (unsigned long long)c->peer.size);
     job_decide_rest(job, &why);
     return true;
 }
@@ -112,8 +118,9 @@ static void send_mail(struct connection *c)
 
     if (has(c, EXTENSION_SIZE))
         snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)job_content_size(t->job));
-    connection_send(c, "MAIL FROM:<%.*s>%s%s%s%s", SLICE_ARGS(m->sender), size, t->body_8bitmime ? " BODY=8BITMIME" : "",
-        t->smtputf8 ? " SMTPUTF8" : "", c->is_logged_in && has(c, EXTENSION_AUTH) ? " AUTH=<>" : "");
+    connection_send(c, "MAIL FROM:<%.*s>%s%s%s%s", SLICE_ARGS(m->sender), size,
+        t->body_8bitmime ? " BODY=8BITMIME" : "", t->smtputf8 ? " SMTPUTF8" : "",
+        c->is_logged_in && has(c, EXTENSION_AUTH) ? " AUTH=<>" : "");
 }
 
 static void read_more(struct connection *c);
@@ -125,7 +132,8 @@ static void content_over(struct connection *c)
     t->content = CONTENT_SENT;
     connection_limit(c, c->settings->conf->timeouts.end);
     if (!t->uses_bdat && !data_encode_end(&t->encoder, stream_output(c->stream))) {
-        struct verdict why = verdict_of(DELIVERY_FAILED, CAUSE_CONTENT, "5.6.0", "the message holds a bare CR or LF");
+        struct verdict why = verdict_of(
+            DELIVERY_FAILED, CAUSE_CONTENT, "5.6.0", "the message holds a bare CR or LF");
         connection_lose(c, CONNECTION_END_LOST, &why);
     }
 }
@@ -142,7 +150,8 @@ static bool put_content(struct connection *c, struct slice bytes)
     if (data_encode(&t->encoder, bytes, stream_output(c->stream)))
         return true;
     /* Sending on would let the next hop see a line end that is none (DATA-6). */
-    struct verdict why = verdict_of(DELIVERY_FAILED, CAUSE_CONTENT, "5.6.0", "the message holds a bare CR or LF");
+    struct verdict why =
+        verdict_of(DELIVERY_FAILED, CAUSE_CONTENT, "5.6.0", "the message holds a bare CR or LF");
     connection_lose(c, CONNECTION_END_LOST, &why);
     return false;
 }
@@ -166,7 +175,8 @@ static void send_content(struct connection *c)
 
 static void body_failed(struct connection *c)
 {
-    struct verdict why = verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "the message's body cannot be read");
+    struct verdict why =
+        verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "the message's body cannot be read");
 
     connection_lose(c, CONNECTION_END_LOST, &why);
 }
@@ -333,7 +343,8 @@ static void decide_all(struct transaction *t, const struct verdict *verdict)
         job_decide(t->recipients[i], verdict);
 }
 
-/* The transaction is over. Where it ended early the next hop is told so, unless it says goodbye itself. */
+/* The transaction is over. Where it ended early the next hop is told so, unless it says goodbye
+ * itself. */
 static void finish(struct connection *c)
 {
     struct transaction *t = &c->transaction;
@@ -381,7 +392,8 @@ static void on_rcpt(struct connection *c, const struct peer_reply *reply)
     }
 }
 
-/* A lone dot where DATA was taken though nobody accepted: nothing may be sent (EXT-PIPELINING-5). */
+/* A lone dot where DATA was taken though nobody accepted: nothing may be sent (EXT-PIPELINING-5).
+ */
 static void on_data(struct connection *c, const struct peer_reply *reply)
 {
     struct transaction *t = &c->transaction;
@@ -409,7 +421,9 @@ static void on_data(struct connection *c, const struct peer_reply *reply)
 
 static size_t final_replies(const struct connection *c)
 {
-    return connection_is_lmtp(c) && c->transaction.accepted_count > 0 ? c->transaction.accepted_count : 1;
+    return connection_is_lmtp(c) && c->transaction.accepted_count > 0
+               ? c->transaction.accepted_count
+               : 1;
 }
 
 /* LMTP answers for each accepted recipient in the order of RCPT (RFC 2033 section 4.2). */
@@ -438,13 +452,15 @@ static void on_final(struct connection *c, const struct peer_reply *reply)
         finish(c);
 }
 
-/* A next hop that answers while content still goes out has made up its mind; the stream is not in step any more. */
+/* A next hop that answers while content still goes out has made up its mind; the stream is not in
+ * step any more. */
 static void on_early_final(struct connection *c, const struct peer_reply *reply)
 {
     struct verdict v = verdict_of_reply(reply);
 
     if (v.result == DELIVERY_DONE)
-        v = verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0", "the next hop accepted the message before its end");
+        v = verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0",
+            "the next hop accepted the message before its end");
     decide_accepted(&c->transaction, &v);
     connection_lose(c, CONNECTION_END_LOST, &v);
 }
@@ -453,8 +469,10 @@ static void next_step(struct connection *c)
 {
     struct transaction *t = &c->transaction;
 
-    /* Everything sent is answered and nobody is left to send to: the end, unless content is on its way already. */
-    if (t->received == t->sent && (t->mail_refused || (t->received == content_step(t) && t->accepted_count == 0))) {
+    /* Everything sent is answered and nobody is left to send to: the end, unless content is on its
+     * way already. */
+    if (t->received == t->sent &&
+        (t->mail_refused || (t->received == content_step(t) && t->accepted_count == 0))) {
         t->content = CONTENT_DROPPED;
         finish(c);
         return;

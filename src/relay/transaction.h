@@ -1,5 +1,6 @@
-/* relay/transaction.h: one mail transaction on a connection: a sending cursor ahead of a receiving one. With PIPELINING the
- * envelope goes in one flight, with CHUNKING small content goes with it (OUT-24). Embedded in its connection. */
+/* relay/transaction.h: one mail transaction on a connection: a sending cursor ahead of a receiving
+ * one. With PIPELINING the envelope goes in one flight, with CHUNKING small content goes with it
+ * (OUT-24). Embedded in its connection. */
 #ifndef RELAY_TRANSACTION_H
 #define RELAY_TRANSACTION_H
 
@@ -13,26 +14,27 @@ struct peer_reply;
 enum { TRANSACTION_RECIPIENTS_MAX = 100 }; /* QUE-8 */
 
 enum transaction_content {
-    CONTENT_NONE,     /* not begun */
-    CONTENT_SENDING,  /* octets are going out */
-    CONTENT_SENT,     /* all are out; replies are awaited */
-    CONTENT_DROPPED,  /* none will be sent: nobody accepted, or it was refused */
+    CONTENT_NONE,    /* not begun */
+    CONTENT_SENDING, /* octets are going out */
+    CONTENT_SENT,    /* all are out; replies are awaited */
+    CONTENT_DROPPED, /* none will be sent: nobody accepted, or it was refused */
 };
 
 struct transaction {
     struct job *job;
-    struct job_recipient *recipients[TRANSACTION_RECIPIENTS_MAX]; /* those of this transaction, in order of RCPT */
+    struct job_recipient
+        *recipients[TRANSACTION_RECIPIENTS_MAX]; /* those of this transaction, in order of RCPT */
     bool accepted[TRANSACTION_RECIPIENTS_MAX];
     size_t count;
     size_t accepted_count;
-    size_t sent; /* steps sent: MAIL, RCPT 0 … count-1, DATA or BDAT */
-    size_t received; /* steps answered */
+    size_t sent;           /* steps sent: MAIL, RCPT 0 … count-1, DATA or BDAT */
+    size_t received;       /* steps answered */
     size_t final_received; /* replies to the content (LMTP: one for each accepted recipient) */
     bool uses_bdat;
     bool one_flight;
     bool mail_refused;
     bool is_resetting; /* RSET was sent, its reply is awaited */
-    bool any_reply; /* the peer has said something in this transaction */
+    bool any_reply;    /* the peer has said something in this transaction */
     enum transaction_content content;
     bool body_8bitmime;
     bool smtputf8;
@@ -41,13 +43,13 @@ struct transaction {
     struct body_read *read; /* under way on a hand */
 };
 
-/* Chooses recipients that are open and fit the hop, decides those that cannot go there, and begins. False when nobody is
- * left to send to: nothing was said to the peer. */
+/* Chooses recipients that are open and fit the hop, decides those that cannot go there, and begins.
+ * False when nobody is left to send to: nothing was said to the peer. */
 MUST_CHECK bool transaction_start(struct connection *connection, struct job *job);
 void transaction_reply(struct connection *connection, const struct peer_reply *reply);
 void transaction_drained(struct connection *connection);
-/* The connection is gone: nothing of the transaction stays under way. Decides recipients of a transaction in which the peer
- * had spoken; the others stay open. */
+/* The connection is gone: nothing of the transaction stays under way. Decides recipients of a
+ * transaction in which the peer had spoken; the others stay open. */
 void transaction_lost(struct connection *connection, const struct verdict *why);
 
 #endif

@@ -7,8 +7,8 @@
 
 static void set_status(struct verdict *v, struct status status)
 {
-    snprintf(v->status, sizeof v->status, "%u.%u.%u", (unsigned)status.class, (unsigned)status.subject,
-        (unsigned)status.detail);
+    snprintf(v->status, sizeof v->status, "%u.%u.%u", (unsigned)status.class,
+        (unsigned)status.subject, (unsigned)status.detail);
 }
 
 static void set_text(struct verdict *v, struct slice text)
@@ -44,7 +44,8 @@ struct verdict verdict_of_reply(const struct peer_reply *reply)
     return v;
 }
 
-struct verdict verdict_of(enum delivery_result result, enum delivery_cause cause, const char *status, const char *format, ...)
+struct verdict verdict_of(enum delivery_result result, enum delivery_cause cause,
+    const char *status, const char *format, ...)
 {
     struct verdict v = { .result = result, .cause = cause };
     va_list args;

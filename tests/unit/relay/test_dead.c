@@ -1,4 +1,5 @@
-/* QUE-5: a host that cannot be reached is left alone for a while, longer each time, one hour at most. */
+/* QUE-5: a host that cannot be reached is left alone for a while, longer each time, one hour at
+ * most. */
 #include "../check.h"
 
 #include "relay/dead.h"
@@ -40,7 +41,8 @@ static void test_switched_off(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_doubling), cmocka_unit_test(test_switched_off) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_doubling),
+        cmocka_unit_test(test_switched_off) };
 
     return cmocka_run_group_tests_name("relay/dead", tests, NULL, NULL);
 }

@@ -29,7 +29,8 @@ static void test_cases(void **state)
         size_t consumed;
 
         peer_reply_reader_init(&reader);
-        assert_int_equal(peer_reply_read(&reader, slice_text(cases[i].wire), &consumed, &reply), PEER_REPLY_READY);
+        assert_int_equal(peer_reply_read(&reader, slice_text(cases[i].wire), &consumed, &reply),
+            PEER_REPLY_READY);
         v = verdict_of_reply(&reply);
         assert_int_equal(v.result, cases[i].result);
         if (cases[i].status)
@@ -54,7 +55,8 @@ static void test_long_reasons_are_cut(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_long_reasons_are_cut) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_long_reasons_are_cut) };
 
     return cmocka_run_group_tests_name("relay/verdict", tests, NULL, NULL);
 }
