@@ -41,6 +41,13 @@ def cpu_seconds(roots):
     return sum(stats[pid][1] for pid in family(stats, roots)) / TICKS
 
 
+def busy_seconds():
+    """Of the whole machine, since it started."""
+    words = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()
+    user, nice, system, _, _, irq, softirq = (int(word) for word in words[1:8])
+    return (user + nice + system + irq + softirq) / TICKS
+
+
 def resident_octets(roots):
     stats = read_stats()
     return sum(stats[pid][2] for pid in family(stats, roots)) * PAGE
@@ -79,8 +86,14 @@ class Peak:
         self.thread.join()
 
 
-def run_load(program, options, roots, limit):
-    """The load's figures, with cpu_seconds of roots within its window ("begin" to "end") and PSS at its end."""
+def sample(server, tools):
+    """Where the machine's processor time has gone so far, in seconds."""
+    spent = {"server": cpu_seconds(server), "tools": cpu_seconds(tools)}
+    return {**spent, "rest": busy_seconds() - spent["server"] - spent["tools"], "at": time.monotonic()}
+
+
+def run_load(program, options, roots, sink, limit):
+    """The load's figures, with samples at begin and end of its window, and PSS at its end."""
     marks = {}
     words = [str(program), "--json", "--marks"]
     for name, value in options.items():
@@ -92,7 +105,7 @@ def run_load(program, options, roots, limit):
         for line in load.stderr:
             word = line.strip()
             if word in {"begin", "end"}:
-                marks[word] = cpu_seconds(roots)
+                marks[word] = sample(roots, [load.pid, sink.process.pid])
             else:
                 complaints.append(word)
             if word == "end":
@@ -102,7 +115,7 @@ def run_load(program, options, roots, limit):
     if not out:
         raise RuntimeError(f"the load ended with status {load.returncode}: {' '.join(complaints)}")
     figures = json.loads(out)
-    figures.update(cpu_begin=marks["begin"], cpu_end=marks["end"], pss=marks["pss"])
+    figures.update(begin=marks["begin"], end=marks["end"], pss=marks["pss"])
     return figures
 
 

@@ -155,7 +155,7 @@ class Postfix:
     name = "Postfix"
     changed = ["no chroot (as upstream; Debian's master.cf has chroot)", "smtpd_tls_wrappermode, SASL by Dovecot (SHA-512-crypt)",
                "maillog_file (a file of the run instead of the system's log)", "relayhost = the sink",
-               "defer_transports = smtp where nothing is to be delivered"]
+               "every message on hold where nothing is to be delivered"]
 
     def __init__(self, folder, build, certificate, sink_port, delivers):
         certificate, key = certificate
@@ -190,7 +190,7 @@ class Postfix:
             "smtpd_tls_auth_only": "yes",
         }
         if not delivers:
-            settings["defer_transports"] = "smtp"
+            settings["smtpd_data_restrictions"] = "check_client_access static:HOLD"
         (self.folder / "conf/main.cf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
         (self.folder / "conf/master.cf").write_text(MASTER.format(port=self.port).lstrip())
         (self.folder / "dovecot.conf").write_text(DOVECOT.format(folder=self.folder).lstrip())
