@@ -84,7 +84,7 @@ static enum answer refuse_body(struct session *s, const struct body *body)
     if (body->error == ERR_OK)
         return refuse_header(s, &body->header.verdict);
     log_event(LOG_ERROR, &s->log, "message not stored", log_reason(body->error));
-    return say(s, REPLY_STORAGE);
+    return say(s, body->error == ERR_NOSPACE ? REPLY_NO_SPACE : REPLY_STORAGE); /* DATA-16 */
 }
 
 /* Completion. */

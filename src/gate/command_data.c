@@ -1,11 +1,17 @@
 /* gate/command_data.c: DATA and BDAT: content, and what a refused BDAT brings with it. */
+#include "base/clock.h"
 #include "gate/accept.h"
 #include "gate/command.h"
 #include "gate/gate.h"
 #include "gate/session.h"
 #include "gate/transaction.h"
 
-enum { SPARE_MS = BLANK_MS, FILE_MS = 60000 };
+enum {
+    SPARE_MS = BLANK_MS,
+    FILE_MS = 60000,
+    CONTENT_MS = 600000,      /* that long content may come as slowly as it likes … */
+    CONTENT_PER_SECOND = 100, /* … and from then on not below this, on average, in octets */
+};
 
 /* The body of the session's transaction moved; it may be that somebody waits for that. */
 static void on_moved(void *owner)
@@ -26,14 +32,42 @@ static void open_body(struct session *s)
         .large = conf->spool.large_message,
     };
 
-    if (s->transaction->body.state == BODY_CLOSED)
-        body_open(&s->transaction->body, &s->gate->commit.spares, &limits, on_moved, s);
+    if (s->transaction->body.state != BODY_CLOSED)
+        return;
+    body_open(&s->transaction->body, &s->gate->commit.spares, &limits, on_moved, s);
+    s->transaction->content_since_ms = clock_mono_ms();
 }
 
 static enum answer wait_for_body(struct session *s)
 {
     session_wait(s, WAIT_BODY, s->transaction->body.state == BODY_WANTING ? SPARE_MS : FILE_MS);
     return ANSWER_WAIT;
+}
+
+/* A client that sends an octet every four minutes would keep its place for ever. */
+static bool is_too_slow(int64_t since_ms, uint64_t octets)
+{
+    int64_t allowed_ms = CONTENT_MS + (int64_t)(octets / CONTENT_PER_SECOND) * 1000;
+
+    return clock_mono_ms() - since_ms > allowed_ms;
+}
+
+static enum answer wait_for_octets(struct session *s, int64_t since_ms, uint64_t octets)
+{
+    if (!is_too_slow(since_ms, octets))
+        return ANSWER_MORE;
+    session_say(s, REPLY_IDLE);
+    return ANSWER_CLOSE;
+}
+
+/* More content has to come, or the body to move on first. */
+static enum answer wait_for_more(struct session *s)
+{
+    struct transaction *t = s->transaction;
+
+    if (body_is_stuck(&t->body))
+        return wait_for_body(s);
+    return wait_for_octets(s, t->content_since_ms, body_content(&t->body));
 }
 
 enum answer body_moved(struct session *s)
@@ -78,9 +112,7 @@ enum answer data_read(struct session *s)
     bool is_end;
 
     session_consume(s, body_take_data(body, stream_input(s->stream), &is_end));
-    if (is_end)
-        return accept_message(s);
-    return body_is_stuck(body) ? wait_for_body(s) : ANSWER_MORE;
+    return is_end ? accept_message(s) : wait_for_more(s);
 }
 
 /* Chunks. */
@@ -88,6 +120,7 @@ enum answer data_read(struct session *s)
 static enum answer begin_chunk(struct session *s, struct chunk chunk)
 {
     s->chunk = chunk;
+    s->chunk.since_ms = clock_mono_ms();
     session_move(s, PHASE_CHUNK);
     return chunk_read(s);
 }
@@ -96,7 +129,9 @@ static enum answer begin_chunk(struct session *s, struct chunk chunk)
  * but RSET helps then: the message has a hole. */
 static enum answer refuse_chunk(struct session *s, const struct bdat *bdat, enum reply_id reply)
 {
-    struct chunk chunk = { .left = bdat->size, .is_refused = true, .reply = reply };
+    struct chunk chunk = {
+        .left = bdat->size, .size = bdat->size, .is_refused = true, .reply = reply
+    };
 
     chunk.after = phase_in(s->phase, PHASES_TRANSACTION) ? PHASE_SPOILT : s->phase;
     transaction_free(&s->transaction);
@@ -190,5 +225,9 @@ enum answer chunk_read(struct session *s)
     }
     s->chunk.left -= bytes.len;
     session_consume(s, bytes.len);
-    return s->chunk.left > 0 ? ANSWER_MORE : end_chunk(s);
+    if (s->chunk.left == 0)
+        return end_chunk(s);
+    if (s->chunk.is_refused)
+        return wait_for_octets(s, s->chunk.since_ms, s->chunk.size - s->chunk.left);
+    return wait_for_more(s);
 }

@@ -61,6 +61,7 @@ struct login_grant {
 struct chunk {
     uint64_t left;
     uint64_t size;
+    int64_t since_ms;
     bool last;
     bool is_refused;     /* the octets are dropped, then: */
     enum reply_id reply; /* is said */

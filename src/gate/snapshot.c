@@ -7,6 +7,7 @@
 #include "ipc/messages.h"
 #include "policy/rights.h"
 #include "smtp/extension.h"
+#include "spool/record.h"
 
 enum { CERTIFICATES_OCTETS = 64 << 20, SNAPSHOT_OCTETS = 16 << 20 };
 
@@ -68,6 +69,15 @@ static enum err find_postmaster(struct snapshot *snapshot)
     return ERR_INVALID;
 }
 
+/* What a record can hold, whatever is asked for. */
+static void bound_limits(struct conf *conf)
+{
+    if (conf->limits.recipients > ENVELOPE_RECIPIENTS_MAX)
+        conf->limits.recipients = ENVELOPE_RECIPIENTS_MAX;
+    if (conf->spool.large_message > RECORD_BODY_MAX)
+        conf->spool.large_message = RECORD_BODY_MAX;
+}
+
 static enum err fill(struct snapshot *snapshot, struct slice conf,
     struct certificates *certificates, struct tls_signer *signer)
 {
@@ -75,6 +85,7 @@ static enum err fill(struct snapshot *snapshot, struct slice conf,
 
     if (code)
         return code;
+    bound_limits(snapshot->conf);
     if (!rights_trusted(snapshot->conf, &snapshot->arena, &snapshot->trusted))
         return ERR_NOMEM;
     code = find_postmaster(snapshot);

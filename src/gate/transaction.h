@@ -32,7 +32,8 @@ struct transaction {
     struct address candidate;              /* of the RCPT that waits for an answer */
 
     struct body body;
-    struct entry *entry; /* made at the end of data, while a large body is being synced */
+    int64_t content_since_ms; /* monotonic: the first DATA or BDAT */
+    struct entry *entry;      /* made at the end of data, while a large body is being synced */
 };
 
 /* recipients: how many it may have at most. NULL without memory. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "gate/transaction.h"
 #include "house.h"
 
 struct step {
@@ -672,6 +673,31 @@ static void test_idle(void **state)
     client_close(&c);
 }
 
+/* Content that comes a few octets a minute does not hold its place for ever. */
+static void test_slow_content(void **state)
+{
+    struct client c;
+
+    (void)state;
+    client_begin(&c, &house);
+    client_ask(&c, "DATA", "354");
+    client_say(&c, "From: a@example.net\r\n");
+    house_turn(&house, 5);
+    house.gate.sessions->transaction->content_since_ms -= 700000;
+    client_say(&c, "Subject: x\r\n");
+    client_expect(&c, "421 4.4.2");
+    client_expect_end(&c);
+    client_close(&c);
+    client_begin(&c, &house);
+    client_say(&c, "BDAT 100 FIRST\r\nx");
+    house_turn(&house, 5);
+    house.gate.sessions->chunk.since_ms -= 700000;
+    client_say(&c, "x");
+    client_expect(&c, "421 4.4.2");
+    client_expect_end(&c);
+    client_close(&c);
+}
+
 /* A client that never reads: its commands stop being taken, and memory with them */
 static void test_never_reading(void **state)
 {
@@ -724,6 +750,7 @@ int main(void)
         DIALOGUE(test_drain),
         DIALOGUE(test_orphan),
         DIALOGUE(test_idle),
+        DIALOGUE(test_slow_content),
         DIALOGUE(test_never_reading),
     };
 
