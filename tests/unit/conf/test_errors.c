@@ -140,7 +140,7 @@ static const struct error_case cases[] = {
     { "OPS-1 one above", "gates = 257\n",
         "1: gates is \"257\"; allowed is a number from 0 to 256" },
     { "OPS-1 one below", "limits { recipients = 99 }\n",
-        "1: recipients is \"99\"; allowed is a number from 100 to 100000" },
+        "1: recipients is \"99\"; allowed is a number from 100 to 4096" },
     { "OPS-1 far above", "gates = 99999999999999999999\n",
         "1: gates is \"99999999999999999999\"; allowed is a number from 0 to 256" },
     { "OPS-1 unit in the message", "queue { lifetime = 0 }\n",
