@@ -1,35 +1,16 @@
-/* gate/commit.c: see commit.h for the argument. Owns the entries, the segments and the sync thread.
- */
-#include "gate/commit.h"
+/* gate/commit.c: see commit.h for the argument. Owns entries, segments and the sync thread. */
+#include "gate/held_segment.h"
 
-#include <assert.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "ipc/channel.h"
-#include "spool/segment.h"
 
 enum {
     BATCH_MAX = 512, /* records in one write */
     TICK_MS = 1000,
-};
-
-/* The list it is in is its state. */
-struct held_segment {
-    struct held_segment *prev, *next;
-    struct segment_writer writer; /* the sync thread's while in_hand > 0 */
-    uint64_t generation;
-    uint64_t size;
-    uint64_t reserved;     /* where the next record will go, if all before it succeed */
-    uint64_t good;         /* kept up to here */
-    uint64_t rung;         /* stated up to here */
-    size_t in_hand;        /* entries given to the sync thread */
-    struct entry *refused; /* cut only */
-    int64_t cut_since_ms;
-    bool is_cut; /* the queue has it in its journal */
 };
 
 /* Entries. */
@@ -117,81 +98,6 @@ static void write_batch(void *owner, struct hand_job **jobs, size_t count)
     }
 }
 
-/* What the queue is told and asked. */
-
-static void tell_queue(struct commit *c, enum message_type type, const void *message)
-{
-    /* A channel that fails says so through on_queue_closed; the next one hears all of it again. */
-    if (c->queue && channel_send(c->queue, type, message, -1) != ERR_OK)
-        log_event(LOG_WARNING, NULL, "the queue does not listen");
-}
-
-static void ring(struct commit *c, struct held_segment *segment, bool is_final)
-{
-    struct msg_doorbell message = {
-        .generation = segment->generation, .upto = segment->good, .final = is_final
-    };
-
-    segment->rung = segment->good;
-    tell_queue(c, MSG_DOORBELL, &message);
-}
-
-static void ring_list(struct commit *c, struct held_segment *list)
-{
-    struct held_segment *segment;
-
-    DL_FOREACH (list, segment)
-        if (segment->rung != segment->good)
-            ring(c, segment, false);
-}
-
-static void tell_cut(struct commit *c, const struct held_segment *segment)
-{
-    struct msg_cut message = { .generation = segment->generation, .upto = segment->good };
-
-    tell_queue(c, MSG_CUT, &message);
-}
-
-static uint32_t blanks_shortage(const struct commit *c)
-{
-    struct held_segment *segment;
-    uint32_t have = c->current ? 1 : 0;
-
-    DL_FOREACH (c->blanks, segment)
-        have++;
-    return have < 1 + BLANKS_AHEAD ? 1 + BLANKS_AHEAD - have : 0;
-}
-
-/* Each message adds to the earlier ones, so only what was not asked for yet is named. */
-static uint32_t not_asked(uint32_t shortage, uint32_t asked)
-{
-    return shortage > asked ? shortage - asked : 0;
-}
-
-static void ask_queue(struct commit *c)
-{
-    struct msg_need need = {
-        .blanks = not_asked(blanks_shortage(c), c->blanks_asked),
-        .spares = not_asked((uint32_t)spares_shortage(&c->spares), c->spares_asked),
-    };
-
-    if (!c->queue || (need.blanks == 0 && need.spares == 0))
-        return;
-    c->blanks_asked += need.blanks;
-    c->spares_asked += need.spares;
-    tell_queue(c, MSG_NEED, &need);
-}
-
-static void at_end_of_turn(void *owner)
-{
-    struct commit *c = owner;
-
-    if (c->current)
-        ring_list(c, c->current);
-    ring_list(c, c->full);
-    ask_queue(c);
-}
-
 static void on_spares_wanted(void *owner)
 {
     struct commit *c = owner;
@@ -234,7 +140,7 @@ static void segment_free(struct held_segment *segment)
 static void let_go(struct commit *c, struct held_segment **list, struct held_segment *segment)
 {
     DL_DELETE(*list, segment);
-    ring(c, segment, true);
+    commit_ring(c, segment, true);
     segment_free(segment);
 }
 
@@ -270,7 +176,7 @@ static struct held_segment *place_for(struct commit *c, uint64_t total)
     return blank;
 }
 
-static void feed(struct commit *c)
+void commit_feed(struct commit *c)
 {
     struct entry *entry;
 
@@ -301,8 +207,8 @@ static void cut(struct commit *c, struct held_segment *segment)
     segment->cut_since_ms = clock_mono_ms();
     log_event(LOG_ERROR, NULL, "segment cut", log_number("segment", (int64_t)segment->generation),
         log_number("upto", (int64_t)segment->good));
-    ring(c, segment, false);
-    tell_cut(c, segment);
+    commit_ring(c, segment, false);
+    commit_tell_cut(c, segment);
     want_ticks(c);
 }
 
@@ -339,6 +245,17 @@ static void settle_segment(struct commit *c, struct held_segment *segment)
         let_go(c, &c->full, segment);
 }
 
+void commit_cut_known(struct commit *c, struct held_segment *segment)
+{
+    segment->is_cut = true;
+    while (segment->refused) {
+        struct entry *entry = segment->refused;
+        DL_DELETE(segment->refused, entry);
+        tell_and_free(c, entry, COMMIT_FAILED);
+    }
+    settle_segment(c, segment);
+}
+
 static void on_written(struct hand_job *job)
 {
     struct entry *entry = entry_of(job);
@@ -355,7 +272,7 @@ static void on_written(struct hand_job *job)
         refuse(c, segment, entry);
     }
     settle_segment(c, segment);
-    feed(c);
+    commit_feed(c);
 }
 
 void commit_give(struct commit *c, struct entry *entry)
@@ -365,7 +282,7 @@ void commit_give(struct commit *c, struct entry *entry)
     entry->job = (struct hand_job){ .done = on_written };
     c->busy++;
     DL_APPEND(c->waiting, entry);
-    feed(c);
+    commit_feed(c);
 }
 
 /* The clock. */
@@ -403,127 +320,6 @@ static void on_tick(void *owner)
         want_ticks(c);
 }
 
-/* What the queue says. */
-
-static void on_blank(void *owner, struct channel *channel, const void *message, int fd)
-{
-    struct commit *c = owner;
-    const struct msg_blank *m = message;
-    struct held_segment *segment = calloc(1, sizeof *segment);
-
-    (void)channel;
-    if (c->blanks_asked > 0)
-        c->blanks_asked--;
-    if (!segment || m->start > m->size) {
-        log_event(LOG_ERROR, NULL, "a blank that cannot be used");
-        disk_close(c->disk, &fd);
-        free(segment);
-        return;
-    }
-    segment_writer_init(&segment->writer, c->disk, fd, m->generation, m->size, m->start);
-    segment->generation = m->generation;
-    segment->size = m->size;
-    segment->reserved = segment->good = segment->rung = m->start;
-    DL_APPEND(c->blanks, segment);
-    feed(c);
-}
-
-static void on_spare(void *owner, struct channel *channel, const void *message, int fd)
-{
-    struct commit *c = owner;
-    const struct msg_spare *m = message;
-
-    (void)channel;
-    if (c->spares_asked > 0)
-        c->spares_asked--;
-    spares_add(&c->spares, fd, m->number);
-    deferred_ask(&c->ring);
-}
-
-static struct held_segment *find_cut(const struct commit *c, const struct msg_cut *m)
-{
-    struct held_segment *segment;
-
-    DL_FOREACH (c->cut, segment)
-        if (segment->generation == m->generation && segment->good == m->upto)
-            return segment;
-    return NULL;
-}
-
-static void on_cut_done(void *owner, struct channel *channel, const void *message, int fd)
-{
-    struct commit *c = owner;
-    struct held_segment *segment = find_cut(c, message);
-
-    (void)channel, (void)fd;
-    if (!segment)
-        return;
-    segment->is_cut = true;
-    while (segment->refused) {
-        struct entry *entry = segment->refused;
-        DL_DELETE(segment->refused, entry);
-        tell_and_free(c, entry, COMMIT_FAILED);
-    }
-    settle_segment(c, segment);
-}
-
-static void on_disk(void *owner, struct channel *channel, const void *message, int fd)
-{
-    struct commit *c = owner;
-    const struct msg_disk *m = message;
-
-    (void)channel, (void)fd;
-    if (c->is_disk_full != m->full)
-        log_event(LOG_WARNING, NULL, m->full ? "no room for new mail" : "room for new mail again");
-    c->is_disk_full = m->full;
-}
-
-static const struct channel_handler handlers[] = {
-    { MSG_BLANK, on_blank },
-    { MSG_SPARE, on_spare },
-    { MSG_CUT_DONE, on_cut_done },
-    { MSG_DISK, on_disk },
-};
-
-static void on_queue_closed(void *owner, struct channel *channel)
-{
-    struct commit *c = owner;
-
-    (void)channel;
-    channel_free(&c->queue);
-    c->blanks_asked = c->spares_asked = 0;
-}
-
-static void restate(struct commit *c, struct held_segment *list)
-{
-    struct held_segment *segment;
-
-    DL_FOREACH (list, segment)
-        ring(c, segment, false);
-}
-
-void commit_attach(struct commit *c, int fd)
-{
-    const struct channel_spec spec = { .self = ROLE_GATE,
-        .peer = ROLE_QUEUE,
-        .handlers = handlers,
-        .handler_count = LENGTH_OF(handlers),
-        .closed = on_queue_closed,
-        .owner = c };
-    struct held_segment *segment;
-
-    channel_free(&c->queue);
-    c->blanks_asked = c->spares_asked = 0;
-    c->queue = channel_new(c->loop, fd, &spec);
-    restate(c, c->blanks);
-    restate(c, c->current);
-    restate(c, c->full);
-    restate(c, c->cut);
-    DL_FOREACH (c->cut, segment)
-        tell_cut(c, segment);
-    ask_queue(c);
-}
-
 /* Beginning and end. */
 
 enum err commit_init(
@@ -537,7 +333,7 @@ enum err commit_init(
         .owner = owner,
         .blank_ms = BLANK_MS,
         .cut_ms = CUT_MS };
-    deferred_init(&c->ring, loop, at_end_of_turn, c);
+    deferred_init(&c->ring, loop, commit_speak, c);
     timer_init(&c->tick, loop, on_tick, c);
     code = spares_init(&c->spares, loop, disk, on_spares_wanted, c);
     if (code)

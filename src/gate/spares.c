@@ -54,7 +54,7 @@ static void give(struct body_file *file, enum body_file_state state)
     hands_give(file->spares->hands, &file->job);
 }
 
-/* To who waits longest, else into the pool. */
+/* To who waits longest, else into the pool, which does not grow with every rush. */
 static void offer(struct body_file *file)
 {
     struct spares *spares = file->spares;
@@ -62,15 +62,17 @@ static void offer(struct body_file *file)
 
     buffer_clear(&file->writing);
     buffer_clear(&file->filling);
-    if (!wish) {
+    if (wish) {
+        spares_unwish(spares, wish);
+        file->state = BODY_FILE_TAKEN;
+        wish->granted(wish, file);
+    } else if (spares->count < SPARES_MAX) {
         file->state = BODY_FILE_SPARE;
         DL_APPEND(spares->pool, file);
         spares->count++;
-        return;
+    } else {
+        file_free(file);
     }
-    spares_unwish(spares, wish);
-    file->state = BODY_FILE_TAKEN;
-    wish->granted(wish, file);
 }
 
 /* The hand is done with a file that is nobody's. */
