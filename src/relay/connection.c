@@ -15,7 +15,7 @@ enum {
     OUTPUT_CAP = 8 << 20,
     HIGH_WATER = 512 << 10,
     LOW_WATER = 128 << 10,
-    LINGER_MS = 1000,
+    MESSAGES_A_CONNECTION = 100, /* OUT-17 */
     AUTH_LINE_MAX =
         510, /* an initial response only where the line stays within 512 octets (D-30) */
 };
@@ -364,6 +364,15 @@ static void on_quit_reply(struct connection *c, const struct peer_reply *reply)
     connection_free(&c);
 }
 
+bool connection_is_spent(const struct connection *c)
+{
+    size_t most = c->peer.mail_max > 0 && c->peer.mail_max < MESSAGES_A_CONNECTION
+                      ? c->peer.mail_max
+                      : MESSAGES_A_CONNECTION;
+
+    return c->is_finishing || c->messages >= most;
+}
+
 void connection_set_owner(struct connection *c, const struct connection_events *events, void *owner)
 {
     c->events = events;
@@ -493,6 +502,10 @@ static void on_limit(void *owner)
 
     if (c->phase == CONNECTION_HANDSHAKE) {
         tls_failed(c, "4.7.5", "the TLS handshake failed", "it took too long");
+        return;
+    }
+    if (c->phase == CONNECTION_IDLE) { /* pooled for long enough (OUT-14, OUT-17) */
+        connection_quit(c);
         return;
     }
     v = verdict_of(DELIVERY_DEFERRED, c->phase < CONNECTION_IDLE ? CAUSE_CONNECT : CAUSE_LOST,

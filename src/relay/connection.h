@@ -88,6 +88,9 @@ void connection_set_owner(
 /* Says QUIT, waits for the reply (bounded: OUT-14), then frees itself. The owner hears nothing
  * more. */
 void connection_quit(struct connection *connection);
+/* Has it carried all the transactions that it may: the peer said goodbye, or its LIMITS MAILMAX or
+ * ours is reached (EXT-LIMITS-3, OUT-17)? */
+bool connection_is_spent(const struct connection *connection);
 bool connection_is_lmtp(const struct connection *connection);
 
 /* The vault's words for a login of this relay. */

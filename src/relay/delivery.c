@@ -106,6 +106,16 @@ static void on_opened(void *owner)
     start_transaction(d);
 }
 
+/* This one takes no more; the rest goes over another. */
+static void change_connection(struct delivery *d)
+{
+    struct connection *spent = d->connection;
+
+    d->connection = NULL;
+    carrier_give_idle(d->carrier, spent);
+    start_target(d);
+}
+
 /* Open recipients are left where the hop takes fewer at a time, or was lost before it said a word.
  */
 static void on_done(void *owner)
@@ -114,12 +124,10 @@ static void on_done(void *owner)
 
     if (job_is_decided(d->job))
         finish(d);
-    else if (!d->connection->is_finishing)
+    else if (!connection_is_spent(d->connection))
         start_transaction(d);
-    else {
-        connection_free(&d->connection);
-        start_target(d);
-    }
+    else
+        change_connection(d);
 }
 
 static void next_hop(struct delivery *d)
@@ -216,6 +224,12 @@ static void start_target(struct delivery *d)
         remember(d, &full);
         give_up(d);
     }
+}
+
+void deliveries_clear(struct carrier *carrier)
+{
+    while (carrier->deliveries)
+        delivery_free(carrier->deliveries);
 }
 
 bool delivery_start(struct carrier *carrier, struct job *job)

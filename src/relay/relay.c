@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "relay/carrier.h"
 
-enum { MESSAGES_A_CONNECTION = 100, IDLE_MAX = 200, OUTCOME_ARENA_MAX = 4 << 20, GATES_MAX = 256 };
+enum { IDLE_MAX = 200, OUTCOME_ARENA_MAX = 4 << 20, GATES_MAX = 256 };
 
 /* the pool */
 
@@ -57,9 +57,9 @@ static size_t idle_count(const struct carrier *carrier)
 
 void carrier_give_idle(struct carrier *carrier, struct connection *c)
 {
-    bool spent = c->phase != CONNECTION_IDLE || c->is_finishing ||
-                 c->messages >= MESSAGES_A_CONNECTION || c->settings != carrier->settings ||
-                 carrier->is_draining || idle_count(carrier) >= IDLE_MAX;
+    bool spent = c->phase != CONNECTION_IDLE || connection_is_spent(c) ||
+                 c->settings != carrier->settings || carrier->is_draining ||
+                 idle_count(carrier) >= IDLE_MAX;
 
     connection_set_owner(c, &idle_events, c);
     if (spent)
@@ -366,6 +366,34 @@ static void relay_drain(struct room *room)
 
     carrier->is_draining = true;
     drain_if_done(carrier);
+}
+
+void carrier_free(struct carrier **at)
+{
+    struct carrier *carrier = *at;
+    struct job *job, *next;
+
+    *at = NULL;
+    carrier->is_draining = false;
+    deliveries_clear(carrier);
+    while (carrier->connections) {
+        struct connection *c = carrier->connections;
+        connection_free(&c);
+    }
+    for (size_t i = 0; i < GATES_MAX; i++) {
+        domain_forget(carrier, carrier->gates[i]);
+        channel_free(&carrier->gates[i]);
+    }
+    channel_free(&carrier->queue);
+    channel_free(&carrier->vault);
+    hands_free(&carrier->hands);
+    DL_FOREACH_SAFE (carrier->jobs, job, next)
+        job_free(&job);
+    resolver_free(&carrier->resolver);
+    settings_drop(&carrier->settings);
+    dead_hosts_free(&carrier->dead);
+    free(carrier->gates);
+    free(carrier);
 }
 
 const struct room_type relay_room = {
