@@ -6,9 +6,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from rig.hop import Hop  # noqa: E402
-from rig.nameserver import NameServer  # noqa: E402
-from rig.server import BUILD, Server, forget_certificates  # noqa: E402
+from rig.keeper import Keeper  # noqa: E402
+from rig.server import BUILD, forget_certificates  # noqa: E402
 
 
 def pytest_sessionstart(session):
@@ -30,45 +29,6 @@ def pytest_runtest_makereport(item, call):
 def has_failed(request):
     report = getattr(request.node, "report_call", None)
     return report is not None and report.failed
-
-
-class Keeper:
-    """Makes servers and next hops, and ends them whatever happens."""
-
-    def __init__(self):
-        self.servers, self.others = [], []
-
-    def server(self, *arguments, start=True, **settings):
-        server = Server(*arguments, **settings)
-        self.servers.append(server)
-        return server.start() if start else server
-
-    def hop(self, *arguments, **settings):
-        hop = Hop(*arguments, **settings)
-        self.others.append(hop)
-        return hop
-
-    def name_server(self, *arguments, **settings):
-        name_server = NameServer(*arguments, **settings)
-        self.others.append(name_server)
-        return name_server
-
-    def end(self, failed):
-        complaints = []
-        for server in self.servers:
-            try:
-                server.stop()
-            except AssertionError as error:
-                complaints.append(str(error))
-            complaints += server.faults()
-        for other in self.others:
-            other.stop()
-        for server in self.servers:
-            if failed or complaints:
-                print(f"log kept: {server.keep()}/submitd.log")
-            server.clear()
-        if complaints:
-            pytest.fail("\n".join(["the server's end or its log:", *complaints[:30]]))
 
 
 @pytest.fixture

@@ -108,13 +108,14 @@ class Session(threading.Thread):
         self.mail = None
         self.accepted = []   # recipients of the open transaction
         self.has_ended = False
+        self.is_leaving = False
         self.opened = time.monotonic()
 
     # Octets
 
     def receive(self):
-        self.socket.settimeout(self.hop.patience)
         try:
+            self.socket.settimeout(self.hop.patience)
             octets = self.socket.recv(262144)
         except (OSError, ssl.SSLError):
             raise Gone from None
@@ -207,9 +208,7 @@ class Session(threading.Thread):
         octets = reply if isinstance(reply, bytes) else reply.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
         self.replies.append(octets)
         self.send(octets)
-        if is_last:
-            self.end()
-            raise Gone
+        self.is_leaving = self.is_leaving or is_last
         return int(octets[:3]) if octets[:3].isdigit() else 0
 
     def offer(self):
@@ -227,9 +226,8 @@ class Session(threading.Thread):
         try:
             if self.hop.tls == "implicit":
                 self.handshake()
-            if self.answer("CONNECT", "", f"220 {self.hop.name} {'LMTP' if self.hop.is_lmtp else 'ESMTP'}") // 100 > 3:
-                pass
-            while True:
+            self.answer("CONNECT", "", f"220 {self.hop.name} {'LMTP' if self.hop.is_lmtp else 'ESMTP'}")
+            while not self.is_leaving:
                 line = self.read_line()
                 self.lines.append(line.decode("utf-8", "surrogateescape"))
                 verb, _, argument = self.lines[-1].partition(" ")
@@ -239,8 +237,9 @@ class Session(threading.Thread):
                 else:
                     self.answer(verb.upper(), argument, "500 5.5.2 what?")
         except Gone:
-            self.end()
+            pass
         finally:
+            self.end()
             self.has_ended = True
 
     def handshake(self):
@@ -381,8 +380,7 @@ class Session(threading.Thread):
 
     def do_quit(self, argument):
         self.answer("QUIT", argument, "221 2.0.0 bye")
-        self.end()
-        raise Gone
+        self.is_leaving = True
 
 
 class Hop:
