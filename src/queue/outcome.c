@@ -80,14 +80,16 @@ static void put(const struct taking *taking, const struct journal_outcome *outco
     commit_put(&taking->queue->commit, &entry);
 }
 
-/* The line that answers "where is my mail?". */
+/* The line that answers "where is my mail?". A relay has said it already; what the queue made of it
+ * is news only when it ends. */
 static void log_result(
     const struct taking *taking, const char *event, const struct journal_outcome *outcome)
 {
+    bool is_said = taking->carrier->role == ROLE_RELAY && outcome->result != JOURNAL_EXPIRED;
     char id[QUEUE_ID_TEXT + 1];
 
     queue_id_format(taking->message->id, id);
-    log_event(LOG_INFO, NULL, event, log_text("id", id),
+    log_event(is_said ? LOG_DEBUG : LOG_INFO, NULL, event, log_text("id", id),
         log_slice("from", message_sender(taking->message)), log_slice("to", outcome->mailbox),
         log_number("attempt", outcome->attempt), log_slice("host", outcome->host),
         log_slice("remote", outcome->address), log_slice("tls", outcome->tls_version),
