@@ -67,14 +67,14 @@ static int begin(struct invocation *call, struct work *work, bool may_be_missing
     return status;
 }
 
-/* As root a new file belongs to the vault's user, who is the one to read it. */
-static struct account find_owner(struct invocation *call)
+/* As root a new file belongs to the vault's user, who is the one to read it. Where there is no such
+ * user yet the file stays root's; submitd says so when it starts. */
+static struct account find_owner(const struct conf *conf)
 {
-    struct account owner = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
+    struct account owner;
 
-    if (geteuid() == 0 && account_find(call->conf->accounts.vault, &owner) != ERR_OK)
-        fprintf(call->err, "submitctl: warning: accounts: the vault's user \"%.*s\" does not exist yet\n",
-            SLICE_ARGS(call->conf->accounts.vault));
+    if (geteuid() != 0 || account_find(conf->accounts.vault, &owner) != ERR_OK)
+        owner = (struct account){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
     return owner;
 }
 
@@ -91,7 +91,7 @@ static int finish(struct invocation *call, struct work *work, enum user_fault fa
         status =
             call_fail(call, fault_status(fault), "%s: %s", call->words[0], user_fault_text(fault));
     } else {
-        struct account owner = find_owner(call);
+        struct account owner = find_owner(call->conf);
         enum err rc = users_save(work->users, work->path, owner.uid, owner.gid);
         if (rc != ERR_OK)
             status = fail_on_file(call, work->path, "write", rc);

@@ -104,13 +104,27 @@ static enum err open_certificates(
     return rc;
 }
 
+static bool may_read(int fd, struct account who)
+{
+    struct stat st;
+
+    if (who.uid == (uid_t)-1)
+        return true;
+    if (fstat(fd, &st) != 0)
+        return false;
+    return (st.st_uid == who.uid && st.st_mode & S_IRUSR) ||
+           (st.st_gid == who.gid && st.st_mode & S_IRGRP);
+}
+
 /* The folder is handed over, not the file: submitctl replaces the file, and the vault looks it up
  * again by name. */
-static enum err open_users(struct handover *h, const struct conf *conf, struct conf_error *out_why)
+static enum err open_users(
+    struct handover *h, const struct conf *conf, struct account vault, struct conf_error *out_why)
 {
     struct slice path = conf->users.path;
     size_t slash = slice_find_last(path, '/');
     int fd;
+    bool readable;
     enum err rc;
 
     if (path.len == 0)
@@ -118,7 +132,15 @@ static enum err open_users(struct handover *h, const struct conf *conf, struct c
     rc = open_file("users", path, O_RDONLY, &fd, out_why);
     if (rc != ERR_OK)
         return rc;
+    readable = may_read(fd, vault);
     close(fd);
+    if (!readable) {
+        snprintf(out_why->text, sizeof out_why->text,
+            "users \"%.*s\": the vault's user may not read it; give it the file with: chown %ld "
+            "FILE",
+            SLICE_ARGS(slice_first(path, 300)), (long)vault.uid);
+        return ERR_DENIED;
+    }
     h->users_name = slash < path.len ? slice_from(path, slash + 1) : path;
     path = slash < path.len ? slice_first(path, slash > 0 ? slash : 1) : slice_text(".");
     return open_file("folder of the users file", path, O_RDONLY | O_DIRECTORY, &h->users, out_why);
@@ -172,7 +194,7 @@ enum err handover_open(struct handover *h, const struct conf *conf,
     snprintf(out_why->text, sizeof out_why->text, "out of memory");
     rc = open_certificates(h, conf, out_why);
     if (rc == ERR_OK)
-        rc = open_users(h, conf, out_why);
+        rc = open_users(h, conf, accounts[ROLE_VAULT], out_why);
     if (rc == ERR_OK)
         rc = open_routes(h, conf, accounts[ROLE_MAILDROP], out_why);
     if (rc != ERR_OK)

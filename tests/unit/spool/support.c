@@ -247,6 +247,15 @@ void temp_write(
     close(fd);
 }
 
+void temp_spoil(const struct temp *temp, const char *path, off_t at)
+{
+    char octet;
+
+    assert_int_equal(temp_read(temp, path, &octet, 1, at), 1);
+    octet ^= 0x55;
+    temp_write(temp, path, &octet, 1, at);
+}
+
 long temp_size(const struct temp *temp, const char *path)
 {
     struct stat st;

@@ -62,6 +62,8 @@ int temp_root(const struct temp *temp); /* a copy of the descriptor */
 size_t temp_read(const struct temp *temp, const char *path, char *into, size_t most, off_t offset);
 void temp_write(
     const struct temp *temp, const char *path, const void *data, size_t len, off_t offset);
+/* Changes one octet of the file, whatever it was. */
+void temp_spoil(const struct temp *temp, const char *path, off_t at);
 long temp_size(const struct temp *temp, const char *path); /* -1: not there */
 size_t temp_count(const struct temp *temp, const char *folder);
 

@@ -334,16 +334,16 @@ static void test_damage_at_a_stated_end(void **state)
     journal_clear(&journal);
     journal_init(&journal, &store, found.sum.last, found.sum.last_end, 1 << 20);
     commit_outcomes(2, 1);
-    temp_write(&temp, journal_path(first), "!", 1, (off_t)start + 70);
+    temp_spoil(&temp, journal_path(first), (off_t)start + 70);
     assert_string_equal(replay().word, "0 !1 2 ");
-    temp_write(&temp, journal_path(first), "!", 1, (off_t)start);
+    temp_spoil(&temp, journal_path(first), (off_t)start);
     assert_string_equal(replay().word, "0 !? 2 ");
     /* Cut off by somebody: the same. */
     assert_int_equal(store_truncate(&store, STORE_JOURNAL, first, start), ERR_OK);
     assert_string_equal(replay().word, "0 !? 2 ");
     /* Without the successor's word it is an old file with a torn end: still reported. */
-    temp_write(&temp, journal_path(first), "!", 1, (off_t)start);
-    temp_write(&temp, journal_path(journal.number), "!", 1, 16);
+    temp_spoil(&temp, journal_path(first), (off_t)start);
+    temp_spoil(&temp, journal_path(journal.number), 16);
     assert_string_equal(replay().word, "0 !? 2 ");
 }
 

@@ -420,8 +420,8 @@ static void test_damaged_record(void **state)
         record_arrived(i, writer.generation, starts[i]);
     }
     segment_writer_clear(&writer);
-    temp_write(&temp, segment_path(writer.generation), "!", 1, (off_t)starts[1] + 80);
-    temp_write(&temp, segment_path(writer.generation), "!", 1, (off_t)starts[2] + 8);
+    temp_spoil(&temp, segment_path(writer.generation), (off_t)starts[1] + 80);
+    temp_spoil(&temp, segment_path(writer.generation), (off_t)starts[2] + 8);
     restart();
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0j 3j ");
@@ -489,13 +489,13 @@ static void test_suspects(void **state)
     store_name(STORE_JOURNAL, file, name);
     snprintf(path, sizeof path, "journal/%s", name);
     /* With a sound head it is about message 2 alone. */
-    temp_write(&temp, path, "!", 1, (off_t)start + 60);
+    temp_spoil(&temp, path, (off_t)start + 60);
     restart();
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0hj 2s 3j 4 5 ");
     assert_string_equal(said.others, "DO");
     /* Without, about whoever was open then: 0, and the unheard-of ones that had come by then. */
-    temp_write(&temp, path, "!", 1, (off_t)start);
+    temp_spoil(&temp, path, (off_t)start);
     restart();
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0hsj 2s 3j 4s 5 ");

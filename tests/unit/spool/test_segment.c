@@ -276,11 +276,11 @@ static void test_damage_in_a_row(void **state)
         starts[i] = writer.end;
         append_samples(&writer, i, 1);
     }
-    temp_write(&temp, path, "!", 1, (off_t)starts[1] + 100);
-    temp_write(&temp, path, "!", 1, (off_t)starts[2] + 100);
+    temp_spoil(&temp, path, (off_t)starts[1] + 100);
+    temp_spoil(&temp, path, (off_t)starts[2] + 100);
     assert_string_equal(read_all(writer.size, false).word, "R0 D D R3 R4 E ");
-    temp_write(&temp, path, "!", 1, (off_t)starts[3]);
-    temp_write(&temp, path, "!", 1, (off_t)starts[4] + 100);
+    temp_spoil(&temp, path, (off_t)starts[3]);
+    temp_spoil(&temp, path, (off_t)starts[4] + 100);
     assert_string_equal(read_all(writer.size, false).word, "R0 T T T T E ");
     assert_string_equal(read_all(writer.end, true).word, "R0 D D D D E ");
     /* A head that claims more than there is. */
@@ -318,7 +318,7 @@ static void test_record_in_a_body(void **state)
         sample_clear(&outer);
     }
     sample_clear(&inner);
-    temp_write(&temp, path, "!", 1, (off_t)start);
+    temp_spoil(&temp, path, (off_t)start);
     assert_string_equal(read_all(writer.size, false).word, "R0 R1 R2 R3 R4 R5 R6 T E ");
 }
 
@@ -344,7 +344,7 @@ static void test_own_record_in_a_body(void **state)
     assert_int_equal(segment_append(&writer, &draft, 1), ERR_OK);
     append_samples(&writer, 2, 1);
     assert_string_equal(read_all(writer.size, false).word, "R1 R2 E ");
-    temp_write(&temp, path, "!", 1, (off_t)start + 100);
+    temp_spoil(&temp, path, (off_t)start + 100);
     assert_string_equal(read_all(writer.size, false).word, "D R2 E ");
     sample_clear(&inner);
     sample_clear(&outer);
@@ -494,7 +494,7 @@ static void test_reuse(void **state)
             assert_string_equal(read_all(writer.size, false).word, "R50 R51 E ");
     }
     assert_string_equal(read_all(writer.size, false).word, "R50 R51 R52 R53 R54 E ");
-    temp_write(&temp, path, "!", 1, (off_t)start + 3);
+    temp_spoil(&temp, path, (off_t)start + 3);
     assert_string_equal(read_all(writer.size, false).word, "R50 R51 R52 R53 T E ");
 }
 
