@@ -342,7 +342,7 @@ static void test_damage_at_a_stated_end(void **state)
     assert_int_equal(store_truncate(&store, STORE_JOURNAL, first, start), ERR_OK);
     assert_string_equal(replay().word, "0 !? 2 ");
     /* Without the successor's word it is an old file with a torn end: still reported. */
-    temp_spoil(&temp, journal_path(first), (off_t)start);
+    temp_write(&temp, journal_path(first), "!", 1, (off_t)start);
     temp_spoil(&temp, journal_path(journal.number), 16);
     assert_string_equal(replay().word, "0 !? 2 ");
 }
