@@ -81,10 +81,10 @@ struct queue *rig_queue(struct rig *rig);
 /* New settings in force. */
 void rig_reload(struct rig *rig);
 
-/* Turns the loop until the condition holds; fails the test after five seconds. */
+/* Turns the loop until the condition holds; fails the test after twenty seconds. */
 #define rig_until(rig, condition)                                                                  \
     do {                                                                                           \
-        int64_t rig_end = clock_mono_ms() + 5000;                                                  \
+        int64_t rig_end = clock_mono_ms() + 20000;                                                 \
         while (!(condition) && clock_mono_ms() < rig_end)                                          \
             loop_turn((rig)->loop, 5);                                                             \
         assert_true(condition);                                                                    \
