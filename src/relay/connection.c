@@ -278,7 +278,8 @@ static void send_auth(struct connection *c, const struct msg_login_say *say)
     connection_limit(c, c->settings->conf->timeouts.auth);
     stream_write(c->stream, buffer_slice(&line));
     stream_write(c->stream, slice_text("\r\n"));
-    explicit_bzero(line.data, line.size);
+    if (line.data) /* an empty answer is an empty line */
+        explicit_bzero(line.data, line.size);
     buffer_clear(&line);
 }
 
