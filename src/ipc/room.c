@@ -142,10 +142,23 @@ static bool drop_rights(uid_t uid, gid_t gid)
     return uid == 0 || setuid(0) != 0;
 }
 
+/* A gate has a descriptor for each client, and the usual soft limit is for programs that still know
+ * select(2). */
+static void take_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static bool harden(uid_t uid, gid_t gid)
 {
     struct rlimit none = { 0, 0 };
 
+    take_files();
     if (setrlimit(RLIMIT_CORE, &none) != 0 || !drop_rights(uid, gid))
         return false;
     return prctl(PR_SET_DUMPABLE, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
