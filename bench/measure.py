@@ -102,16 +102,21 @@ def run_load(program, options, roots, sink, limit):
         guard = threading.Timer(limit, load.kill)
         guard.start()
         complaints = []
-        for line in load.stderr:
-            word = line.strip()
-            if word in {"begin", "end"}:
-                marks[word] = sample(roots, [load.pid, sink.process.pid])
-            else:
-                complaints.append(word)
-            if word == "end":
-                marks["pss"] = proportional_octets(roots)
-        out = load.stdout.read()
-        guard.cancel()
+        try:
+            for line in load.stderr:
+                word = line.strip()
+                if word in {"begin", "end"}:
+                    marks[word] = sample(roots, [load.pid, sink.process.pid])
+                else:
+                    complaints.append(word)
+                if word == "end":
+                    marks["pss"] = proportional_octets(roots)
+            out = load.stdout.read()
+        except BaseException:
+            load.kill()
+            raise
+        finally:
+            guard.cancel()
     if not out:
         raise RuntimeError(f"the load ended with status {load.returncode}: {' '.join(complaints)}")
     figures = json.loads(out)
