@@ -38,5 +38,7 @@ void carrier_give_idle(struct carrier *carrier, struct connection *connection);
 void carrier_job_finished(struct carrier *carrier, struct job *job);
 /* A connection was freed: a room that is ending may have waited for it alone. */
 void carrier_connection_gone(struct carrier *carrier);
+/* Ends everything at once. A room's memory goes with its process: this is for tests. */
+void carrier_free(struct carrier **carrier);
 
 #endif

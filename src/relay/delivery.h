@@ -11,5 +11,7 @@ struct delivery;
 /* Takes charge of the job until carrier_job_finished. False without memory: the job is untouched.
  */
 MUST_CHECK bool delivery_start(struct carrier *carrier, struct job *job);
+/* Ends all at once; their jobs are left undecided. */
+void deliveries_clear(struct carrier *carrier);
 
 #endif
