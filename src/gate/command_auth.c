@@ -44,7 +44,7 @@ static enum answer give_up(struct session *s, enum reply_id reply)
     return finish(s, reply);
 }
 
-/* Why a client may not begin an exchange with that mechanism; REPLY_GREETING when it may. */
+/* Why a client may not begin an exchange with that mechanism; NO_OBJECTION when it may. */
 static enum reply_id objection(const struct session *s, struct slice name)
 {
     enum mechanism mechanism;
@@ -57,7 +57,7 @@ static enum reply_id objection(const struct session *s, struct slice name)
         return REPLY_AUTH_TWICE;
     if (!is_known)
         return REPLY_AUTH_MECHANISM;
-    return session_is_tls(s) ? REPLY_GREETING : REPLY_AUTH_NEEDS_TLS;
+    return session_is_tls(s) ? NO_OBJECTION : REPLY_AUTH_NEEDS_TLS;
 }
 
 /* Octets from base64 into a secret. False: it is none, or there is no memory. */

@@ -83,11 +83,11 @@ enum answer body_is_late(struct session *s)
     return body_moved(s);
 }
 
-/* Why there can be no content yet; REPLY_GREETING when there can (CMD-10). */
+/* Why there can be no content yet; NO_OBJECTION when there can (CMD-10). */
 static enum reply_id objection(const struct transaction *t)
 {
     if (t->recipient_count > 0)
-        return REPLY_GREETING;
+        return NO_OBJECTION;
     return t->tried > 0 ? REPLY_NO_VALID_RECIPIENTS : REPLY_RCPT_FIRST;
 }
 
@@ -185,6 +185,8 @@ enum answer command_bdat(struct session *s, struct slice argument)
 {
     struct bdat bdat;
 
+    if (!s->is_esmtp)
+        return command_bdat_refused(s, argument, REPLY_EHLO_FIRST); /* CMD-4 */
     switch (bdat_parse(argument, &bdat)) {
     case BDAT_LOST:
         return lose_chunk(s, REPLY_CHUNK_SIZE);

@@ -61,7 +61,7 @@ static enum answer sender_domain_known(struct session *s, enum domain_verdict ve
         [DOMAIN_MISSING] = REPLY_SENDER_DOMAIN,
         [DOMAIN_NULL_MX] = REPLY_SENDER_NULL_MX,
         [DOMAIN_TEMPORARY] = REPLY_SENDER_DNS,
-        [DOMAIN_SILENT] = REPLY_GREETING,
+        [DOMAIN_SILENT] = NO_OBJECTION,
     };
 
     if (verdict == DOMAIN_SILENT)
@@ -85,7 +85,7 @@ static enum answer check_sender_domain(struct session *s)
 static enum answer rights_known(struct session *s, enum rights_word word)
 {
     static const enum reply_id replies[] = {
-        [RIGHTS_WORD_YES] = REPLY_GREETING,
+        [RIGHTS_WORD_YES] = NO_OBJECTION,
         [RIGHTS_WORD_NO] = REPLY_SENDER_FORBIDDEN,
         [RIGHTS_WORD_NONE] = REPLY_INTERNAL,
     };
@@ -105,7 +105,7 @@ static enum answer check_sender_rights(struct session *s)
     }
 }
 
-/* What can be said of the sender without asking anybody; REPLY_GREETING when nothing is wrong. */
+/* What can be said of the sender without asking anybody; NO_OBJECTION when nothing is wrong. */
 static enum reply_id sender_objection(const struct session *s, const struct mail_command *mail)
 {
     const struct conf *conf = s->snapshot->conf;
@@ -119,8 +119,8 @@ static enum reply_id sender_objection(const struct session *s, const struct mail
     if (kind == ADDRESS_BARE || kind == ADDRESS_SINGLE_LABEL)
         return REPLY_SENDER_UNQUALIFIED; /* SUB-4.2-1 */
     if (kind == ADDRESS_LITERAL && !conf->allow_address_literals)
-        return REPLY_SENDER_LITERAL;                                       /* SUB-4.2-7 */
-    return s->gate->commit.is_disk_full ? REPLY_NO_SPACE : REPLY_GREETING; /* DATA-16 */
+        return REPLY_SENDER_LITERAL;                                     /* SUB-4.2-7 */
+    return s->gate->commit.is_disk_full ? REPLY_NO_SPACE : NO_OBJECTION; /* DATA-16 */
 }
 
 static bool open_transaction(struct session *s, const struct mail_command *mail)
@@ -179,7 +179,7 @@ static enum answer recipient_domain_known(struct session *s, enum domain_verdict
     static const enum reply_id replies[] = {
         [DOMAIN_MISSING] = REPLY_RECIPIENT_DOMAIN,
         [DOMAIN_NULL_MX] = REPLY_RECIPIENT_NULL_MX,
-        [DOMAIN_SILENT] = REPLY_GREETING, /* SUB-4.2-6: trouble with DNS is the queue's */
+        [DOMAIN_SILENT] = NO_OBJECTION, /* SUB-4.2-6: trouble with DNS is the queue's */
     };
 
     return replies[verdict] ? say(s, replies[verdict]) : take_recipient(s);
@@ -199,21 +199,19 @@ static enum answer check_recipient_domain(struct session *s)
 static enum reply_id recipient_objection(const struct session *s, const struct address *address)
 {
     if (address->kind == ADDRESS_BARE && address_is_postmaster(address))
-        return REPLY_GREETING;
+        return NO_OBJECTION;
     if (address->kind == ADDRESS_BARE || address->kind == ADDRESS_SINGLE_LABEL)
         return REPLY_RECIPIENT_UNQUALIFIED;
     if (address->kind == ADDRESS_LITERAL && !s->snapshot->conf->allow_address_literals)
         return REPLY_RECIPIENT_LITERAL;
-    return REPLY_GREETING;
+    return NO_OBJECTION;
 }
 
-static bool keep_candidate(struct session *s, const struct address *address)
+/* The one recipient that no check may keep out (SUB-6.4-2). */
+static enum answer take_postmaster(struct session *s)
 {
-    struct transaction *t = s->transaction;
-
-    if (address->kind == ADDRESS_BARE)
-        address = &s->snapshot->postmaster;
-    return address_copy(&t->arena, address, &t->candidate);
+    s->transaction->candidate = s->snapshot->postmaster;
+    return take_recipient(s);
 }
 
 enum answer command_rcpt(struct session *s, struct slice argument)
@@ -235,7 +233,9 @@ enum answer command_rcpt(struct session *s, struct slice argument)
     reply = recipient_objection(s, &rcpt.path.address);
     if (reply)
         return say(s, reply);
-    if (!keep_candidate(s, &rcpt.path.address))
+    if (rcpt.path.address.kind == ADDRESS_BARE)
+        return take_postmaster(s);
+    if (!address_copy(&t->arena, &rcpt.path.address, &t->candidate))
         return say(s, REPLY_INTERNAL);
     return check_recipient_domain(s);
 }

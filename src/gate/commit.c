@@ -27,6 +27,21 @@ struct entry *entry_new(void)
     return entry;
 }
 
+/* Even a refused record may lie in its segment, and would claim what is put into the file it names
+ * later (spool/body.h). */
+static bool may_be_written(const struct entry *entry)
+{
+    return entry->segment && entry->result != ERR_NOMEM && entry->result != ERR_LIMIT;
+}
+
+static void end_file(struct entry *entry)
+{
+    if (entry->file && may_be_written(entry))
+        body_file_keep(&entry->file);
+    else
+        body_file_drop(&entry->file);
+}
+
 void entry_free(struct entry **at)
 {
     struct entry *entry = *at;
@@ -34,7 +49,7 @@ void entry_free(struct entry **at)
     *at = NULL;
     if (!entry)
         return;
-    body_file_drop(&entry->file);
+    end_file(entry);
     buffer_clear(&entry->envelope);
     buffer_clear(&entry->header);
     buffer_clear(&entry->body);
@@ -125,8 +140,6 @@ static void tell(struct commit *c, struct entry *entry, enum commit_result resul
 static void tell_and_free(struct commit *c, struct entry *entry, enum commit_result result)
 {
     tell(c, entry, result);
-    if (result == COMMIT_KEPT && entry->file)
-        body_file_keep(&entry->file);
     entry_free(&entry);
 }
 

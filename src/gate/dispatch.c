@@ -66,8 +66,7 @@ const struct command_row *command_row(enum verb verb)
     return &rows[verb];
 }
 
-/* What speaks against the command, in the order in which a client would cure it; REPLY_GREETING (no
- * reply to any command) when nothing does. */
+/* What speaks against the command, in the order in which a client would cure it. */
 static enum reply_id objection(
     const struct session *s, const struct command_row *row, struct slice argument)
 {
@@ -83,7 +82,7 @@ static enum reply_id objection(
     }
     if ((row->rules & NO_ARGUMENT) && argument.len > 0)
         return REPLY_NO_ARGUMENT;
-    return REPLY_GREETING;
+    return NO_OBJECTION;
 }
 
 static enum answer refuse(

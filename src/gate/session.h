@@ -50,6 +50,9 @@ enum { WAIT_COUNT = WAIT_OUTPUT + 1 };
 
 enum { SESSION_NAME = 32 };
 
+/* For functions that look for a refusal and find none: the one reply that answers no command. */
+#define NO_OBJECTION REPLY_GREETING
+
 /* Who logged in. One piece of memory, the texts behind the list. */
 struct login_grant {
     struct grant grant;

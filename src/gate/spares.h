@@ -91,7 +91,7 @@ void body_file_sync(struct body_file *file);
 /* Nobody names it: empties it for another body, or closes it when it failed. In any state but
  * SPARE; nulls the pointer, NULL is harmless. */
 void body_file_drop(struct body_file **file);
-/* The record that names it is synced: closes it. State TAKEN. */
+/* A record that names it is on the disk, or may be: closes it as it is. State TAKEN. */
 void body_file_keep(struct body_file **file);
 
 #endif
