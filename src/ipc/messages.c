@@ -296,6 +296,7 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_OUTCOME] = { MSG_OUTCOME, "outcome", CARRIERS, QUEUE, 0, 0, &outcome_shape },
     [MSG_OUTCOME_DONE] = { MSG_OUTCOME_DONE, "outcome-done", QUEUE, CARRIERS, 0, 0,
         &job_ref_shape },
+    [MSG_FORGIVE] = { MSG_FORGIVE, "forgive", QUEUE, RELAY, 0, 0, &empty_shape },
     [MSG_LOGIN_START] = { MSG_LOGIN_START, "login-start", RELAY, VAULT, 0, 0, &login_start_shape },
     [MSG_LOGIN_STEP] = { MSG_LOGIN_STEP, "login-step", RELAY, VAULT, 0, 0, &login_step_shape },
     [MSG_LOGIN_SAY] = { MSG_LOGIN_SAY, "login-say", VAULT, RELAY, 0, 0, &login_say_shape, true },

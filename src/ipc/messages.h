@@ -51,6 +51,7 @@ enum message_type {
     MSG_JOB,
     MSG_OUTCOME,
     MSG_OUTCOME_DONE, /* queue: the outcome is in the synced journal */
+    MSG_FORGIVE, /* queue: the operator wants everything tried: forget which hosts are dead */
     /* relay and vault: logging in to a smarthost */
     MSG_LOGIN_START,
     MSG_LOGIN_STEP,

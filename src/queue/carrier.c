@@ -139,6 +139,16 @@ static const struct channel_handler handlers[] = {
     { MSG_OUTCOME, on_outcome },
 };
 
+void carriers_forgive(struct queue *queue)
+{
+    struct msg_empty nothing = { 0 };
+
+    /* A relay that is not there has forgotten already. */
+    for (size_t i = 0; i < queue->relay_count; i++)
+        if (queue->relays[i].channel)
+            (void)channel_send(queue->relays[i].channel, MSG_FORGIVE, &nothing, -1);
+}
+
 static void on_closed(void *owner, struct channel *channel)
 {
     struct carrier *carrier = owner;

@@ -248,8 +248,10 @@ static void operate(struct client *client, const json_t *request, operate_fn *fn
     else
         DL_FOREACH_SAFE (queue->messages.order, message, next)
             operate_on(operation, queue, message, fn);
-    if (fn == retry)
+    if (fn == retry) {
         destinations_forgive(&queue->destinations);
+        carriers_forgive(queue);
+    }
     schedule_kick(queue);
     commit_await(&queue->commit, &operation->ack.wait);
 }

@@ -241,6 +241,8 @@ bool carrier_is_open(void *owner, enum role role, uint32_t index);
 void carrier_claim(struct queue *queue, struct message *message);
 /* Everything has been read: what is named and was not found is closed. */
 void carriers_forget(struct queue *queue);
+/* Tells every relay that hosts are to be tried again. */
+void carriers_forgive(struct queue *queue);
 
 /* ---- outcome.c ---- */
 

@@ -32,13 +32,18 @@ static void drop(struct dead_hosts *hosts, struct dead_host *host)
     free(host);
 }
 
-void dead_hosts_free(struct dead_hosts **hosts)
+void dead_hosts_forgive(struct dead_hosts *hosts)
 {
     struct dead_host *host, *next;
 
+    HASH_ITER (hh, hosts->map, host, next)
+        drop(hosts, host);
+}
+
+void dead_hosts_free(struct dead_hosts **hosts)
+{
     if (*hosts)
-        HASH_ITER (hh, (*hosts)->map, host, next)
-            drop(*hosts, host);
+        dead_hosts_forgive(*hosts);
     free(*hosts);
     *hosts = NULL;
 }

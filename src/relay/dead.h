@@ -20,6 +20,8 @@ bool dead_hosts_has(const struct dead_hosts *hosts, const char *address, int64_t
  * in a row, one hour at most. Without memory it is not remembered. */
 void dead_hosts_add(
     struct dead_hosts *hosts, const char *address, const struct conf_queue *queue, int64_t now_ms);
+/* Forgets all of them. */
+void dead_hosts_forgive(struct dead_hosts *hosts);
 void dead_hosts_remove(struct dead_hosts *hosts, const char *address);
 
 #endif

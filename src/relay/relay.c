@@ -1,4 +1,4 @@
-/* relay/relay.c: the room: its channels, the jobs in hand, the pool of connections. */
+/* relay/relay.c: the room: its channels, the jobs in hand. */
 #include "relay/relay.h"
 
 #include <stdio.h>
@@ -8,74 +8,7 @@
 #include "base/clock.h"
 #include "relay/carrier.h"
 
-enum { IDLE_MAX = 200, OUTCOME_ARENA_MAX = 4 << 20, GATES_MAX = 256 };
-
-/* the pool */
-
-static void idle_failed(void *owner, enum connection_end end, const struct verdict *why)
-{
-    struct connection *c = owner;
-
-    (void)end, (void)why;
-    connection_free(&c);
-}
-
-static void never(void *owner)
-{
-    (void)owner;
-}
-
-static const struct connection_events idle_events = { never, never, idle_failed };
-
-static bool is_idle(const struct connection *c)
-{
-    return c->phase == CONNECTION_IDLE && c->events == &idle_events;
-}
-
-struct connection *carrier_take_idle(struct carrier *carrier, struct slice destination)
-{
-    struct connection *found = NULL, *c;
-
-    DL_FOREACH (carrier->connections, c)
-        if (is_idle(c) && c->settings == carrier->settings &&
-            slice_equals(c->destination, destination))
-            found = c;
-    if (found)
-        timer_stop(&found->limit);
-    return found;
-}
-
-static size_t idle_count(const struct carrier *carrier)
-{
-    struct connection *c;
-    size_t count = 0;
-
-    DL_FOREACH (carrier->connections, c)
-        count += is_idle(c);
-    return count;
-}
-
-void carrier_give_idle(struct carrier *carrier, struct connection *c)
-{
-    bool spent = c->phase != CONNECTION_IDLE || connection_is_spent(c) ||
-                 c->settings != carrier->settings || carrier->is_draining ||
-                 idle_count(carrier) >= IDLE_MAX;
-
-    connection_set_owner(c, &idle_events, c);
-    if (spent)
-        connection_quit(c);
-    else
-        connection_limit(c, c->settings->conf->timeouts.idle);
-}
-
-static void close_idle(struct carrier *carrier)
-{
-    struct connection *c, *next;
-
-    DL_FOREACH_SAFE (carrier->connections, c, next)
-        if (is_idle(c))
-            connection_quit(c);
-}
+enum { OUTCOME_ARENA_MAX = 4 << 20, GATES_MAX = 256 };
 
 /* jobs and outcomes */
 
@@ -121,7 +54,7 @@ static void drain_if_done(struct carrier *carrier)
     DL_FOREACH (carrier->jobs, job)
         if (!job->finished || carrier->queue)
             return;
-    close_idle(carrier);
+    pool_close(carrier->pool);
     if (!carrier->connections)
         room_drained(carrier->room);
 }
@@ -233,8 +166,16 @@ static void on_login_say(void *owner, struct channel *channel, const void *messa
         }
 }
 
+static void on_forgive(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct carrier *carrier = owner;
+
+    (void)channel, (void)message, (void)fd;
+    dead_hosts_forgive(carrier->dead);
+}
+
 static const struct channel_handler queue_handlers[] = { { MSG_JOB, on_job },
-    { MSG_OUTCOME_DONE, on_outcome_done } };
+    { MSG_OUTCOME_DONE, on_outcome_done }, { MSG_FORGIVE, on_forgive } };
 static const struct channel_handler vault_handlers[] = { { MSG_LOGIN_SAY, on_login_say } };
 static const struct channel_handler gate_handlers[] = { { MSG_DOMAIN_ASK, on_domain_ask } };
 
@@ -314,9 +255,11 @@ static enum err relay_init(struct room *room)
     carrier->loop = room->loop;
     carrier->hands = hands_new(room->loop, "bodies", 1);
     carrier->dead = dead_hosts_new();
+    carrier->pool = pool_new();
     carrier->gates = calloc(GATES_MAX, sizeof(struct channel *));
     room->state = carrier;
-    return carrier->hands && carrier->dead && carrier->gates ? ERR_OK : ERR_NOMEM;
+    return carrier->hands && carrier->dead && carrier->pool && carrier->gates ? ERR_OK
+                                                                              : ERR_NOMEM;
 }
 
 static enum err make_resolver(struct carrier *carrier, const struct conf_dns *dns)
@@ -354,7 +297,7 @@ static enum err relay_apply(struct room *room, struct slice conf)
     }
     if (rc != ERR_OK)
         return rc;
-    close_idle(carrier);
+    pool_close(carrier->pool);
     settings_drop(&carrier->settings);
     carrier->settings = fresh;
     return ERR_OK;
@@ -376,6 +319,7 @@ void carrier_free(struct carrier **at)
     *at = NULL;
     carrier->is_draining = false;
     deliveries_clear(carrier);
+    pool_free(&carrier->pool);
     while (carrier->connections) {
         struct connection *c = carrier->connections;
         connection_free(&c);

@@ -377,8 +377,16 @@ static void on_done(void *owner, struct channel *channel, const void *message, i
     relay->acked[relay->ack_count++] = m->job;
 }
 
+static void on_forgive(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct rig_relay *relay = owner;
+
+    (void)channel, (void)message, (void)fd;
+    relay->forgiven++;
+}
+
 static const struct channel_handler to_relay[] = { { MSG_JOB, on_job },
-    { MSG_OUTCOME_DONE, on_done } };
+    { MSG_OUTCOME_DONE, on_done }, { MSG_FORGIVE, on_forgive } };
 
 static void relay_closed(void *owner, struct channel *channel)
 {

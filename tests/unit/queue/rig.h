@@ -35,6 +35,7 @@ struct rig_relay {
     size_t job_count;
     uint64_t acked[RIG_JOBS];
     size_t ack_count;
+    size_t forgiven; /* how often it was told to forget dead hosts */
     bool is_closed;
 };
 

@@ -281,6 +281,7 @@ static void test_retry(void **state)
     assert_int_equal(relay->job_count, 1);
     assert_changed(result("{\"command\":\"queue-retry\",\"domain\":\"example.net\"}"), 2, 2);
     rig_until(&rig, relay->job_count == 2);
+    assert_int_equal(relay->forgiven, 1);
     answer_first(1, &rig_done);
     rig_until(&rig, relay->job_count == 3);
 }
