@@ -10,6 +10,7 @@
 #include "relay/dead.h"
 #include "relay/delivery.h"
 #include "relay/domain.h"
+#include "relay/pool.h"
 
 struct carrier {
     struct room *room;
@@ -24,16 +25,13 @@ struct carrier {
     struct job *jobs; /* in hand, or finished and not acknowledged */
     struct delivery *deliveries;
     struct connection *connections; /* all of them */
+    struct pool *pool;              /* those of them that are idle */
     struct dead_hosts *dead;
     struct domain_question *questions;
     uint64_t last_login; /* number of the latest conversation with the vault */
     bool is_draining;
 };
 
-/* The idle connection to that place that was used last, or NULL. It is the caller's then. */
-struct connection *carrier_take_idle(struct carrier *carrier, struct slice destination);
-/* An idle connection goes into the pool, or is closed when it has done enough (OUT-17). */
-void carrier_give_idle(struct carrier *carrier, struct connection *connection);
 /* A job's outcome is complete: tell the queue, and keep it until it says that it is synced. */
 void carrier_job_finished(struct carrier *carrier, struct job *job);
 /* A connection was freed: a room that is ending may have waited for it alone. */

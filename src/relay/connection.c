@@ -347,6 +347,7 @@ static void enter_ready(struct connection *c)
 void connection_transaction_over(struct connection *c)
 {
     c->phase = CONNECTION_IDLE;
+    c->owed = 0;
     timer_stop(&c->limit);
     c->events->done(c->owner);
 }
@@ -354,7 +355,7 @@ void connection_transaction_over(struct connection *c)
 /* An idle peer speaks only to say goodbye. */
 static void on_unasked(struct connection *c, const struct peer_reply *reply)
 {
-    struct verdict v = verdict_of_reply(reply);
+    struct verdict v = verdict_of_unasked(reply);
 
     connection_lose(c, CONNECTION_END_LOST, &v);
 }
@@ -393,7 +394,8 @@ static void quit_failed(void *owner, enum connection_end end, const struct verdi
     connection_free(&c);
 }
 
-static const struct connection_events quit_events = { nobody_hears, nobody_hears, quit_failed };
+static const struct connection_events quit_events = { nobody_hears, nobody_hears, nobody_hears,
+    quit_failed };
 
 void connection_quit(struct connection *c)
 {
@@ -435,13 +437,16 @@ static void on_broken_reply(struct connection *c)
     connection_lose(c, c->phase < CONNECTION_IDLE ? CONNECTION_END_HOP : CONNECTION_END_LOST, &v);
 }
 
-/* Each reply is met alone: what it causes may change, close or free the connection. */
+/* Each reply is met alone: what it causes may change, close or free the connection. What is said in
+ * answer to one cannot have been heard yet by a peer whose next reply is here already: that one was
+ * made up, or belongs to something else, and every later reply would be taken for the wrong one. */
 static void on_input(void *owner)
 {
     struct connection *c = owner;
     bool gone = false;
 
     c->gone = &gone;
+    c->owed = c->phase == CONNECTION_BUSY ? transaction_owed(c) : 1;
     while (!gone && c->stream) {
         struct peer_reply reply;
         size_t consumed;
@@ -457,6 +462,11 @@ static void on_input(void *owner)
         }
         if (reply.code == 421)
             c->is_finishing = true;
+        if (c->owed == 0) {
+            on_unasked(c, &reply);
+            break;
+        }
+        c->owed--;
         phases[c->phase].reply(c, &reply);
     }
     if (!gone)
@@ -505,8 +515,8 @@ static void on_limit(void *owner)
         tls_failed(c, "4.7.5", "the TLS handshake failed", "it took too long");
         return;
     }
-    if (c->phase == CONNECTION_IDLE) { /* pooled for long enough (OUT-14, OUT-17) */
-        connection_quit(c);
+    if (c->phase == CONNECTION_IDLE) {
+        c->events->expired(c->owner);
         return;
     }
     v = verdict_of(DELIVERY_DEFERRED, c->phase < CONNECTION_IDLE ? CAUSE_CONNECT : CAUSE_LOST,

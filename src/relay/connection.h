@@ -16,6 +16,7 @@
 #include "smtp/peer_reply.h"
 
 struct carrier;
+struct pool_place;
 
 enum connection_phase {
     CONNECTION_DIALLING,
@@ -39,17 +40,20 @@ enum connection_end {
     CONNECTION_END_LOST, /* lost while idle or within a transaction */
 };
 
-/* What the owner hears. None is called from inside a function of this header; after failed the
- * connection is to be freed. */
+/* What the owner hears. None is called from inside a function of this header. */
 struct connection_events {
     void (*opened)(void *owner);
     void (*done)(
         void *owner); /* the transaction is over; the connection is idle again, or closed */
+    void (*expired)(void *owner); /* idle for as long as connection_limit said */
+    /* To be freed or, where the peer may still listen, ended by connection_quit. */
     void (*failed)(void *owner, enum connection_end end, const struct verdict *why);
 };
 
 struct connection {
-    struct connection *prev, *next; /* of the carrier */
+    struct connection *prev, *next;           /* of the carrier */
+    struct connection *idle_prev, *idle_next; /* of the pool */
+    struct pool_place *place;                 /* where it lies in the pool, else NULL */
     struct carrier *carrier;
     struct settings *settings;
     const struct conf_route *route;
@@ -68,6 +72,7 @@ struct connection {
     struct peer_extensions peer;
     uint64_t login; /* the conversation with the vault; 0: none */
     bool is_logged_in;
+    size_t owed;       /* replies that may come to what was said before the present input came */
     bool is_finishing; /* the peer said 421, or broke the protocol: no further transaction */
     size_t messages;   /* transactions begun */
     struct transaction transaction;

@@ -51,7 +51,7 @@ static void finish(struct delivery *d)
 
     d->connection = NULL;
     if (connection)
-        carrier_give_idle(carrier, connection);
+        pool_give(carrier->pool, connection);
     delivery_free(d);
     carrier_job_finished(carrier, job);
 }
@@ -112,7 +112,7 @@ static void change_connection(struct delivery *d)
     struct connection *spent = d->connection;
 
     d->connection = NULL;
-    carrier_give_idle(d->carrier, spent);
+    pool_give(d->carrier->pool, spent);
     start_target(d);
 }
 
@@ -164,7 +164,13 @@ static void on_failed(void *owner, enum connection_end end, const struct verdict
     }
 }
 
-static const struct connection_events events = { on_opened, on_done, on_failed };
+/* Only a pooled connection is idle for long. */
+static void on_expired(void *owner)
+{
+    (void)owner;
+}
+
+static const struct connection_events events = { on_opened, on_done, on_expired, on_failed };
 
 static void try_hop(struct delivery *d)
 {
@@ -242,7 +248,7 @@ bool delivery_start(struct carrier *carrier, struct job *job)
     d->settings = settings_hold(carrier->settings);
     d->job = job;
     DL_APPEND(carrier->deliveries, d);
-    d->connection = carrier_take_idle(carrier, job->message.destination);
+    d->connection = pool_take(carrier->pool, job->message.route, job->message.destination);
     if (!d->connection) {
         start_target(d);
         return true;

@@ -258,8 +258,7 @@ static enum err relay_init(struct room *room)
     carrier->pool = pool_new();
     carrier->gates = calloc(GATES_MAX, sizeof(struct channel *));
     room->state = carrier;
-    return carrier->hands && carrier->dead && carrier->pool && carrier->gates ? ERR_OK
-                                                                              : ERR_NOMEM;
+    return carrier->hands && carrier->dead && carrier->pool && carrier->gates ? ERR_OK : ERR_NOMEM;
 }
 
 static enum err make_resolver(struct carrier *carrier, const struct conf_dns *dns)

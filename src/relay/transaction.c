@@ -480,6 +480,22 @@ static void next_step(struct connection *c)
     send_steps(c);
 }
 
+/* To content, LMTP replies once for each accepted recipient: how many, only the replies to RCPT
+ * will say. */
+size_t transaction_owed(const struct connection *c)
+{
+    const struct transaction *t = &c->transaction;
+    size_t steps = t->sent - t->received;
+
+    if (t->is_resetting || t->content == CONTENT_SENDING)
+        return 1;
+    if (t->received == step_count(t))
+        return final_replies(c) - t->final_received;
+    if (t->sent == step_count(t) && t->uses_bdat && connection_is_lmtp(c))
+        return steps - 1 + t->count;
+    return steps;
+}
+
 void transaction_reply(struct connection *c, const struct peer_reply *reply)
 {
     struct transaction *t = &c->transaction;
@@ -493,11 +509,6 @@ void transaction_reply(struct connection *c, const struct peer_reply *reply)
     }
     if (t->content == CONTENT_SENDING && t->received >= content_step(t)) {
         on_early_final(c, reply);
-        return;
-    }
-    if (t->received == t->sent && t->received < step_count(t)) { /* nothing was asked */
-        struct verdict v = verdict_of_reply(reply);
-        connection_lose(c, CONNECTION_END_LOST, &v);
         return;
     }
     if (t->received < content_step(t)) {

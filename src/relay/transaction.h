@@ -46,6 +46,8 @@ struct transaction {
 /* Chooses recipients that are open and fit the hop, decides those that cannot go there, and begins.
  * False when nobody is left to send to: nothing was said to the peer. */
 MUST_CHECK bool transaction_start(struct connection *connection, struct job *job);
+/* How many replies the peer may owe at most. */
+size_t transaction_owed(const struct connection *connection);
 void transaction_reply(struct connection *connection, const struct peer_reply *reply);
 void transaction_drained(struct connection *connection);
 /* The connection is gone: nothing of the transaction stays under way. Decides recipients of a

@@ -44,6 +44,18 @@ struct verdict verdict_of_reply(const struct peer_reply *reply)
     return v;
 }
 
+struct verdict verdict_of_unasked(const struct peer_reply *reply)
+{
+    struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0",
+        "the next hop spoke out of turn: %u %.*s", reply->code,
+        SLICE_ARGS(slice_first(reply->text, 900)));
+
+    if (reply->code == 421)
+        return verdict_of_reply(reply);
+    v.code = (uint16_t)reply->code;
+    return v;
+}
+
 struct verdict verdict_of(enum delivery_result result, enum delivery_cause cause,
     const char *status, const char *format, ...)
 {

@@ -22,6 +22,8 @@ struct verdict {
 /* By the first digit of the code (OUT-10); a code out of range is deferred as a protocol error. The
  * enhanced code is the peer's where it fits, else mapped (EXT-ESC-4, DSN-9). */
 struct verdict verdict_of_reply(const struct peer_reply *reply);
+/* A reply that answers nothing, whatever it says: nothing may be taken as done or refused by it. */
+struct verdict verdict_of_unasked(const struct peer_reply *reply);
 /* Our own reason. */
 PRINTF_LIKE(4, 5)
 struct verdict verdict_of(enum delivery_result result, enum delivery_cause cause,

@@ -111,7 +111,8 @@ static void put_record(struct buffer *out, const struct entry *e)
         put_name(&data, e->words[2]);
         break;
     default:
-        REQUIRE(inet_pton(strchr(e->words[2], ':') ? AF_INET6 : AF_INET, e->words[2], address) == 1);
+        REQUIRE(
+            inet_pton(strchr(e->words[2], ':') ? AF_INET6 : AF_INET, e->words[2], address) == 1);
         buffer_put(&data, address, strchr(e->words[2], ':') ? 16 : 4);
     }
     put_name(out, e->words[0]);
@@ -175,7 +176,8 @@ static void answer(struct name_server *server, const uint8_t *packet, const stru
     buffer_put(&out, packet + HEADER, q->end - HEADER);
     buffer_put_slice(&out, buffer_slice(&a.records));
     if (!a.is_silent)
-        REQUIRE(sendto(server->fd, out.data, out.len, 0, (const struct sockaddr *)to, sizeof *to) > 0);
+        REQUIRE(
+            sendto(server->fd, out.data, out.len, 0, (const struct sockaddr *)to, sizeof *to) > 0);
     buffer_clear(&a.records);
     buffer_clear(&out);
 }

@@ -371,8 +371,11 @@ static void burst(struct actor *a)
 
 void play_accept(struct play *play, int host, int fd)
 {
-    static const struct stream_settings settings = { .input_cap = 65536, .output_cap = 1 << 20,
-        .high_water = 1 << 19, .low_water = 1 << 18, .write_timeout_ms = 60000 };
+    static const struct stream_settings settings = { .input_cap = 65536,
+        .output_cap = 1 << 20,
+        .high_water = 1 << 19,
+        .low_water = 1 << 18,
+        .write_timeout_ms = 60000 };
     const char *stop = NULL;
     const char *start = part(play, play->actor_count, &stop);
     struct actor *a;
@@ -404,8 +407,9 @@ void play_accept(struct play *play, int host, int fd)
 void play_open(struct play *play, struct scene *scene, const char *name, const char *script,
     const struct mail *mail, enum play_mode mode, size_t cut)
 {
-    *play = (struct play){ .scene = scene, .name = name, .script = script, .mail = mail,
-        .mode = mode, .cut = cut };
+    *play = (struct play){
+        .scene = scene, .name = name, .script = script, .mail = mail, .mode = mode, .cut = cut
+    };
     scene->play = play;
 }
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 enum { WAIT_MS = 10000, SUMMARY_MAX = 16384 };
 
 static void note(char *summary, const struct told *told)
@@ -14,7 +13,8 @@ static void note(char *summary, const struct told *told)
     snprintf(summary + len, SUMMARY_MAX - len, "%s%s", len > 0 ? " | " : "", told->summary);
 }
 
-/* Broken off or out of turn, it may be put off; it must not be called better or worse than it is. */
+/* Broken off or out of turn, it may be put off; it must not be called better or worse than it is.
+ */
 static void check_broken(const struct play *play, const struct told *whole, const struct told *told)
 {
     for (size_t i = 0; i < told->count; i++) {
@@ -64,6 +64,8 @@ static size_t play_once(struct scene *s, const struct row *row, enum play_mode m
     if (!is_broken && row->text && !strstr(told->text, row->text))
         scene_fail("text: %s\nwanted: %s", told->text, row->text);
     *out_told = *told;
+    if (row->keeps)
+        pool_close(scene_carrier(s)->pool);
     play_require_over(&play);
     play_close(&play);
     check_clean(s);

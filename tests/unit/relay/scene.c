@@ -126,7 +126,8 @@ static void vault_answer(struct scene *s, uint64_t login)
     if (s->is_vault_mute)
         return;
     if (text[0] == '!') {
-        say = (struct msg_login_say){ .login = login, .failed = true, .text = slice_text(text + 1) };
+        say =
+            (struct msg_login_say){ .login = login, .failed = true, .text = slice_text(text + 1) };
     } else {
         say.mechanism = slice_first(slice_text(text), strcspn(text, ":"));
         if (colon)
@@ -332,19 +333,29 @@ static void put_routes(struct buffer *out, const struct scene *s)
 
     if (s->ca_file[0] != '\0')
         snprintf(trust, sizeof trust, "ca_file = \"%s\"", s->ca_file);
-    buffer_printf(out, "route \"plain.example\" { via = \"smtp\" to = \"127.0.0.1:%u\" tls = "
-                       "\"none\" }\n", port);
-    buffer_printf(out, "route \"data.example\" { via = \"smtp\" to = \"127.0.0.1:%u\" tls = "
-                       "\"none\" chunking = false }\n", port);
+    buffer_printf(out,
+        "route \"plain.example\" { via = \"smtp\" to = \"127.0.0.1:%u\" tls = "
+        "\"none\" }\n",
+        port);
+    buffer_printf(out,
+        "route \"data.example\" { via = \"smtp\" to = \"127.0.0.1:%u\" tls = "
+        "\"none\" chunking = false }\n",
+        port);
     buffer_printf(out, "route \"may.example\" { via = \"smtp\" to = \"127.0.0.1:%u\" }\n", port);
-    buffer_printf(out, "route \"verify.example\" { via = \"smtp\" to = \"127.0.0.1:%u\" tls = "
-                       "\"verify\" %s }\n", port, trust);
-    buffer_printf(out, "route \"login.example\" { via = \"smtp\" to = \"127.0.0.1:%u\" tls = "
-                       "\"verify\" %s username = \"u\" password_file = \"/etc/p\" }\n", port, trust);
-    buffer_printf(out, "route \"lmtp.example\" { via = \"lmtp\" to = \"unix:%s/lmtp\" }\n",
-        s->folder);
-    buffer_printf(out, "route \"lmtp-tls.example\" { via = \"lmtp\" to = \"127.0.0.1:%u\" tls = "
-                       "\"verify\" %s }\n", port, trust);
+    buffer_printf(out,
+        "route \"verify.example\" { via = \"smtp\" to = \"127.0.0.1:%u\" tls = "
+        "\"verify\" %s }\n",
+        port, trust);
+    buffer_printf(out,
+        "route \"login.example\" { via = \"smtp\" to = \"127.0.0.1:%u\" tls = "
+        "\"verify\" %s username = \"u\" password_file = \"/etc/p\" }\n",
+        port, trust);
+    buffer_printf(
+        out, "route \"lmtp.example\" { via = \"lmtp\" to = \"unix:%s/lmtp\" }\n", s->folder);
+    buffer_printf(out,
+        "route \"lmtp-tls.example\" { via = \"lmtp\" to = \"127.0.0.1:%u\" tls = "
+        "\"verify\" %s }\n",
+        port, trust);
     buffer_printf(out, "route \"*\" { via = \"mx\" port = %u tls = \"none\" }\n", port);
 }
 

@@ -1,5 +1,5 @@
-/* tests/unit/relay/scene.h: a relay without a supervisor and, around it in the same loop, a queue, a
- * vault, a gate, a name server and next hops that follow scripts. For unit tests and for the fuzz
+/* tests/unit/relay/scene.h: a relay without a supervisor and, around it in the same loop, a queue,
+ * a vault, a gate, a name server and next hops that follow scripts. For unit tests and for the fuzz
  * target; what does not come true ends the process. */
 #ifndef TESTS_RELAY_SCENE_H
 #define TESTS_RELAY_SCENE_H
@@ -88,7 +88,7 @@ struct scene {
     const char *const *says;
     size_t say;
     bool is_vault_mute;
-    struct buffer challenges; /* what it was given, each ended by LF */
+    struct buffer challenges;     /* what it was given, each ended by LF */
     struct msg_login_start login; /* without its slices */
     char mechanisms[256];
     int login_ends;
@@ -106,8 +106,8 @@ PRINTF_LIKE(1, 2) NORETURN void scene_fail(const char *format, ...);
 
 /* text: more settings; may be "". records: for the name server, ended by NULL; NULL: none. tls:
  * NULL: none. */
-void scene_open(struct scene *scene, const char *text, const char *const *records,
-    struct scene_tls *tls);
+void scene_open(
+    struct scene *scene, const char *text, const char *const *records, struct scene_tls *tls);
 void scene_close(struct scene *scene);
 /* A new snapshot of the same configuration with more settings. */
 void scene_apply(struct scene *scene, const char *text);
@@ -173,7 +173,7 @@ struct play {
     const char *script;
     const struct mail *mail;
     enum play_mode mode;
-    size_t cut; /* the hop goes away after so many octets; SIZE_MAX: never */
+    size_t cut;  /* the hop goes away after so many octets; SIZE_MAX: never */
     size_t said; /* octets, of all connections */
     struct actor *actors[ACTORS_MAX];
     size_t actor_count; /* connections that came */
@@ -189,10 +189,11 @@ void play_close(struct play *play);
 /* A connection has come. Takes the socket. */
 void play_accept(struct play *play, int host, int fd);
 
-/* Records: "example.org MX 10 mx1.example.org", "mx1.example.org A 127.0.0.1", AAAA; "name NXDOMAIN",
- * "name SERVFAIL" (all types), "name SILENT"; a name without a record of a type has no data, a name
- * that is not there does not exist. One a line. */
-struct name_server *name_server_new(struct loop *loop, const char *const *records, uint16_t *out_port);
+/* Records: "example.org MX 10 mx1.example.org", "mx1.example.org A 127.0.0.1", AAAA; "name
+ * NXDOMAIN", "name SERVFAIL" (all types), "name SILENT"; a name without a record of a type has no
+ * data, a name that is not there does not exist. One a line. */
+struct name_server *name_server_new(
+    struct loop *loop, const char *const *records, uint16_t *out_port);
 void name_server_free(struct name_server **server);
 /* Queries for that name so far, of any type. */
 int name_server_asked(const struct name_server *server, const char *name);

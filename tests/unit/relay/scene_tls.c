@@ -34,8 +34,7 @@ static void open_tls(struct scene_tls *tls, struct loop *loop, char out_ca_file[
     for (unsigned i = 0; i < SHOW_KINDS; i++) {
         struct tls_identity identity = { .key = i };
 
-        certificate_make(
-            &c->vault.keys[i], KEY_EC, names[i], i == SHOW_UNKNOWN ? NULL : &c->root);
+        certificate_make(&c->vault.keys[i], KEY_EC, names[i], i == SHOW_UNKNOWN ? NULL : &c->root);
         identity.chain_pem = certificate_pem(&c->vault.keys[i]);
         REQUIRE(tls_server_new(c->vault.signer, &identity, 1, &c->servers[i], why) == ERR_OK);
     }

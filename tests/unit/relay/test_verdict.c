@@ -42,6 +42,30 @@ static void test_cases(void **state)
     }
 }
 
+/* A reply that nobody asked for decides nothing, however good it sounds. */
+static void test_unasked(void **state)
+{
+    static const char *const wires[] = { "250 ok\r\n", "550 5.1.1 no\r\n", "354 go\r\n",
+        "421 4.3.2 bye\r\n" };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(wires); i++) {
+        struct peer_reply_reader reader;
+        struct peer_reply reply;
+        struct verdict v;
+        size_t consumed;
+
+        peer_reply_reader_init(&reader);
+        assert_int_equal(
+            peer_reply_read(&reader, slice_text(wires[i]), &consumed, &reply), PEER_REPLY_READY);
+        v = verdict_of_unasked(&reply);
+        assert_int_equal(v.result, DELIVERY_DEFERRED);
+        assert_string_equal(v.status, reply.code == 421 ? "4.3.2" : "4.5.0");
+        assert_int_equal(v.code, atoi(wires[i]));
+        peer_reply_reader_clear(&reader);
+    }
+}
+
 static void test_long_reasons_are_cut(void **state)
 {
     static char text[5000];
@@ -56,7 +80,7 @@ static void test_long_reasons_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_long_reasons_are_cut) };
+        cmocka_unit_test(test_unasked), cmocka_unit_test(test_long_reasons_are_cut) };
 
     return cmocka_run_group_tests_name("relay/verdict", tests, NULL, NULL);
 }

@@ -1,0 +1,158 @@
+/* Connections that are used again: OUT-17. */
+#include "../check.h"
+
+#include "rows.h"
+
+#define SEND MAIL OK RCPT("bob") OK "< DATA\n> 354 go\n.\n> 250 2.0.0 queued\n"
+#define BYE  "< QUIT\n> 221 2.0.0 bye\n"
+
+static const struct row rows[] = {
+    { .name = "OUT-17, OUT-14: the next message to the same place goes over the same connection",
+        .script = BARE SEND SEND SEND BYE,
+        .outcome = "done 250 2.0.0 | done 250 2.0.0 | done 250 2.0.0",
+        .jobs = 3,
+        .keeps = true },
+    { .name = "OUT-17: RSET behind a failure",
+        .script = BARE MAIL "> 450 4.2.0 later\n< RSET\n" OK SEND BYE,
+        .outcome = "deferred 450 4.2.0 | done 250 2.0.0",
+        .jobs = 2,
+        .keeps = true },
+    { .name = "EXT-LIMITS-3: MAILMAX",
+        .script = HELLO("> 250 LIMITS MAILMAX=2\n") SEND SEND BYE
+        "--\n" HELLO("> 250 LIMITS MAILMAX=2\n") SEND BYE,
+        .outcome = "done 250 2.0.0 | done 250 2.0.0 | done 250 2.0.0",
+        .jobs = 3,
+        .keeps = true },
+};
+
+static void test_rows(void **state)
+{
+    rows_play(*state, rows, LENGTH_OF(rows));
+}
+
+static void send_one(struct scene *s, enum scene_route route)
+{
+    const struct mail mail = { .route = route };
+    const struct told *told = scene_outcome(s, scene_send(s, &mail), 5000);
+
+    assert_non_null(told);
+    assert_string_equal(told->summary, "done 250 2.0.0");
+}
+
+static void open_kept(struct play *play, struct scene *s, const char *name, const char *script)
+{
+    static const struct mail mail;
+
+    scene_forget(s);
+    scene_conf(s)->timeouts.idle = 30;
+    play_open(play, s, name, script, &mail, PLAY_WHOLE, SIZE_MAX);
+}
+
+/* A route without TLS or a login must not lend its connection to one with them. */
+static void test_routes_are_apart(void **state)
+{
+    struct scene *s = *state;
+    struct play play;
+
+    open_kept(&play, s, "OUT-17: each route has its own connections",
+        BARE SEND SEND BYE "--\n" BARE SEND SEND BYE);
+    send_one(s, ROUTE_PLAIN);
+    send_one(s, ROUTE_DATA);
+    assert_int_equal(pool_count(scene_carrier(s)->pool), 2);
+    send_one(s, ROUTE_PLAIN);
+    send_one(s, ROUTE_DATA);
+    assert_int_equal(pool_count(scene_carrier(s)->pool), 2);
+    pool_close(scene_carrier(s)->pool);
+    assert_int_equal(pool_count(scene_carrier(s)->pool), 0);
+    play_require_over(&play);
+    play_close(&play);
+}
+
+static void test_idle_time(void **state)
+{
+    struct scene *s = *state;
+    struct play play;
+
+    open_kept(&play, s, "OUT-17, OUT-14: QUIT after the idle time", BARE SEND BYE);
+    scene_conf(s)->timeouts.idle = 1;
+    send_one(s, ROUTE_PLAIN);
+    assert_int_equal(pool_count(scene_carrier(s)->pool), 1);
+    play_require_over(&play);
+    assert_int_equal(pool_count(scene_carrier(s)->pool), 0);
+    play_close(&play);
+}
+
+static void test_reload(void **state)
+{
+    struct scene *s = *state;
+    struct play play;
+
+    open_kept(&play, s, "a reload ends what is idle", BARE SEND BYE "--\n" BARE SEND BYE);
+    send_one(s, ROUTE_PLAIN);
+    scene_apply(s, "");
+    assert_int_equal(pool_count(scene_carrier(s)->pool), 0);
+    send_one(s, ROUTE_PLAIN);
+    play_require_over(&play);
+    play_close(&play);
+}
+
+static void test_hundred(void **state)
+{
+    static char script[32768];
+    struct scene *s = *state;
+    struct play play;
+
+    strcpy(script, BARE);
+    for (int i = 0; i < 100; i++)
+        strcat(script, SEND);
+    strcat(script, BYE "--\n" BARE SEND BYE);
+    open_kept(&play, s, "OUT-17: a hundred messages a connection", script);
+    for (int i = 0; i < 101; i++) {
+        send_one(s, ROUTE_PLAIN);
+        scene_forget(s);
+    }
+    pool_close(scene_carrier(s)->pool);
+    play_require_over(&play);
+    play_close(&play);
+}
+
+static void test_drain(void **state)
+{
+    struct scene *s = *state;
+    struct play play;
+
+    open_kept(&play, s, "OUT-14: a room that ends says QUIT and waits for the reply",
+        BARE SEND "< QUIT\n~50\n> 221 bye\n");
+    send_one(s, ROUTE_PLAIN);
+    s->room.type->drain(&s->room);
+    assert_false(s->is_drained);
+    play_require_over(&play);
+    scene_turn(s, 5);
+    assert_true(s->is_drained);
+    play_close(&play);
+}
+
+static struct scene scene;
+
+static int open_scene(void **state)
+{
+    scene_open(&scene, "", NULL, NULL);
+    *state = &scene;
+    return 0;
+}
+
+static int close_scene(void **state)
+{
+    scene_close(*state);
+    return 0;
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, open_scene, close_scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { CASE(test_rows), CASE(test_routes_are_apart),
+        CASE(test_idle_time), CASE(test_reload), CASE(test_hundred), CASE(test_drain) };
+
+    return cmocka_run_group_tests_name("relay/pool", tests, NULL, NULL);
+}
