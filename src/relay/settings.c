@@ -10,8 +10,7 @@ enum { SNAPSHOT_ARENA_MAX = 64 << 20 };
 
 static bool uses_tls(const struct conf_route *route)
 {
-    return route->via == CONF_VIA_MX ||
-           (route->via == CONF_VIA_SMTP && route->tls != CONF_TLS_NONE);
+    return route->via != CONF_VIA_MAILDIR && route->tls != CONF_TLS_NONE;
 }
 
 /* Routes with the system's trust store share one client. */
