@@ -52,7 +52,7 @@ def write_message(tmp_path, octets):
 @pytest.mark.parametrize("login", ["PLAIN", "LOGIN"])
 @pytest.mark.parametrize("way", ["starttls", "implicit"])
 def test_curl(server, tmp_path, way, login):
-    """AUTH-1, TLS-1, DATA-1: curl, by STARTTLS and by implicit TLS, the certificate verified."""
+    """AUTH-4, TLS-1, DATA-1: curl, by STARTTLS and by implicit TLS, the certificate verified."""
     need("curl")
     subject = f"curl-{way}-{login}"
     path = write_message(tmp_path, content(subject))
@@ -63,7 +63,7 @@ def test_curl(server, tmp_path, way, login):
 
 
 def test_curl_wrong_password(server, tmp_path):
-    """AUTH-9: a wrong password is refused, and curl says so."""
+    """A wrong password is refused, and curl says so."""
     need("curl")
     path = write_message(tmp_path, content("curl-refused"))
     with pytest.raises(AssertionError, match="exit 67"):
@@ -93,7 +93,7 @@ def swaks_body(body):
 @pytest.mark.parametrize("login", ["scram-sha-256", "plain", "login"])
 @pytest.mark.parametrize("way", ["starttls", "implicit"])
 def test_msmtp(server, tmp_path, way, login):
-    """SASL-1, SASL-2: msmtp with SCRAM-SHA-256 by GNU SASL, and with the simple mechanisms."""
+    """SASL-2, SASL-5, AUTH-4: msmtp with SCRAM-SHA-256 by GNU SASL, and with the simple mechanisms."""
     need("msmtp")
     subject = f"msmtp-{way}-{login}"
     port, starttls = (server.ports["587"], "on") if way == "starttls" else (server.ports["465"], "off")
@@ -138,7 +138,7 @@ def test_smtplib(server, way):
 
 @pytest.mark.parametrize("way", ["starttls", "implicit"])
 def test_smtplib_utf8(server, way):
-    """EXT-UTF8-1: an address and a subject beyond ASCII, with SMTPUTF8."""
+    """EXT-SMTPUTF8-2: an address and a subject beyond ASCII, with SMTPUTF8."""
     subject = f"Grüße-{way}"
     with log_in(server, way) as client:
         refused = client.sendmail(USER, ["jürgen@example.org"], content(subject), ["SMTPUTF8", "BODY=8BITMIME"])

@@ -45,7 +45,7 @@ def test_exact(server, dovecot, domain):
 
 @pytest.mark.parametrize("domain", WAYS)
 def test_each_recipient(server, dovecot, domain):
-    """OUT-21, DSN-1, DSN-11: of three recipients one is unknown: the others have the message once, the sender hears of that one only."""
+    """OUT-20, DSN-1, DSN-11: of three recipients one is unknown: the others have the message once, the sender hears of that one only."""
     before = {who: dovecot.count(f"{who}@{domain}") for who in ("bob", "carol")}
     people = [f"{who}@{domain}" for who in ("bob", "nobody", "carol")]
     identity = server.submit(people, message("each", to=people[0]))

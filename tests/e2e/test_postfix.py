@@ -58,7 +58,7 @@ def check_arrived(server, postfix, identity, body):
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("domain", WAYS)
 def test_exact(server, postfix, domain, body):
-    """DATA-2, DATA-3, EXT-8BIT-1, EXT-CHUNK-1, OUT-23, TLS-22: a body arrives as it was submitted."""
+    """DATA-2, OUT-15, OUT-24, OTLS-1: a body arrives as it was submitted."""
     octets = BODIES[body]()
     by_bdat, _ = WAYS[domain]
     identity = server.submit(f"bob@{domain}", message(f"exact-{body}", to=f"bob@{domain}", body="", fields=MIME).encode() + octets,
@@ -73,7 +73,7 @@ def test_exact(server, postfix, domain, body):
 
 @pytest.mark.parametrize("domain", ["data.example", "bdat.example"])
 def test_utf8_header(server, postfix, domain):
-    """EXT-UTF8-1, EXT-UTF8-8: UTF-8 in addresses and header fields goes on as SMTPUTF8."""
+    """EXT-SMTPUTF8-6: UTF-8 in addresses and header fields goes on as SMTPUTF8."""
     sender, recipient, subject = "alice@example.net", f"jürgen@{domain}", "Grüße aus Köln 日本語"
     content = f"From: Älice <{sender}>\r\nTo: Jürgen <{recipient}>\r\nSubject: {subject}\r\n{MIME}\r\n".encode() + UTF8
     identity = server.submit(recipient, content, parameters="SMTPUTF8 BODY=8BITMIME", bdat=WAYS[domain][0])
