@@ -1,0 +1,295 @@
+"""crash/campaign.py: the kill campaign. Clients submit without a pause over TLS; at random times a random room, the supervisor or
+all of them get SIGKILL. Afterwards every message that had its 250 has arrived at the sink, unchanged, or is in the queue;
+nothing has arrived that was refused; and what was delivered twice is counted against the bound (docs/spool.md).
+
+    campaign.py [--kills 100] [--seed N] [--clients 8] [--keep]
+
+Exit status 1 when a promise was broken; then spool, log and lists are kept, and it says where."""
+import argparse
+import collections
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from judgement import Kill, judge  # noqa: E402
+from load import ACKNOWLEDGED, Client  # noqa: E402
+from rig.server import FAULTS, KEPT, Server, forget_certificates  # noqa: E402
+
+LARGE = 16384           # octets: a larger body gets a file of its own
+JOBS = 32               # that the queue gives out at once
+READY = re.compile(r"submitd ready|configuration in force")
+EXPECTED = re.compile(r"a room died .*signal=9")
+RESTART_WAIT, EMPTY_WAIT = 40.0, 120.0
+VICTIMS = {"gate.0": 2, "gate.1": 2, "queue.0": 3, "relay.0": 3, "vault.0": 1, "all": 3, "supervisor": 1}
+
+
+class Sink:
+    """The next hop's process."""
+
+    def __init__(self, folder, seed):
+        self.folder = folder
+        self.process = subprocess.Popen([sys.executable, HERE / "sink.py", folder, str(seed)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+
+    def taken(self):
+        path = self.folder / "taken.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(20)
+
+
+class Watch(threading.Thread):
+    """When did all rooms become ready again?"""
+
+    def __init__(self, path):
+        super().__init__(daemon=True, name="watch")
+        self.path, self.times, self.ending = path, [], threading.Event()
+
+    def run(self):
+        position, rest = 0, b""
+        while not self.ending.wait(0.005):
+            if not self.path.exists():
+                continue
+            with open(self.path, "rb") as file:
+                file.seek(position)
+                octets = file.read()
+                position += len(octets)
+            *lines, rest = (rest + octets).split(b"\n")
+            self.times += [time.monotonic() for line in lines if READY.search(line.decode("ascii", "replace"))]
+
+
+def make_server(folder, port):
+    return Server("crash", folder=folder, routes={"*": f'via = "smtp"  to = "127.0.0.1:{port}"  tls = "none"'},
+                  top="gates = 2\nrelays = 1",
+                  sections={"queue": f"retry = {{ 1 }}  retry_connect = {{ 1 }}  dead_host = 0  delay_notice = 0  "
+                                     f"concurrency = {JOBS}  destination_concurrency = {JOBS}",
+                            "spool": f"segment_size = 1048576  large_message = {LARGE}",
+                            "limits": "connections_per_client = 1000"})
+
+
+class Campaign:
+    def __init__(self, folder, seed, clients):
+        self.folder, self.seed, self.chance = folder, seed, random.Random(seed)
+        for name in ("server", "sink"):
+            (folder / name).mkdir(mode=0o755)
+        self.sink = Sink(folder / "sink", seed)
+        self.server = make_server(folder / "server", self.sink.port)
+        self.watch = Watch(self.server.log_path)
+        self.clients = [Client(self.server, number, seed, LARGE) for number in range(clients)]
+        self.kills, self.starts, self.refused_starts, self.trouble = [], [], [], []
+        self.queued = []
+
+    # Killing
+
+    def victim(self):
+        """Somebody who lives; a room that is down waits for its restart in peace."""
+        rooms = self.server.rooms()
+        choices = {name: weight for name, weight in VICTIMS.items() if name in rooms or name in ("all", "supervisor")}
+        return self.chance.choices(list(choices), list(choices.values()))[0], rooms
+
+    def kill(self):
+        name, rooms = self.victim()
+        supervisor = self.server.process.pid
+        pids = {"all": [supervisor, *rooms.values()], "supervisor": [supervisor]}.get(name) or [rooms[name]]
+        self.chance.shuffle(pids)
+        self.kills.append(Kill(time.monotonic(), name))
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if supervisor in pids:
+            self.server.process.wait(10)
+            self.start()
+
+    def start(self):
+        """Whoever is left of the earlier life may hold the lock or a port for a moment."""
+        begin = time.monotonic()
+        while True:
+            try:
+                self.server.start(RESTART_WAIT)
+                break
+            except AssertionError as error:
+                self.refused_starts.append(str(error))
+                if time.monotonic() - begin > RESTART_WAIT:
+                    raise
+                time.sleep(0.05)
+        self.starts.append(time.monotonic() - begin)
+
+    def pause(self):
+        """Mostly long enough that all stand again; now and then somebody falls while others rise."""
+        return self.chance.uniform(0, 0.15) if self.chance.random() < 0.2 else 0.3 + self.chance.expovariate(1.0)
+
+    def rage(self, count):
+        for number in range(count):
+            time.sleep(self.pause())
+            self.kill()
+            if number % 10 == 9:
+                told = sum(attempt.state == ACKNOWLEDGED for client in self.clients for attempt in client.attempts)
+                print(f"{number + 1} kills, {told} messages acknowledged", flush=True)
+
+    # The whole
+
+    def run(self, count):
+        self.watch.start()
+        self.start()
+        for client in self.clients:
+            client.start()
+        time.sleep(1)
+        self.rage(count)
+        self.finish()
+
+    def finish(self):
+        """Clients end, the queue runs empty, the server stops in order."""
+        for client in self.clients:
+            client.ending.set()
+        for client in self.clients:
+            client.join(90)
+            if client.is_alive():
+                self.trouble.append(f"{client.name} does not end")
+        self.await_empty()
+        self.watch.ending.set()
+        try:
+            self.server.stop()
+        except AssertionError as error:
+            self.trouble.append(str(error))
+        for client in self.clients:
+            self.trouble += client.faults
+
+    def is_done(self):
+        """Everything that was promised has come and the queue has nothing left. Both: a queue that still reads its spool does not
+        know yet what is in it."""
+        arrived = {recipient for entry in self.sink.taken() for recipient in entry["recipients"]}
+        wanted = {recipient for attempt in self.attempts if attempt.state == ACKNOWLEDGED for recipient in attempt.recipients}
+        if not wanted <= arrived:
+            return False
+        answer = self.server.run_ctl("status", "--json")
+        return answer.returncode == 0 and json.loads(answer.stdout)["queued"] == 0
+
+    def await_empty(self):
+        end = time.monotonic() + EMPTY_WAIT
+        while not self.is_done():
+            if time.monotonic() > end:
+                self.queued = self.server.queue()
+                self.trouble.append(f"after {EMPTY_WAIT:.0f} s {len(self.queued)} messages are still in the queue")
+                return
+            time.sleep(0.2)
+
+    def end(self):
+        """Whatever happened, nothing stays behind."""
+        for client in self.clients:
+            client.ending.set()
+        self.watch.ending.set()
+        self.server.kill()
+        self.sink.stop()
+
+    # Judgement
+
+    @property
+    def attempts(self):
+        return [attempt for client in self.clients for attempt in client.attempts]
+
+    def log_faults(self):
+        return [line for line in self.server.log().splitlines() if FAULTS.search(line) and not EXPECTED.search(line)]
+
+    def restart_times(self):
+        """From a kill until every room was ready again."""
+        return [min(later) - kill.time for kill in self.kills if (later := [at for at in self.watch.times if at > kill.time])]
+
+    def gaps(self):
+        """From a kill until the next acknowledged message."""
+        answered = sorted(attempt.answered for attempt in self.attempts if attempt.state == ACKNOWLEDGED)
+        return [min(later) - kill.time for kill in self.kills if (later := [at for at in answered if at > kill.time])]
+
+    def save(self):
+        place = self.folder / "lists"
+        place.mkdir(exist_ok=True)
+        (place / "attempts.jsonl").write_text("".join(json.dumps(dataclasses.asdict(a)) + "\n" for a in self.attempts))
+        (place / "kills.jsonl").write_text("".join(json.dumps(dataclasses.asdict(kill)) + "\n" for kill in self.kills))
+        (place / "queued.json").write_text(json.dumps(self.queued))
+
+
+def spread(seconds):
+    return f"median {statistics.median(seconds):.2f} s, most {max(seconds):.2f} s" if seconds else "none"
+
+
+def report(campaign, verdict):
+    """The figures, one a line."""
+    attempts = campaign.attempts
+    states = collections.Counter(attempt.state for attempt in attempts)
+    by_kind = collections.Counter(kill.victim for kill in campaign.kills)
+    most = max((count for at, count in verdict.twice_by_kill.items() if at is not None), default=0)
+    lines = [
+        f"seed {campaign.seed}: {len(campaign.kills)} kills: " + ", ".join(f"{name} {by_kind[name]}" for name in sorted(by_kind)),
+        f"messages: {len(attempts)}, " + ", ".join(f"{state} {states[state]}" for state in sorted(states))
+        + f"; {sum(a.octets > LARGE for a in attempts)} large ones; {sum(c.sessions for c in campaign.clients)} sessions, "
+          f"{sum(c.interrupted for c in campaign.clients)} interrupted",
+        f"lost {len(verdict.lost)}, corrupted {len(verdict.corrupted)}, refused but delivered {len(verdict.refused_delivered)}, "
+        f"never finished but delivered {len(verdict.unsent_delivered)}, foreign {len(verdict.foreign)}",
+        f"acknowledged and still in the queue: {verdict.queued}; without any reply but delivered: {verdict.unknown_delivered}",
+        f"delivered twice: {verdict.twice} recipients; by one kill at most {most} (jobs in hand at most {JOBS})",
+        f"all rooms ready after a kill: {spread(campaign.restart_times())}",
+        f"next message acknowledged after a kill: {spread(campaign.gaps())}",
+        f"start of the whole: {spread(campaign.starts[1:])}; starts refused because the earlier life was still there: "
+        f"{len(campaign.refused_starts)}",
+    ]
+    for name, entries in verdict.faults.items():
+        lines += [f"{name.upper()}: {entry}" for entry in entries[:20]]
+    lines += [f"TROUBLE: {text}" for text in campaign.trouble[:20]]
+    lines += [f"LOG: {line}" for line in campaign.log_faults()[:20]]
+    return "\n".join(lines)
+
+
+def run(kills, seed, clients=8, keep=False):
+    """True when every promise was kept."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(KEPT / f"crash-{seed}-{os.getpid()}")
+    folder.mkdir(mode=0o755)
+    campaign = Campaign(folder, seed, clients)
+    is_good = False
+    try:
+        campaign.run(kills)
+        verdict = judge(campaign.attempts, campaign.sink.taken(), {row["id"] for row in campaign.queued}, campaign.kills, JOBS)
+        print(report(campaign, verdict), flush=True)
+        is_good = not verdict.faults and not campaign.trouble and not campaign.log_faults()
+    finally:
+        campaign.end()
+        if is_good and not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            campaign.save()
+            print(f"spool, log and lists are kept in {folder}", flush=True)
+    return is_good
+
+
+def main():
+    parser = argparse.ArgumentParser(description="kills rooms under load and counts what was promised")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--keep", action="store_true", help="keep spool, log and lists of a good run too")
+    arguments = parser.parse_args()
+    try:
+        return 0 if run(arguments.kills, arguments.seed, arguments.clients, arguments.keep) else 1
+    finally:
+        forget_certificates()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""crash/judgement.py: compares what clients were told with what arrived. Pure: lists in, a verdict out."""
+import collections
+import dataclasses
+
+from load import ACKNOWLEDGED, REFUSED, UNKNOWN, UNSENT
+
+# Rooms whose death may make a delivery happen twice: who delivers, and who remembers that it was done.
+REMEMBERING = {"queue", "relay", "all", "supervisor"}
+SLACK = 1.0         # seconds between a kill and what was already on its way to the sink
+SYNC_TIME = 0.5     # an outcome that was told this long before a kill is taken to be synced
+
+
+@dataclasses.dataclass
+class Kill:
+    time: float
+    victim: str    # "gate.1", "all", "supervisor"
+
+    @property
+    def kind(self):
+        return self.victim.partition(".")[0]
+
+
+@dataclasses.dataclass
+class Verdict:
+    """Lists of descriptions; the first six have to be empty."""
+    lost: list
+    corrupted: list
+    refused_delivered: list
+    unsent_delivered: list
+    foreign: list            # arrived, but nobody sent it
+    above_bound: list        # more duplicates than a kill may cause
+    unknown_delivered: int
+    queued: int              # acknowledged and still in the queue
+    twice: int               # recipients that got a message more than once
+    twice_by_kill: dict      # index of the kill to how many
+
+    @property
+    def faults(self):
+        return {name: entries for name in ("lost", "corrupted", "refused_delivered", "unsent_delivered", "foreign", "above_bound")
+                if (entries := getattr(self, name))}
+
+
+def is_same(attempt, entry):
+    return entry["digest"] == attempt.digest and entry["octets"] == attempt.octets and not entry.get("kept")
+
+
+def find_kill(kills, first, second):
+    """The kill that explains a second delivery: the first one that may have caught the first delivery's outcome."""
+    for at, kill in enumerate(kills):
+        if first - SLACK <= kill.time <= second and kill.kind in REMEMBERING:
+            return at
+    return None
+
+
+def count_twice(arrivals, kills):
+    """Duplicates by the kill that they are put down to. None: by no kill."""
+    by_kill = collections.Counter()
+    for entries in arrivals.values():
+        times = sorted(entry["time"] for entry in entries)
+        for first, second in zip(times, times[1:]):
+            by_kill[find_kill(kills, first, second)] += 1
+    return by_kill
+
+
+def bound(kill, taken, jobs, recipients):
+    """What may be delivered twice: jobs in hand, and outcomes that were told but not synced."""
+    unsynced = sum(len(entry["recipients"]) for entry in taken if kill.time - SYNC_TIME <= entry["time"] <= kill.time)
+    return jobs * recipients + unsynced
+
+
+def judge(attempts, taken, queued, kills, jobs):
+    """attempts: what clients were told. taken: the sink's entries. queued: ids of the messages that are in the queue. jobs: how
+    many the queue gives out at once."""
+    by_mark = {attempt.mark: attempt for attempt in attempts}
+    verdict = Verdict([], [], [], [], [], [], 0, 0, 0, {})
+    arrivals = collections.defaultdict(list)
+
+    for entry in taken:
+        attempt = by_mark.get(entry["mark"])
+        if not attempt or not set(entry["recipients"]) <= set(attempt.recipients):
+            verdict.foreign.append(f"{entry}")
+            continue
+        if not is_same(attempt, entry):
+            verdict.corrupted.append(f"{attempt} arrived as {entry}")
+        for recipient in entry["recipients"]:
+            arrivals[recipient].append(entry)
+
+    for attempt in attempts:
+        missing = [recipient for recipient in attempt.recipients if recipient not in arrivals]
+        has_arrived = len(missing) < len(attempt.recipients)
+        if attempt.state == ACKNOWLEDGED and attempt.identity in queued:
+            verdict.queued += 1
+        elif attempt.state == ACKNOWLEDGED and missing:
+            verdict.lost.append(f"{attempt}: not at {missing}")
+        elif attempt.state == REFUSED and has_arrived:
+            verdict.refused_delivered.append(f"{attempt}")
+        elif attempt.state == UNSENT and has_arrived:
+            verdict.unsent_delivered.append(f"{attempt}")
+        verdict.unknown_delivered += attempt.state == UNKNOWN and has_arrived
+
+    verdict.twice_by_kill = dict(count_twice(arrivals, kills))
+    verdict.twice = sum(len(entries) > 1 for entries in arrivals.values())
+    recipients = max((len(attempt.recipients) for attempt in attempts), default=1)
+    for at, count in verdict.twice_by_kill.items():
+        most = 0 if at is None else bound(kills[at], taken, jobs, recipients)
+        if count > most:
+            verdict.above_bound.append(f"{count} twice by {'no kill' if at is None else kills[at]}, allowed: {most}")
+    return verdict
