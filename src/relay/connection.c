@@ -7,22 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "relay/carrier.h"
+#include "relay/login.h"
 
 enum {
     INPUT_CAP = 16384,
+    FIRST_WORDS_MAX = 65536,
     OUTPUT_CAP = 8 << 20,
     HIGH_WATER = 512 << 10,
     LOW_WATER = 128 << 10,
     MESSAGES_A_CONNECTION = 100, /* OUT-17 */
-    AUTH_LINE_MAX =
-        510, /* an initial response only where the line stays within 512 octets (D-30) */
 };
 
 static void on_limit(void *owner);
-static void enter_ready(struct connection *c);
-static void start_login(struct connection *c);
 
 bool connection_is_lmtp(const struct connection *c)
 {
@@ -49,7 +46,7 @@ void connection_send(struct connection *c, const char *format, ...)
     buffer_put_text(out, "\r\n");
 }
 
-/* ends: one way for every reason */
+/* Ends. */
 
 static void report(void *owner)
 {
@@ -64,22 +61,24 @@ void connection_lose(struct connection *c, enum connection_end end, const struct
         return;
     if (c->phase == CONNECTION_BUSY)
         transaction_lost(c, why);
+    if (c->phase != CONNECTION_REFUSED) {
+        c->end = end;
+        c->why = *why;
+    }
     c->phase = CONNECTION_CLOSED;
-    c->end = end;
-    c->why = *why;
     timer_stop(&c->limit);
     dial_stop(&c->dial);
     stream_free(&c->stream);
     deferred_ask(&c->report);
 }
 
-static void end_vault_login(struct connection *c)
+void connection_refuse(struct connection *c, const struct verdict *why)
 {
-    struct msg_login end = { .login = c->login };
-
-    if (c->login != 0 && c->carrier->vault)
-        (void)channel_send(c->carrier->vault, MSG_LOGIN_END, &end, -1);
-    c->login = 0;
+    c->phase = CONNECTION_REFUSED;
+    c->end = CONNECTION_END_HOP;
+    c->why = *why;
+    timer_stop(&c->limit);
+    deferred_ask(&c->report);
 }
 
 void connection_free(struct connection **connection)
@@ -98,7 +97,7 @@ void connection_free(struct connection **connection)
     }
     if (c->gone)
         *c->gone = true;
-    end_vault_login(c);
+    login_end(c);
     deferred_cancel(&c->report);
     timer_stop(&c->limit);
     dial_stop(&c->dial);
@@ -111,6 +110,13 @@ void connection_free(struct connection **connection)
     carrier_connection_gone(carrier);
 }
 
+/* As lost: before the first transaction the hop is of no use now. */
+static void lose(struct connection *c, struct verdict why)
+{
+    connection_lose(c, c->phase < CONNECTION_IDLE ? CONNECTION_END_HOP : CONNECTION_END_LOST, &why);
+}
+
+/* Before any transaction; nothing can be said to the peer any more. */
 static void hop_failed(struct connection *c, struct verdict why)
 {
     connection_lose(c, CONNECTION_END_HOP, &why);
@@ -119,18 +125,21 @@ static void hop_failed(struct connection *c, struct verdict why)
 /* A reply that ends the use of this hop. */
 static void refused_by(struct connection *c, const struct peer_reply *reply)
 {
-    hop_failed(c, verdict_of_reply(reply));
+    struct verdict why = verdict_of_reply(reply);
+
+    connection_refuse(c, &why);
 }
 
-static void tls_failed(struct connection *c, const char *status, const char *what, const char *why)
+/* Where TLS is only opportunistic the hop may be tried in clear, over a new connection (OTLS-2). */
+static void tls_failed(struct connection *c, const char *what, const char *why)
 {
-    struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, status, "%s: %s", what, why);
+    struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, "4.7.5", "%s: %s", what, why);
 
     connection_lose(
         c, c->route->tls == CONF_TLS_VERIFY ? CONNECTION_END_HOP : CONNECTION_END_TLS, &v);
 }
 
-/* steps */
+/* Steps. */
 
 static void send_ehlo(struct connection *c)
 {
@@ -144,29 +153,35 @@ static void send_ehlo(struct connection *c)
 
 static void on_greeting(struct connection *c, const struct peer_reply *reply)
 {
+    c->has_greeted = true;
     if (peer_reply_class(reply) == 2)
         send_ehlo(c);
     else
         refused_by(c, reply);
 }
 
+static void start_tls(struct connection *c)
+{
+    c->phase = CONNECTION_STARTTLS;
+    connection_send(c, "STARTTLS");
+    connection_limit(c, c->settings->conf->timeouts.ehlo);
+}
+
 /* TLS where it can be had; where the route asks for it, nothing goes without (OTLS-1, OTLS-3). */
 static void after_ehlo(struct connection *c)
 {
-    bool wanted = c->route->tls != CONF_TLS_NONE && c->settings->clients[c->route_index] &&
-                  !stream_is_secured(c->stream);
+    struct verdict needs_tls = verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, "4.7.4",
+        "this route requires TLS: the next hop does not offer STARTTLS");
+    bool is_wanted = c->settings->clients[c->route_index] && !stream_is_secured(c->stream);
 
-    if (wanted && !c->clear_only && peer_has(&c->peer, EXTENSION_STARTTLS)) {
-        c->phase = CONNECTION_STARTTLS;
-        connection_send(c, "STARTTLS");
-        connection_limit(c, c->settings->conf->timeouts.ehlo);
-    } else if (wanted && c->route->tls == CONF_TLS_VERIFY) {
-        tls_failed(c, "4.7.4", "this route requires TLS", "the next hop does not offer STARTTLS");
-    } else if (c->route->username.len > 0) {
-        start_login(c);
-    } else {
-        enter_ready(c);
-    }
+    if (is_wanted && !c->clear_only && peer_has(&c->peer, EXTENSION_STARTTLS))
+        start_tls(c);
+    else if (c->route->tls == CONF_TLS_VERIFY && !stream_is_secured(c->stream))
+        connection_refuse(c, &needs_tls);
+    else if (c->route->username.len > 0)
+        login_start(c);
+    else
+        connection_ready(c);
 }
 
 /* HELO only where EHLO is not known at all (OUT-9); LMTP has no such fallback. */
@@ -194,27 +209,41 @@ static void on_helo(struct connection *c, const struct peer_reply *reply)
     after_ehlo(c);
 }
 
-static void on_starttls(struct connection *c, const struct peer_reply *reply)
+/* Refused: RFC 3207 section 4. */
+static void on_starttls_refused(struct connection *c, const struct peer_reply *reply)
+{
+    struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, "4.7.4",
+        "STARTTLS was refused: %u %.*s", reply->code, SLICE_ARGS(slice_first(reply->text, 900)));
+
+    v.code = (uint16_t)reply->code;
+    connection_refuse(c, &v);
+    if (c->route->tls != CONF_TLS_VERIFY)
+        c->end = CONNECTION_END_TLS;
+}
+
+static void shake_hands(struct connection *c)
 {
     enum tls_verify verify = c->route->tls == CONF_TLS_VERIFY ? TLS_VERIFY_PKIX : TLS_VERIFY_ANY;
 
-    if (peer_reply_class(reply) != 2) {
-        tls_failed(c, "4.7.4", "STARTTLS was refused",
-            reply->text.len > 0 ? "the next hop said no" : "no reason given");
-        return;
-    }
-    /* Whatever came in clear behind the 220 would be read as if it were secured (OTLS-6). */
-    if (stream_input_pending(c->stream) > 0) {
-        tls_failed(c, "4.7.5", "the next hop sent clear text after STARTTLS", "it was dropped");
-        return;
-    }
     peer_reply_reader_clear(&c->reader);
-    peer_reply_reader_init(&c->reader);
     c->phase = CONNECTION_HANDSHAKE;
     connection_limit(c, c->settings->conf->timeouts.tls);
     if (stream_start_tls_client(c->stream, c->settings->clients[c->route_index],
             slice_text(c->hop.host), verify) != ERR_OK)
-        tls_failed(c, "4.7.5", "TLS cannot be started", "out of memory");
+        tls_failed(c, "TLS cannot be started", "no memory, or no name to ask for");
+}
+
+/* Whatever came in clear behind the 220 would be read as if it were secured. Somebody tries just
+ * that: nothing goes to this hop now, in clear least of all (OTLS-6). */
+static void on_starttls(struct connection *c, const struct peer_reply *reply)
+{
+    if (peer_reply_class(reply) != 2)
+        on_starttls_refused(c, reply);
+    else if (stream_input_pending(c->stream) > 0)
+        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, "4.7.5",
+                          "the next hop sent clear text after its reply to STARTTLS"));
+    else
+        shake_hands(c);
 }
 
 static void on_secured(void *owner)
@@ -225,119 +254,9 @@ static void on_secured(void *owner)
     send_ehlo(c);
 }
 
-/* login: the vault holds the secret and speaks; this side only carries (OUT-19) */
+/* Ready and busy. */
 
-static void start_login(struct connection *c)
-{
-    const struct tls_info *tls = stream_tls_info(c->stream);
-    struct buffer names;
-    struct msg_login_start start;
-    enum err rc;
-
-    buffer_init(&names, 1024);
-    mechanism_list(&names, c->peer.mechanisms);
-    c->login = ++c->carrier->last_login;
-    start = (struct msg_login_start){ .login = c->login,
-        .snapshot = c->settings->number,
-        .route = c->route_index,
-        .verified = tls && tls->is_verified,
-        .host = slice_text(c->hop.host),
-        .mechanisms = buffer_slice(&names) };
-    c->phase = CONNECTION_LOGIN_VAULT;
-    connection_limit(c, c->settings->conf->timeouts.auth);
-    rc = c->carrier->vault ? channel_send(c->carrier->vault, MSG_LOGIN_START, &start, -1)
-                           : ERR_CLOSED;
-    buffer_clear(&names);
-    if (rc != ERR_OK)
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0",
-                          "the room that keeps the password is not there"));
-}
-
-static void send_auth(struct connection *c, const struct msg_login_say *say)
-{
-    struct buffer line;
-
-    buffer_init(&line, 64 << 10);
-    if (say->mechanism.len > 0) {
-        buffer_printf(&line, "AUTH %.*s", SLICE_ARGS(say->mechanism));
-        if (say->has_data) {
-            buffer_put_text(&line, say->data.len > 0 ? " " : " =");
-            base64_encode(&line, say->data);
-        }
-        /* Too long for one line: the vault's first words wait for the peer's empty challenge. */
-        if (line.len > AUTH_LINE_MAX) {
-            hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.7.8",
-                              "the login does not fit into one line"));
-            buffer_clear(&line);
-            return;
-        }
-    } else {
-        base64_encode(&line, say->data);
-    }
-    c->phase = CONNECTION_LOGIN_PEER;
-    connection_limit(c, c->settings->conf->timeouts.auth);
-    stream_write(c->stream, buffer_slice(&line));
-    stream_write(c->stream, slice_text("\r\n"));
-    if (line.data) /* an empty answer is an empty line */
-        explicit_bzero(line.data, line.size);
-    buffer_clear(&line);
-}
-
-void connection_login_say(struct connection *c, const struct msg_login_say *say)
-{
-    if (c->phase != CONNECTION_LOGIN_VAULT)
-        return;
-    if (say->failed)
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.7.8",
-                          "login at the next hop is not possible: %.*s",
-                          SLICE_ARGS(slice_first(say->text, 400))));
-    else
-        send_auth(c, say);
-}
-
-static void send_login_step(struct connection *c, const struct peer_reply *reply)
-{
-    struct msg_login_step step = { .login = c->login };
-    struct buffer data;
-    enum err rc;
-
-    buffer_init(&data, 64 << 10);
-    if (!base64_decode(&data, reply->text)) {
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0",
-                          "the next hop's AUTH challenge is not base64"));
-        buffer_clear(&data);
-        return;
-    }
-    step.data = buffer_slice(&data);
-    c->phase = CONNECTION_LOGIN_VAULT;
-    rc =
-        c->carrier->vault ? channel_send(c->carrier->vault, MSG_LOGIN_STEP, &step, -1) : ERR_CLOSED;
-    buffer_clear(&data);
-    if (rc != ERR_OK)
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0",
-                          "the room that keeps the password is not there"));
-}
-
-/* A refused password is the operator's to mend, not the sender's: the mail waits. */
-static void on_login(struct connection *c, const struct peer_reply *reply)
-{
-    if (reply->code == 334) {
-        send_login_step(c, reply);
-    } else if (peer_reply_class(reply) == 2) {
-        end_vault_login(c);
-        c->is_logged_in = true;
-        enter_ready(c);
-    } else {
-        struct verdict v = verdict_of_reply(reply);
-        v.result = DELIVERY_DEFERRED;
-        v.status[0] = '4';
-        hop_failed(c, v);
-    }
-}
-
-/* ready and busy */
-
-static void enter_ready(struct connection *c)
+void connection_ready(struct connection *c)
 {
     c->phase = CONNECTION_IDLE;
     timer_stop(&c->limit);
@@ -355,9 +274,7 @@ void connection_transaction_over(struct connection *c)
 /* An idle peer speaks only to say goodbye. */
 static void on_unasked(struct connection *c, const struct peer_reply *reply)
 {
-    struct verdict v = verdict_of_unasked(reply);
-
-    connection_lose(c, CONNECTION_END_LOST, &v);
+    lose(c, verdict_of_unasked(reply));
 }
 
 static void on_quit_reply(struct connection *c, const struct peer_reply *reply)
@@ -409,32 +326,73 @@ void connection_quit(struct connection *c)
     connection_limit(c, c->settings->conf->timeouts.quit);
 }
 
-/* the dispatcher: what a reply, and what silence, means in each phase */
+/* It is being given up; what it says makes no difference. */
+static void on_too_late(struct connection *c, const struct peer_reply *reply)
+{
+    (void)c, (void)reply;
+}
+
+/* The dispatcher: what a reply, and what silence, means in each phase. */
+
+static void on_silence(struct connection *c);
+static void on_slow_handshake(struct connection *c);
+static void on_idle_long(struct connection *c);
 
 static const struct phase_row {
     void (*reply)(struct connection *c, const struct peer_reply *reply);
-    const char *silence; /* what the peer did not do */
+    void (*silence)(struct connection *c);
+    enum delivery_cause cause; /* when the connection is lost */
+    const char *silent;        /* who did not do what */
 } phases[] = {
-    [CONNECTION_DIALLING] = { on_unasked, "connect" },
-    [CONNECTION_GREETING] = { on_greeting, "send its greeting" },
-    [CONNECTION_EHLO] = { on_ehlo, "answer EHLO" },
-    [CONNECTION_HELO] = { on_helo, "answer HELO" },
-    [CONNECTION_STARTTLS] = { on_starttls, "answer STARTTLS" },
-    [CONNECTION_HANDSHAKE] = { on_unasked, "finish the TLS handshake" },
-    [CONNECTION_LOGIN_VAULT] = { on_unasked, "be logged in at" },
-    [CONNECTION_LOGIN_PEER] = { on_login, "answer AUTH" },
-    [CONNECTION_IDLE] = { on_unasked, "be used again" },
-    [CONNECTION_BUSY] = { transaction_reply, "answer" },
-    [CONNECTION_QUIT] = { on_quit_reply, "answer QUIT" },
-    [CONNECTION_CLOSED] = { on_unasked, "answer" },
+    [CONNECTION_DIALLING] = { on_unasked, on_silence, CAUSE_CONNECT, "" },
+    [CONNECTION_GREETING] = { on_greeting, on_silence, CAUSE_CONNECT,
+        "the next hop did not send its greeting" },
+    [CONNECTION_EHLO] = { on_ehlo, on_silence, CAUSE_CONNECT, "the next hop did not answer EHLO" },
+    [CONNECTION_HELO] = { on_helo, on_silence, CAUSE_CONNECT, "the next hop did not answer HELO" },
+    [CONNECTION_STARTTLS] = { on_starttls, on_silence, CAUSE_CONNECT,
+        "the next hop did not answer STARTTLS" },
+    [CONNECTION_HANDSHAKE] = { on_unasked, on_slow_handshake, CAUSE_TLS, "" },
+    [CONNECTION_LOGIN_VAULT] = { on_unasked, on_silence, CAUSE_LOCAL,
+        "the room that keeps the password did not answer" },
+    [CONNECTION_LOGIN_PEER] = { login_reply, on_silence, CAUSE_CONNECT,
+        "the next hop did not answer AUTH" },
+    [CONNECTION_REFUSED] = { on_too_late, on_silence, CAUSE_CONNECT, "" },
+    [CONNECTION_IDLE] = { on_unasked, on_idle_long, CAUSE_LOST, "" },
+    [CONNECTION_BUSY] = { transaction_reply, on_silence, CAUSE_LOST,
+        "the next hop did not answer" },
+    [CONNECTION_QUIT] = { on_quit_reply, on_silence, CAUSE_LOST, "" },
+    [CONNECTION_CLOSED] = { on_too_late, on_silence, CAUSE_LOST, "" },
 };
+
+static void on_silence(struct connection *c)
+{
+    const struct phase_row *row = &phases[c->phase];
+
+    lose(c, verdict_of(DELIVERY_DEFERRED, row->cause, "4.4.2", "%s in time", row->silent));
+}
+
+static void on_slow_handshake(struct connection *c)
+{
+    tls_failed(c, "the TLS handshake failed", "it took too long");
+}
+
+static void on_idle_long(struct connection *c)
+{
+    c->events->expired(c->owner);
+}
+
+static void on_limit(void *owner)
+{
+    struct connection *c = owner;
+
+    phases[c->phase].silence(c);
+}
 
 static void on_broken_reply(struct connection *c)
 {
-    struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0",
-        "the next hop's reply cannot be understood: %s", peer_reply_fault_text(c->reader.fault));
-
-    connection_lose(c, c->phase < CONNECTION_IDLE ? CONNECTION_END_HOP : CONNECTION_END_LOST, &v);
+    lose(c, verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0",
+                "the next hop's reply cannot be understood: %s",
+                peer_reply_fault_text(c->reader.fault)));
 }
 
 /* Each reply is met alone: what it causes may change, close or free the connection. What is said in
@@ -481,47 +439,30 @@ static void on_drained(void *owner)
         transaction_drained(c);
 }
 
-static void on_handshake_failed(struct connection *c)
-{
-    tls_failed(c, "4.7.5", "the TLS handshake failed", stream_why(c->stream));
-}
-
 static void on_closed(void *owner, enum stream_end end)
 {
     struct connection *c = owner;
-    struct verdict v;
+    const char *why = stream_why(c->stream);
 
     (void)end;
-    if (c->phase == CONNECTION_HANDSHAKE) {
-        on_handshake_failed(c);
-        return;
-    }
-    v = verdict_of(DELIVERY_DEFERRED, c->phase < CONNECTION_IDLE ? CAUSE_CONNECT : CAUSE_LOST,
-        "4.4.2", "the next hop closed the connection%s%s", stream_why(c->stream)[0] ? ": " : "",
-        stream_why(c->stream));
-    connection_lose(c, c->phase < CONNECTION_IDLE ? CONNECTION_END_HOP : CONNECTION_END_LOST, &v);
+    if (c->phase == CONNECTION_HANDSHAKE)
+        tls_failed(c, "the TLS handshake failed", why);
+    else
+        lose(c, verdict_of(DELIVERY_DEFERRED, phases[c->phase].cause, "4.4.2",
+                    "the next hop closed the connection%s%s", why[0] ? ": " : "", why));
 }
 
 static const struct stream_events stream_events = {
     .on_input = on_input, .on_drained = on_drained, .on_secured = on_secured, .on_closed = on_closed
 };
 
-static void on_limit(void *owner)
+/* Without descriptors it is us, not the host. */
+static void not_dialled(struct connection *c, enum err result, const char *why)
 {
-    struct connection *c = owner;
-    struct verdict v;
+    bool is_ours = result == ERR_NOFILES;
 
-    if (c->phase == CONNECTION_HANDSHAKE) {
-        tls_failed(c, "4.7.5", "the TLS handshake failed", "it took too long");
-        return;
-    }
-    if (c->phase == CONNECTION_IDLE) {
-        c->events->expired(c->owner);
-        return;
-    }
-    v = verdict_of(DELIVERY_DEFERRED, c->phase < CONNECTION_IDLE ? CAUSE_CONNECT : CAUSE_LOST,
-        "4.4.2", "the next hop did not %s in time", phases[c->phase].silence);
-    connection_lose(c, c->phase < CONNECTION_IDLE ? CONNECTION_END_HOP : CONNECTION_END_LOST, &v);
+    hop_failed(c, verdict_of(DELIVERY_DEFERRED, is_ours ? CAUSE_LOCAL : CAUSE_CONNECT,
+                      is_ours ? "4.3.0" : "4.4.1", "no connection to %s: %s", c->address, why));
 }
 
 static void on_dialled(void *owner, enum err result, int fd, const char *why)
@@ -535,8 +476,7 @@ static void on_dialled(void *owner, enum err result, int fd, const char *why)
         .write_timeout_ms = (int64_t)timeouts->block * 1000 };
 
     if (result != ERR_OK) {
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_CONNECT, "4.4.1",
-                          "no connection to %s: %s", c->address, why));
+        not_dialled(c, result, why);
         return;
     }
     c->stream = stream_new(c->carrier->loop, fd, &settings, &stream_events, c);
@@ -589,6 +529,7 @@ struct connection *connection_open(struct carrier *carrier, struct settings *set
     timer_init(&c->limit, carrier->loop, on_limit, c);
     deferred_init(&c->report, carrier->loop, report, c);
     peer_reply_reader_init(&c->reader);
+    buffer_init(&c->first_words, FIRST_WORDS_MAX);
     DL_APPEND(carrier->connections, c);
     dial_start(&c->dial, carrier->loop, &dial, on_dialled, c);
     return c;

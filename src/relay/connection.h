@@ -27,6 +27,7 @@ enum connection_phase {
     CONNECTION_HANDSHAKE,
     CONNECTION_LOGIN_VAULT, /* waits for the vault's next words */
     CONNECTION_LOGIN_PEER,  /* waits for the peer's reply to them */
+    CONNECTION_REFUSED,     /* of no use, but in step: its owner is about to hear of it */
     CONNECTION_IDLE,
     CONNECTION_BUSY, /* in a transaction */
     CONNECTION_QUIT,
@@ -70,9 +71,12 @@ struct connection {
     struct verdict why;
     struct peer_reply_reader reader;
     struct peer_extensions peer;
-    uint64_t login; /* the conversation with the vault; 0: none */
+    uint64_t login;            /* the conversation with the vault; 0: none */
+    struct buffer first_words; /* of the vault, when they did not fit into the line of AUTH */
+    bool has_said_auth;
     bool is_logged_in;
     size_t owed;       /* replies that may come to what was said before the present input came */
+    bool has_greeted;  /* the peer has said something */
     bool is_finishing; /* the peer said 421, or broke the protocol: no further transaction */
     size_t messages;   /* transactions begun */
     struct transaction transaction;
@@ -98,14 +102,18 @@ void connection_quit(struct connection *connection);
 bool connection_is_spent(const struct connection *connection);
 bool connection_is_lmtp(const struct connection *connection);
 
-/* The vault's words for a login of this relay. */
-void connection_login_say(struct connection *connection, const struct msg_login_say *say);
+/* For login.c, transaction.c and upload.c. */
 
-/* For transaction.c: send a line; move the phase; (re)set the time limit of the present wait, in
- * seconds; end the connection as lost. */
+/* A line; without CRLF. */
 PRINTF_LIKE(2, 3) void connection_send(struct connection *connection, const char *format, ...);
+/* (Re)sets the time limit of the present wait. */
 void connection_limit(struct connection *connection, uint64_t seconds);
+/* The first transaction may begin. */
+void connection_ready(struct connection *connection);
 void connection_transaction_over(struct connection *connection);
+/* The peer is in step, but this hop is of no use now: the owner hears of failed. */
+void connection_refuse(struct connection *connection, const struct verdict *why);
+/* The connection is gone, or must not go on: the owner hears of failed. */
 void connection_lose(
     struct connection *connection, enum connection_end end, const struct verdict *why);
 

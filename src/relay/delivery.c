@@ -147,7 +147,8 @@ static void on_failed(void *owner, enum connection_end end, const struct verdict
     if (end == CONNECTION_END_HOP && why.cause == CAUSE_CONNECT)
         dead_hosts_add(
             d->carrier->dead, d->connection->address, &d->settings->conf->queue, clock_mono_ms());
-    connection_free(&d->connection);
+    connection_quit(d->connection);
+    d->connection = NULL;
     if (decided) {
         finish(d);
     } else if (end == CONNECTION_END_TLS && !d->clear_only) {
@@ -210,14 +211,6 @@ static void on_target(
     try_hop(d);
 }
 
-/* The queue names the place as policy/route does: the domain stands behind the first colon. */
-static struct slice domain_of(const struct job *job)
-{
-    struct slice destination = job->message.destination;
-
-    return slice_from(destination, slice_find(destination, ':') + 1);
-}
-
 static void start_target(struct delivery *d)
 {
     struct verdict full = verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "out of memory");
@@ -225,7 +218,7 @@ static void start_target(struct delivery *d)
     d->is_reused = false;
     d->clear_only = false;
     d->target = target_find(d->carrier->loop, d->carrier->resolver, d->settings->conf, route_of(d),
-        domain_of(d->job), on_target, d);
+        d->job->message.destination, on_target, d);
     if (!d->target) {
         remember(d, &full);
         give_up(d);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "relay/carrier.h"
+#include "relay/login.h"
 
 enum { OUTCOME_ARENA_MAX = 4 << 20, GATES_MAX = 256 };
 
@@ -154,16 +155,8 @@ static void on_domain_ask(void *owner, struct channel *channel, const void *mess
 
 static void on_login_say(void *owner, struct channel *channel, const void *message, int fd)
 {
-    struct carrier *carrier = owner;
-    const struct msg_login_say *say = message;
-    struct connection *c;
-
     (void)channel, (void)fd;
-    DL_FOREACH (carrier->connections, c)
-        if (c->login == say->login) {
-            connection_login_say(c, say);
-            return;
-        }
+    login_say(owner, message);
 }
 
 static void on_forgive(void *owner, struct channel *channel, const void *message, int fd)
@@ -202,6 +195,8 @@ static void on_closed(void *owner, struct channel *channel)
     domain_forget(carrier, channel);
     if (place && *place == channel)
         *place = NULL;
+    if (channel_peer(channel) == ROLE_VAULT)
+        logins_break(carrier);
     channel_free(&channel);
     drain_if_done(carrier);
 }
@@ -241,6 +236,10 @@ static void relay_peer(struct room *room, const struct msg_peer *peer, int fd)
     *place = channel_new(room->loop, fd, &spec);
     if (*place && peer->role == ROLE_QUEUE)
         tell_all(carrier);
+    if (*place && peer->role == ROLE_VAULT) {
+        logins_break(carrier); /* with the one before */
+        logins_begin(carrier);
+    }
 }
 
 /* life */

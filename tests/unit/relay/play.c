@@ -22,6 +22,7 @@ struct actor {
     bool is_paused;
     bool is_shaking;
     bool has_quit;
+    bool is_deaf;
     bool is_over; /* the other side is gone, or this one went */
 };
 
@@ -248,6 +249,10 @@ static bool perform(struct actor *a, struct slice line)
         step(a);
         wait_ms(a, strtol(line.data + 1, NULL, 10));
         return false;
+    case '&':
+        step(a);
+        a->is_deaf = true;
+        return true;
     case '$':
         step(a);
         return stops_reading(a);
@@ -266,7 +271,7 @@ static void say_goodbye(struct actor *a)
     static const struct slice quit = SLICE_LITERAL("QUIT\r\n");
     struct slice heard = buffer_slice(&a->heard);
 
-    if (heard.len == 0 || a->has_quit)
+    if (heard.len == 0 || a->has_quit || a->is_deaf)
         return;
     if (!slice_equals(slice_first(quit, heard.len), heard))
         bad(a, "more than the script has", quit);
@@ -324,7 +329,7 @@ static void on_closed(void *owner, enum stream_end how)
     const struct play *play = a->play;
 
     (void)how;
-    if (a->at < a->end && play->mode != PLAY_BURST && play->cut == SIZE_MAX)
+    if (a->at < a->end && a->at[0] != '&' && play->mode != PLAY_BURST && play->cut == SIZE_MAX)
         bad(a, "gone before the script is over", next_line(a));
     end(a, false);
 }

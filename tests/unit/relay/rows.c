@@ -78,6 +78,8 @@ void row_play(struct scene *s, const struct row *row)
     struct told whole, told;
     size_t said = play_once(s, row, PLAY_WHOLE, SIZE_MAX, NULL, &whole);
 
+    if (row->is_whole)
+        return;
     play_once(s, row, PLAY_TRICKLE, SIZE_MAX, &whole, &told);
     for (size_t cut = 0; cut < said && !row->is_uncut; cut++)
         play_once(s, row, PLAY_WHOLE, cut, &whole, &told);

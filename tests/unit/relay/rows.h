@@ -24,6 +24,7 @@ struct row {
     const char *const *says;
     unsigned jobs; /* the mail is sent so often, one after the other; 0: once */
     bool keeps;    /* connections are kept for the next job */
+    bool is_whole; /* only whole */
     bool is_uncut; /* only whole and octet by octet */
 };
 

@@ -118,12 +118,13 @@ static struct slice vault_data(char text[512], const char *from)
 
 static void vault_answer(struct scene *s, uint64_t login)
 {
-    const char *text = s->says && s->says[s->say] ? s->says[s->say++] : "!nothing to say";
+    bool has_words = s->says && s->says[s->say];
+    const char *text = has_words ? s->says[s->say++] : "!nothing to say";
     const char *colon = strchr(text, ':');
     struct msg_login_say say = { .login = login, .has_data = colon != NULL };
     char data[512];
 
-    if (s->is_vault_mute)
+    if (!has_words && s->is_vault_mute)
         return;
     if (text[0] == '!') {
         say =

@@ -87,7 +87,7 @@ struct scene {
      * "!why it failed"; "|" is NUL. */
     const char *const *says;
     size_t say;
-    bool is_vault_mute;
+    bool is_vault_mute;           /* it says no more than `says` */
     struct buffer challenges;     /* what it was given, each ended by LF */
     struct msg_login_start login; /* without its slices */
     char mechanisms[256];
@@ -158,6 +158,7 @@ const struct told *scene_outcome(struct scene *scene, uint64_t job, int64_t ms);
  *   ~N        pauses for N milliseconds
  *   $         reads no more
  *   !         closes;  !!  resets
+ *   &         whatever is heard from here on does not matter
  *   on N      first in a connection: must have come to that host (1 to 3, 4: the unix socket)
  *   --        the next connection follows
  * At the end it answers QUIT with 221 and waits for the other side to close. */
