@@ -65,7 +65,9 @@ static void note_foreign(struct carrier *carrier, const struct msg_job_ref *ref)
     if (queue->is_recovered)
         return;
     foreign = need_memory(sizeof *foreign);
-    *foreign = (struct foreign){ .number = ref->job, .id = id, .carrier = carrier };
+    *foreign = (struct foreign){
+        .number = ref->job, .id = id, .carrier = carrier, .saying = carrier->sayings
+    };
     HASH_FIND(hh, queue->foreigners, &id, sizeof id, first);
     if (first) {
         foreign->next = first->next;
@@ -84,7 +86,8 @@ void carrier_claim(struct queue *queue, struct message *message)
         HASH_DEL(queue->foreigners, foreign);
     for (; foreign; foreign = next) {
         next = foreign->next;
-        if (!job_find(queue, foreign->number))
+        /* What a carrier said before its latest saying died with it. */
+        if (foreign->saying == foreign->carrier->sayings && !job_find(queue, foreign->number))
             job_adopt(queue, foreign->carrier, foreign->number, message);
         free(foreign);
     }
@@ -111,6 +114,7 @@ static void on_in_hand(void *owner, struct channel *channel, const void *message
     struct job *job, *next;
 
     (void)channel, (void)fd;
+    carrier->sayings++;
     HASH_ITER (hh, queue->jobs, job, next) {
         if (job->carrier == carrier && !job->is_fetching)
             job->is_lost = true;

@@ -60,6 +60,10 @@ bool selection_read(
         client_fail(client, "bad-request", "exactly one of id, user, domain and all is needed");
         return false;
     }
+    if (!id && !client_queue(client)->is_recovered) { /* "all" would mean: all that is read so far */
+        client_fail(client, "busy", "the spool is still being read");
+        return false;
+    }
     *out_selection = selection;
     return true;
 }

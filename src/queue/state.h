@@ -77,6 +77,7 @@ struct carrier {
     uint32_t index;
     struct channel *channel;
     bool is_open;      /* has said what it has in hand */
+    uint32_t sayings;  /* how often it has said so: each saying replaces the one before */
     struct timer lost; /* then the jobs that it did not name are scheduled again */
 };
 
@@ -130,6 +131,7 @@ struct foreign {
     uint64_t number;
     struct queue_id id;
     struct carrier *carrier;
+    uint32_t saying; /* the carrier's, when it named the job */
 };
 
 struct queue {
