@@ -1,8 +1,10 @@
 """rig/server.py: a submitd of its own in a folder of its own: configuration, certificates, users, start, stop, and the
 judgement of its log."""
+import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -27,20 +29,22 @@ ACCOUNTS = 'accounts { gate = "61184"  vault = "61185"  queue = "61186"  relay =
 FAULTS = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|Assertion .* failed|SUMMARY: |"
                     r"a room died|broke the rules|a room did not finish in time|protocol error on the channel")
 
+# Below the ports that the kernel gives to clients, or a client of one test would sit on the port of another's server.
+PORTS = range(10000, 32000)
 _port_lock = threading.Lock()
-_ports_given = set()
+_next_port = itertools.cycle(random.sample(PORTS, len(PORTS)))
 
 
 def free_port(host="127.0.0.1", kind=socket.SOCK_STREAM):
-    """A port that nobody listens at, on any loopback address, never given twice."""
+    """A port that nobody listens at, on any address of this machine, not given before."""
     with _port_lock:
-        while True:
+        for port in _next_port:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
-                probe.bind((host, 0))
-                port = probe.getsockname()[1]
-            if port not in _ports_given:
-                _ports_given.add(port)
-                return port
+                try:
+                    probe.bind(("::" if ":" in host else "0.0.0.0", port))
+                except OSError:
+                    continue
+            return port
 
 
 def make_folder(name):
@@ -157,10 +161,15 @@ class Server:
     def status(self):
         return self.json("status")
 
-    def queue(self):
-        """The queued messages."""
-        listing = self.json("queue", "list")
-        return listing["messages"] if isinstance(listing, dict) else listing
+    def queue(self, wait=30.0):
+        """The queued messages, as soon as the queue knows all of them."""
+        end = time.monotonic() + wait
+        while True:
+            done = self.run_ctl("queue", "list", "--json")
+            if done.returncode == 0:
+                return json.loads(done.stdout)["messages"]
+            assert done.returncode == 75 and time.monotonic() < end, f"queue list: exit {done.returncode}: {done.stdout}{done.stderr}"
+            time.sleep(0.05)
 
     def trace(self, identity):
         return self.json("trace", identity)
@@ -205,16 +214,21 @@ class Server:
         assert status == 0, f"submitd ended with status {status}"
 
     def kill(self):
-        """Everything at once, by SIGKILL."""
+        """Everything at once, by SIGKILL: the supervisor first, or it would start rooms anew."""
         if not self.process:
             return
-        for pid in [*self.rooms().values(), self.process.pid]:
+        rooms = self.rooms().values()
+        self.process.kill()
+        for pid in rooms:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         self.process.wait(10)
         self.process = None
+        end = time.monotonic() + 10
+        while any(pathlib.Path(f"/proc/{pid}").exists() for pid in rooms) and time.monotonic() < end:
+            time.sleep(0.01)
 
     def reload(self, wait=15.0):
         """SIGHUP, and until it is in force or refused."""
