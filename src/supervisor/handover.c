@@ -42,6 +42,33 @@ static enum err open_file(
     return ERR_OK;
 }
 
+/* Keys, users and passwords: a file that others may open is refused, as submitd.conf(5) says. */
+static enum err open_secret(
+    const char *kind, struct slice path, int *out_fd, struct conf_error *out_why)
+{
+    struct stat st;
+    int fd;
+    enum err rc = open_file(kind, path, O_RDONLY | O_NONBLOCK, &fd, out_why);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (fstat(fd, &st) != 0)
+        st = (struct stat){ 0 };
+    if (S_ISREG(st.st_mode) && !(st.st_mode & S_IRWXO)) {
+        *out_fd = fd;
+        return ERR_OK;
+    }
+    if (S_ISREG(st.st_mode))
+        snprintf(out_why->text, sizeof out_why->text,
+            "%s \"%.*s\": mode %04o lets others in; allowed is 0640 or less", kind,
+            SLICE_ARGS(slice_first(path, 300)), (unsigned)st.st_mode & 07777);
+    else
+        snprintf(out_why->text, sizeof out_why->text, "%s \"%.*s\": not a regular file", kind,
+            SLICE_ARGS(slice_first(path, 300)));
+    close(fd);
+    return ERR_DENIED;
+}
+
 static enum err read_file(
     const char *kind, struct slice path, struct buffer *out, struct conf_error *out_why)
 {
@@ -75,7 +102,7 @@ static enum err open_certificate(struct handover *h, struct slice name, struct s
     buffer_init(&c->chain, CHAIN_MAX);
     rc = read_file("certificate", certificate, &c->chain, out_why);
     if (rc == ERR_OK)
-        rc = open_file("key", key, O_RDONLY, &c->key, out_why);
+        rc = open_secret("key", key, &c->key, out_why);
     if (rc != ERR_OK)
         return rc;
     if (!tls_pair_check(buffer_slice(&c->chain), c->key, why)) {
@@ -129,7 +156,7 @@ static enum err open_users(
 
     if (path.len == 0)
         return ERR_OK;
-    rc = open_file("users", path, O_RDONLY, &fd, out_why);
+    rc = open_secret("users", path, &fd, out_why);
     if (rc != ERR_OK)
         return rc;
     readable = may_read(fd, vault);
@@ -177,8 +204,7 @@ static enum err open_routes(struct handover *h, const struct conf *conf, struct 
         const struct conf_route *route = &conf->routes[i];
 
         if (route->username.len > 0)
-            rc = open_file(
-                "password file", route->password_file, O_RDONLY, &h->passwords[i], out_why);
+            rc = open_secret("password file", route->password_file, &h->passwords[i], out_why);
         if (rc == ERR_OK && route->via == CONF_VIA_MAILDIR)
             rc = open_maildir(route->path, maildrop, &h->maildirs[i], out_why);
     }
