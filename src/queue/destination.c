@@ -10,6 +10,7 @@
 #include "policy/route.h"
 #include "queue/memory.h"
 #include "queue/message.h"
+#include "smtp/address.h"
 
 enum { FIRST_WINDOW = 2, DESTINATION_KEY_MAX = 8192 };
 
@@ -57,7 +58,7 @@ void user_drop(struct destinations *ds, struct user *user)
     free(user);
 }
 
-struct domain *domain_take(struct destinations *ds, struct slice name)
+static struct domain *take_name(struct destinations *ds, struct slice name)
 {
     struct domain *fresh = need_memory(sizeof *fresh + name.len + 1);
     struct domain *domain;
@@ -73,6 +74,19 @@ struct domain *domain_take(struct destinations *ds, struct slice name)
         HASH_ADD_KEYPTR(hh, ds->domains, domain->name, domain->len, domain);
     }
     domain->refs++;
+    return domain;
+}
+
+struct domain *domain_take(struct destinations *ds, struct slice name)
+{
+    struct domain *domain;
+    struct buffer ascii;
+
+    buffer_init(&ascii, ADDRESS_DOMAIN_MAX);
+    if (!text_is_ascii(name) && domain_to_ascii(&ascii, name))
+        name = buffer_slice(&ascii);
+    domain = take_name(ds, name);
+    buffer_clear(&ascii);
     return domain;
 }
 

@@ -33,7 +33,7 @@ struct domain {
     uint64_t snapshot;
     uint32_t refs;
     uint32_t len;
-    char name[]; /* lower-case; empty for an address without a domain */
+    char name[]; /* lower-case, A-labels (EXT-SMTPUTF8-8); empty for an address without a domain */
 };
 
 struct destination {
