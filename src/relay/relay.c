@@ -48,13 +48,16 @@ static void log_outcome(const struct job *job)
 
 static void drain_if_done(struct carrier *carrier)
 {
-    const struct job *job;
-
     if (!carrier->is_draining)
         return;
-    DL_FOREACH (carrier->jobs, job)
-        if (!job->finished || carrier->queue)
-            return;
+    /* The queue ends after the last outcome that it waited for: what is under way still has nobody
+     * left to be told to, and will be sent again. */
+    if (!carrier->queue && carrier->deliveries) {
+        room_drained(carrier->room);
+        return;
+    }
+    if (carrier->queue && carrier->jobs)
+        return;
     pool_close(carrier->pool);
     if (!carrier->connections)
         room_drained(carrier->room);
