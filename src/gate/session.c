@@ -65,11 +65,6 @@ void session_say(struct session *s, enum reply_id reply)
     reply_write(session_words(s, reply), reply);
 }
 
-void session_say_about(struct session *s, enum reply_id reply, struct slice detail)
-{
-    reply_detail(session_words(s, reply), reply, detail);
-}
-
 void session_sayf(struct session *s, enum reply_id reply, const char *format, ...)
 {
     char text[1024];

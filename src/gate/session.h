@@ -105,7 +105,7 @@ struct session {
     struct login_grant *login;
     struct exchange *exchange;       /* PHASE_AUTH only */
     struct question question;        /* WAIT_AUTH, WAIT_RIGHTS, WAIT_DOMAIN only */
-    struct transaction *transaction; /* PHASES_TRANSACTION only */
+    struct transaction *transaction; /* from MAIL, accepted or not yet, to its end */
     struct chunk chunk;              /* PHASE_CHUNK only */
 };
 
@@ -135,8 +135,6 @@ void session_dismiss(struct session *session);
 
 /* Replies are said here, exactly one for each command (CMD-24), and sent by session_settle. */
 void session_say(struct session *session, enum reply_id reply);
-/* With a detail from outside behind the text. */
-void session_say_about(struct session *session, enum reply_id reply, struct slice detail);
 PRINTF_LIKE(3, 4)
 void session_sayf(struct session *session, enum reply_id reply, const char *format, ...);
 /* Where a reply with a writer of its own goes (EHLO, 334); reply says which it is. */
