@@ -9,13 +9,14 @@
 
 #include "relay/carrier.h"
 #include "relay/login.h"
+#include "relay/upload.h"
 
 enum {
     INPUT_CAP = 16384,
     FIRST_WORDS_MAX = 65536,
-    OUTPUT_CAP = 8 << 20,
-    HIGH_WATER = 512 << 10,
-    LOW_WATER = 128 << 10,
+    OUTPUT_CAP = 8 << 20, /* holds a whole message that came with its job */
+    HIGH_WATER = 256 << 10,
+    LOW_WATER = 64 << 10,
     MESSAGES_A_CONNECTION = 100, /* OUT-17 */
 };
 
@@ -436,7 +437,7 @@ static void on_drained(void *owner)
     struct connection *c = owner;
 
     if (c->phase == CONNECTION_BUSY)
-        transaction_drained(c);
+        upload_drained(c);
 }
 
 static void on_closed(void *owner, enum stream_end end)
@@ -485,6 +486,7 @@ static void on_dialled(void *owner, enum err result, int fd, const char *why)
         return;
     }
     c->phase = CONNECTION_GREETING;
+    c->was_reached = true;
     connection_limit(c, timeouts->greeting);
 }
 

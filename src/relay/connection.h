@@ -76,6 +76,7 @@ struct connection {
     bool has_said_auth;
     bool is_logged_in;
     size_t owed;       /* replies that may come to what was said before the present input came */
+    bool was_reached;  /* there was a connection */
     bool has_greeted;  /* the peer has said something */
     bool is_finishing; /* the peer said 421, or broke the protocol: no further transaction */
     size_t messages;   /* transactions begun */

@@ -20,12 +20,13 @@ struct delivery {
     size_t hop_count;
     size_t hop; /* the one being tried */
     bool clear_only;
+    bool is_partial; /* some hop was not even tried, so that another day may be better */
     bool has_failure;
-    struct verdict
-        failure; /* what to tell when no hop is left: the last temporary one, else the last */
+    struct verdict failure; /* to tell when no hop is left: the last temporary one, else the last */
 };
 
 static void start_target(struct delivery *d);
+static void next_hop(struct delivery *d);
 static void try_hop(struct delivery *d);
 
 static const struct conf_route *route_of(const struct delivery *d)
@@ -56,19 +57,28 @@ static void finish(struct delivery *d)
     carrier_job_finished(carrier, job);
 }
 
-/* No hop is left. */
+/* No hop is left. What every one of them refuses is refused; otherwise the mail waits (D-15). */
 static void give_up(struct delivery *d)
 {
     struct verdict unreachable = verdict_of(DELIVERY_DEFERRED, CAUSE_CONNECT, "4.4.1",
         "no mail host of the destination could be reached lately");
+    bool is_refused = d->has_failure && d->failure.result == DELIVERY_FAILED;
+    bool is_known = d->has_failure && !(is_refused && d->is_partial);
 
-    connection_free(&d->connection);
-    job_decide_rest(d->job, d->has_failure ? &d->failure : &unreachable);
+    for (size_t i = 0; i < d->job->recipient_count; i++) {
+        struct job_recipient *r = &d->job->recipients[i];
+        struct verdict own = r->verdict;
+
+        if (is_known && is_refused && r->is_unfit)
+            job_decide(r, &own);
+        else
+            job_decide(r, is_known ? &d->failure : &unreachable);
+    }
     finish(d);
 }
 
-/* A temporary reason outweighs a permanent one: as long as one hop may work later, the mail waits
- * (D-15's spirit). */
+/* A temporary reason outweighs a permanent one: as long as one hop may work later, the mail waits.
+ */
 static void remember(struct delivery *d, const struct verdict *why)
 {
     if (d->has_failure && d->failure.result == DELIVERY_DEFERRED && why->result == DELIVERY_FAILED)
@@ -77,17 +87,37 @@ static void remember(struct delivery *d, const struct verdict *why)
     d->failure = *why;
 }
 
-/* What the outcome and the log will say of the other side. */
+/* What the outcome and the log will say of the other side, once there was one. */
 static void note_peer(struct delivery *d)
 {
     const struct connection *c = d->connection;
     const struct tls_info *tls = c->stream ? stream_tls_info(c->stream) : NULL;
     struct job *job = d->job;
 
+    if (!c->was_reached)
+        return;
     snprintf(job->remote_host, sizeof job->remote_host, "%s", c->hop.host);
     snprintf(job->remote_address, sizeof job->remote_address, "%s", c->address);
     snprintf(job->tls_version, sizeof job->tls_version, "%s", tls ? tls->version : "");
     snprintf(job->tls_cipher, sizeof job->tls_cipher, "%s", tls ? tls->cipher : "");
+}
+
+static const struct verdict *first_unfit(const struct job *job)
+{
+    size_t i = 0;
+
+    while (job->recipients[i].decided)
+        i++;
+    return &job->recipients[i].verdict;
+}
+
+/* The rest goes over another connection. */
+static void leave_connection(struct delivery *d)
+{
+    struct connection *left = d->connection;
+
+    d->connection = NULL;
+    pool_give(d->carrier->pool, left);
 }
 
 static void start_transaction(struct delivery *d)
@@ -95,7 +125,17 @@ static void start_transaction(struct delivery *d)
     note_peer(d);
     if (transaction_start(d->connection, d->job))
         return;
-    finish(d);
+    if (job_is_decided(d->job)) {
+        finish(d);
+        return;
+    }
+    /* Those left cannot go to this hop; perhaps to another of the destination's. */
+    remember(d, first_unfit(d->job));
+    leave_connection(d);
+    if (d->is_reused)
+        start_target(d);
+    else
+        next_hop(d);
 }
 
 static void on_opened(void *owner)
@@ -106,28 +146,20 @@ static void on_opened(void *owner)
     start_transaction(d);
 }
 
-/* This one takes no more; the rest goes over another. */
-static void change_connection(struct delivery *d)
-{
-    struct connection *spent = d->connection;
-
-    d->connection = NULL;
-    pool_give(d->carrier->pool, spent);
-    start_target(d);
-}
-
 /* Open recipients are left where the hop takes fewer at a time, or was lost before it said a word.
  */
 static void on_done(void *owner)
 {
     struct delivery *d = owner;
 
-    if (job_is_decided(d->job))
+    if (job_is_decided(d->job)) {
         finish(d);
-    else if (!connection_is_spent(d->connection))
+    } else if (!connection_is_spent(d->connection)) {
         start_transaction(d);
-    else
-        change_connection(d);
+    } else {
+        leave_connection(d);
+        start_target(d);
+    }
 }
 
 static void next_hop(struct delivery *d)
@@ -143,8 +175,9 @@ static void on_failed(void *owner, enum connection_end end, const struct verdict
     struct verdict why = *why_borrowed;
     bool decided = job_is_decided(d->job);
 
-    note_peer(d);
-    if (end == CONNECTION_END_HOP && why.cause == CAUSE_CONNECT)
+    if (!decided)
+        note_peer(d);
+    if (end == CONNECTION_END_HOP && why.cause == CAUSE_CONNECT && !d->connection->has_greeted)
         dead_hosts_add(
             d->carrier->dead, d->connection->address, &d->settings->conf->queue, clock_mono_ms());
     connection_quit(d->connection);
@@ -173,29 +206,38 @@ static void on_expired(void *owner)
 
 static const struct connection_events events = { on_opened, on_done, on_expired, on_failed };
 
-static void try_hop(struct delivery *d)
+static bool is_dead(const struct delivery *d, const struct hop *hop)
 {
     char address[PEER_TEXT];
+
+    if (hop->address.family == PEER_UNIX)
+        return false;
+    peer_text_with_port(&hop->address, address);
+    return dead_hosts_has(d->carrier->dead, address, clock_mono_ms());
+}
+
+static void try_hop(struct delivery *d)
+{
+    struct verdict full = verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "out of memory");
 
     for (; d->hop < d->hop_count; d->hop++) {
         const struct hop *hop = &d->hops[d->hop];
 
-        peer_text_with_port(&hop->address, address);
-        if (hop->address.family != PEER_UNIX &&
-            dead_hosts_has(d->carrier->dead, address, clock_mono_ms()))
+        if (is_dead(d, hop)) {
+            d->is_partial = true;
             continue;
+        }
         d->connection = connection_open(d->carrier, d->settings, d->job->message.route,
             d->job->message.destination, hop, d->clear_only, &events, d);
         if (d->connection)
             return;
-        d->failure = verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "out of memory");
-        d->has_failure = true;
+        remember(d, &full);
     }
     give_up(d);
 }
 
-static void on_target(
-    void *owner, const struct hop *hops, size_t count, const struct verdict *failure)
+static void on_target(void *owner, const struct hop *hops, size_t count, bool is_partial,
+    const struct verdict *failure)
 {
     struct delivery *d = owner;
 
@@ -208,6 +250,7 @@ static void on_target(
     memcpy(d->hops, hops, count * sizeof *hops);
     d->hop_count = count;
     d->hop = 0;
+    d->is_partial = is_partial;
     try_hop(d);
 }
 

@@ -68,6 +68,14 @@ void job_decide(struct job_recipient *recipient, const struct verdict *verdict)
     recipient->verdict = *verdict;
 }
 
+void job_note_unfit(struct job_recipient *recipient, const struct verdict *why)
+{
+    if (recipient->decided)
+        return;
+    recipient->is_unfit = true;
+    recipient->verdict = *why;
+}
+
 void job_decide_rest(struct job *job, const struct verdict *verdict)
 {
     for (size_t i = 0; i < job->recipient_count; i++)

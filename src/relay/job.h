@@ -11,7 +11,8 @@ struct job_recipient {
     uint32_t index; /* in the envelope */
     struct slice address;
     bool decided;
-    struct verdict verdict;
+    bool is_unfit; /* some hop cannot take the copy: the verdict says why, while undecided */
+    struct verdict verdict; /* set when decided */
 };
 
 struct job {
@@ -38,6 +39,8 @@ void job_free(struct job **job);
 
 /* Decides one recipient, unless it is decided already. */
 void job_decide(struct job_recipient *recipient, const struct verdict *verdict);
+/* Notes that a hop lacks what the recipient's copy needs, unless it is decided already. */
+void job_note_unfit(struct job_recipient *recipient, const struct verdict *why);
 /* Decides every recipient that is open still. */
 void job_decide_rest(struct job *job, const struct verdict *verdict);
 bool job_is_decided(const struct job *job);

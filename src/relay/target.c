@@ -86,7 +86,7 @@ static void report(void *owner)
 {
     struct target_query *t = owner;
 
-    t->fn(t->owner, t->hops, t->hop_count, t->failed ? &t->failure : NULL);
+    t->fn(t->owner, t->hops, t->hop_count, t->temporary, t->failed ? &t->failure : NULL);
     target_cancel(&t);
 }
 

@@ -20,10 +20,10 @@ struct hop {
 
 struct target_query;
 
-/* failure NULL: hops to try, best first. Otherwise why there is none. Both live until the call
- * returns. */
-typedef void target_fn(
-    void *owner, const struct hop *hops, size_t count, const struct verdict *failure);
+/* failure NULL: hops to try, best first; is_partial: there may be others, which DNS does not tell
+ * now. Otherwise why there is none. All live until the call returns. */
+typedef void target_fn(void *owner, const struct hop *hops, size_t count, bool is_partial,
+    const struct verdict *failure);
 
 /* domain: the destination's domain in A-labels, or an address literal, for via mx; otherwise
  * unused. The callback comes exactly once, never from inside this call, unless the query is

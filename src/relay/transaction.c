@@ -3,28 +3,12 @@
 #include "relay/transaction.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "policy/content.h"
 #include "relay/carrier.h"
+#include "relay/upload.h"
 
-enum {
-    ONE_FLIGHT_MAX = 256 << 10, /* OUT-24 */
-    READ_CHUNK = 256 << 10,
-};
-
-/* A piece of a large body, read on a hand. Outlives its connection when that goes first. */
-struct body_read {
-    struct hand_job job;
-    struct connection *connection; /* NULL: nobody waits any more */
-    int fd;                        /* own copy */
-    uint64_t at;
-    size_t wanted;
-    ssize_t got;
-    char data[READ_CHUNK];
-};
+enum { ONE_FLIGHT_MAX = 256 << 10 }; /* OUT-24 */
 
 static size_t step_count(const struct transaction *t)
 {
@@ -41,7 +25,7 @@ static bool has(const struct connection *c, enum extension extension)
     return peer_has(&c->peer, extension);
 }
 
-/* choosing */
+/* Choosing. */
 
 static bool is_ascii(struct slice s)
 {
@@ -51,7 +35,7 @@ static bool is_ascii(struct slice s)
     return true;
 }
 
-/* Decides a recipient whose copy this hop cannot take; true when it fits. */
+/* False, with the reason noted, when this hop cannot take the recipient's copy. Another may. */
 static bool fits(struct connection *c, struct job_recipient *recipient,
     struct content_parameters *out_parameters)
 {
@@ -69,7 +53,7 @@ static bool fits(struct connection *c, struct job_recipient *recipient,
         return true;
     why = verdict_of(
         DELIVERY_FAILED, CAUSE_CONTENT, content_status(verdict), "%s", content_reason(verdict));
-    job_decide(recipient, &why);
+    job_note_unfit(recipient, &why);
     return false;
 }
 
@@ -89,10 +73,37 @@ static bool too_large(struct connection *c)
     return true;
 }
 
+static struct slice domain_of(const struct job_recipient *r)
+{
+    return slice_from(r->address, slice_find_last(r->address, '@') + 1);
+}
+
+static bool has_domain(const struct transaction *t, struct slice domain)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (slice_equals_nocase(domain_of(t->recipients[i]), domain))
+            return true;
+    return false;
+}
+
+/* Does the peer's LIMITS RCPTDOMAINMAX leave room for this one (EXT-LIMITS-3)? */
+static bool has_room(const struct connection *c, const struct job_recipient *r, size_t *domains)
+{
+    const struct transaction *t = &c->transaction;
+    uint32_t most = c->peer.rcpt_domain_max;
+
+    if (most == 0 || has_domain(t, domain_of(r)))
+        return true;
+    if (*domains == most)
+        return false;
+    ++*domains;
+    return true;
+}
+
 static void choose(struct connection *c)
 {
     struct transaction *t = &c->transaction;
-    size_t most = TRANSACTION_RECIPIENTS_MAX;
+    size_t most = TRANSACTION_RECIPIENTS_MAX, domains = 0;
 
     if (c->peer.rcpt_max > 0 && c->peer.rcpt_max < most)
         most = c->peer.rcpt_max;
@@ -100,7 +111,7 @@ static void choose(struct connection *c)
         struct job_recipient *r = &t->job->recipients[i];
         struct content_parameters parameters;
 
-        if (r->decided || !fits(c, r, &parameters))
+        if (r->decided || !fits(c, r, &parameters) || !has_room(c, r, &domains))
             continue;
         t->body_8bitmime = t->body_8bitmime || parameters.body_8bitmime;
         t->smtputf8 = t->smtputf8 || parameters.smtputf8;
@@ -108,7 +119,7 @@ static void choose(struct connection *c)
     }
 }
 
-/* sending */
+/* Sending. */
 
 static void send_mail(struct connection *c)
 {
@@ -123,131 +134,6 @@ static void send_mail(struct connection *c)
         c->is_logged_in && has(c, EXTENSION_AUTH) ? " AUTH=<>" : "");
 }
 
-static void read_more(struct connection *c);
-
-static void content_over(struct connection *c)
-{
-    struct transaction *t = &c->transaction;
-
-    t->content = CONTENT_SENT;
-    connection_limit(c, c->settings->conf->timeouts.end);
-    if (!t->uses_bdat && !data_encode_end(&t->encoder, stream_output(c->stream))) {
-        struct verdict why = verdict_of(
-            DELIVERY_FAILED, CAUSE_CONTENT, "5.6.0", "the message holds a bare CR or LF");
-        connection_lose(c, CONNECTION_END_LOST, &why);
-    }
-}
-
-/* False when the connection had to go. */
-static bool put_content(struct connection *c, struct slice bytes)
-{
-    struct transaction *t = &c->transaction;
-
-    if (t->uses_bdat) {
-        stream_write(c->stream, bytes);
-        return true;
-    }
-    if (data_encode(&t->encoder, bytes, stream_output(c->stream)))
-        return true;
-    /* Sending on would let the next hop see a line end that is none (DATA-6). */
-    struct verdict why =
-        verdict_of(DELIVERY_FAILED, CAUSE_CONTENT, "5.6.0", "the message holds a bare CR or LF");
-    connection_lose(c, CONNECTION_END_LOST, &why);
-    return false;
-}
-
-static void send_content(struct connection *c)
-{
-    struct transaction *t = &c->transaction;
-    const struct msg_job *m = &t->job->message;
-
-    t->content = CONTENT_SENDING;
-    timer_stop(&c->limit); /* while octets go out, the stream's own write time-out rules (OUT-7) */
-    if (!put_content(c, m->header))
-        return;
-    if (t->job->body >= 0) {
-        read_more(c);
-        return;
-    }
-    if (put_content(c, m->body))
-        content_over(c);
-}
-
-static void body_failed(struct connection *c)
-{
-    struct verdict why =
-        verdict_of(DELIVERY_DEFERRED, CAUSE_LOCAL, "4.3.0", "the message's body cannot be read");
-
-    connection_lose(c, CONNECTION_END_LOST, &why);
-}
-
-static void body_read_done(struct hand_job *job)
-{
-    struct body_read *read = CONTAINER_OF(job, struct body_read, job);
-    struct connection *c = read->connection;
-    struct transaction *t = c ? &c->transaction : NULL;
-
-    if (!c) {
-        close(read->fd);
-        free(read);
-        return;
-    }
-    t->read = NULL;
-    if (read->got > 0)
-        t->body_at += (uint64_t)read->got;
-    if (read->got <= 0)
-        body_failed(c);
-    else if (put_content(c, slice_of(read->data, (size_t)read->got))) {
-        if (t->body_at == t->job->message.body_size)
-            content_over(c);
-        else if (stream_is_full(c->stream))
-            stream_ask_drained(c->stream);
-        else
-            read_more(c);
-    }
-    close(read->fd);
-    free(read);
-}
-
-static void body_read_work(struct hand_job *job)
-{
-    struct body_read *read = CONTAINER_OF(job, struct body_read, job);
-
-    read->got = pread(read->fd, read->data, read->wanted, (off_t)read->at);
-}
-
-static void read_more(struct connection *c)
-{
-    struct transaction *t = &c->transaction;
-    uint64_t left = t->job->message.body_size - t->body_at;
-    struct body_read *read = malloc(sizeof *read);
-
-    if (left == 0) {
-        free(read);
-        content_over(c);
-        return;
-    }
-    if (!read || (read->fd = dup(t->job->body)) < 0) {
-        free(read);
-        body_failed(c);
-        return;
-    }
-    read->job = (struct hand_job){ .work = body_read_work, .done = body_read_done };
-    read->connection = c;
-    read->at = t->body_at;
-    read->wanted = left < READ_CHUNK ? (size_t)left : READ_CHUNK;
-    t->read = read;
-    hands_give(c->carrier->hands, &read->job);
-}
-
-void transaction_drained(struct connection *c)
-{
-    struct transaction *t = &c->transaction;
-
-    if (t->content == CONTENT_SENDING && !t->read && t->job->body >= 0)
-        read_more(c);
-}
-
 static void send_content_command(struct connection *c)
 {
     struct transaction *t = &c->transaction;
@@ -257,7 +143,7 @@ static void send_content_command(struct connection *c)
         return;
     }
     connection_send(c, "BDAT %llu LAST", (unsigned long long)job_content_size(t->job));
-    send_content(c);
+    upload_begin(c);
 }
 
 /* May the next step go out now? */
@@ -275,8 +161,6 @@ static bool may_send(const struct connection *c)
     /* Content that goes without a 354 waits for somebody who takes it, unless it is small. */
     return !t->uses_bdat || t->one_flight || all_answered;
 }
-
-static void finish(struct connection *c);
 
 static void send_steps(struct connection *c)
 {
@@ -300,14 +184,14 @@ static void limit_for_next_reply(struct connection *c)
     const struct conf_timeouts *timeouts = &c->settings->conf->timeouts;
     const struct transaction *t = &c->transaction;
 
-    if (t->content == CONTENT_SENDING)
+    if (c->phase != CONNECTION_BUSY || t->content == CONTENT_SENDING)
         return;
-    if (t->content == CONTENT_SENT && t->received >= content_step(t))
-        connection_limit(c, timeouts->end);
-    else if (t->received == 0)
+    if (t->received == 0)
         connection_limit(c, timeouts->mail);
+    else if (t->received < content_step(t))
+        connection_limit(c, timeouts->rcpt);
     else
-        connection_limit(c, t->received < content_step(t) ? timeouts->rcpt : timeouts->data);
+        connection_limit(c, t->content == CONTENT_NONE ? timeouts->data : timeouts->end);
 }
 
 bool transaction_start(struct connection *c, struct job *job)
@@ -323,12 +207,12 @@ bool transaction_start(struct connection *c, struct job *job)
     t->one_flight = t->uses_bdat && job->body < 0 && job_content_size(job) <= ONE_FLIGHT_MAX;
     c->phase = CONNECTION_BUSY;
     c->messages++;
-    limit_for_next_reply(c);
     send_steps(c);
+    limit_for_next_reply(c);
     return true;
 }
 
-/* receiving */
+/* Receiving. */
 
 static void decide_accepted(struct transaction *t, const struct verdict *verdict)
 {
@@ -344,13 +228,13 @@ static void decide_all(struct transaction *t, const struct verdict *verdict)
 }
 
 /* The transaction is over. Where it ended early the next hop is told so, unless it says goodbye
- * itself. */
+ * itself. The last act of whoever calls it: the owner may begin another transaction at once. */
 static void finish(struct connection *c)
 {
     struct transaction *t = &c->transaction;
     bool clean = t->content == CONTENT_SENT && t->accepted_count > 0;
 
-    if (clean || t->is_resetting || c->is_finishing) {
+    if (clean || c->is_finishing) {
         connection_transaction_over(c);
         return;
     }
@@ -359,15 +243,33 @@ static void finish(struct connection *c)
     connection_limit(c, c->settings->conf->timeouts.mail);
 }
 
+static void next_step(struct connection *c)
+{
+    struct transaction *t = &c->transaction;
+
+    /* Everything sent is answered and nobody is left to send to: the end, unless content is on its
+     * way already. */
+    if (t->received == t->sent &&
+        (t->mail_refused || (t->received == content_step(t) && t->accepted_count == 0))) {
+        t->content = CONTENT_DROPPED;
+        finish(c);
+        return;
+    }
+    send_steps(c);
+    limit_for_next_reply(c);
+}
+
 static void on_mail(struct connection *c, const struct peer_reply *reply)
 {
     struct transaction *t = &c->transaction;
     struct verdict v = verdict_of_reply(reply);
 
-    if (peer_reply_class(reply) == 2)
-        return;
-    t->mail_refused = true;
-    decide_all(t, &v);
+    t->received++;
+    if (peer_reply_class(reply) != 2) {
+        t->mail_refused = true;
+        decide_all(t, &v);
+    }
+    next_step(c);
 }
 
 /* "Too many recipients" after others were accepted means: send the rest later (OUT-11, D-33). */
@@ -379,42 +281,51 @@ static bool is_too_many(const struct transaction *t, const struct peer_reply *re
 static void on_rcpt(struct connection *c, const struct peer_reply *reply)
 {
     struct transaction *t = &c->transaction;
-    size_t i = t->received - 2; /* the cursor is past this step already */
+    size_t i = t->received++ - 1;
     struct verdict v = verdict_of_reply(reply);
 
-    if (t->mail_refused)
-        return;
-    if (peer_reply_class(reply) == 2) {
+    if (!t->mail_refused && peer_reply_class(reply) == 2) {
         t->accepted[i] = true;
         t->accepted_count++;
-    } else if (!is_too_many(t, reply)) {
+    } else if (!t->mail_refused && !is_too_many(t, reply)) {
         job_decide(t->recipients[i], &v);
     }
+    next_step(c);
 }
 
-/* A lone dot where DATA was taken though nobody accepted: nothing may be sent (EXT-PIPELINING-5).
- */
+/* DATA was taken though nobody is left to send to: nothing but the final dot may be sent
+ * (EXT-PIPELINING-5). LMTP answers that once for each accepted recipient, so perhaps not at all: it
+ * is not waited for. */
+static void send_lone_dot(struct connection *c)
+{
+    c->transaction.content = CONTENT_DROPPED;
+    stream_write(c->stream, slice_text(".\r\n"));
+    limit_for_next_reply(c);
+    if (!connection_is_lmtp(c))
+        return;
+    c->is_finishing = true;
+    finish(c);
+}
+
 static void on_data(struct connection *c, const struct peer_reply *reply)
 {
     struct transaction *t = &c->transaction;
-    struct verdict v;
+    struct verdict v = verdict_of_reply(reply);
 
+    t->received++;
     if (reply->code == 354 && t->accepted_count > 0) {
-        send_content(c);
+        upload_begin(c);
         return;
     }
-    t->content = CONTENT_DROPPED;
     if (reply->code == 354) {
-        stream_write(c->stream, slice_text(".\r\n"));
+        send_lone_dot(c);
         return;
     }
-    v = verdict_of_reply(reply);
     if (v.result == DELIVERY_DONE) { /* OUT-12: no data without 354 */
-        v.result = DELIVERY_DEFERRED;
-        snprintf(v.status, sizeof v.status, "4.5.0");
-        decide_accepted(t, &v);
+        v = verdict_of_unasked(reply);
         c->is_finishing = true;
     }
+    t->content = CONTENT_DROPPED;
     decide_accepted(t, &v);
     finish(c);
 }
@@ -443,6 +354,8 @@ static void on_final(struct connection *c, const struct peer_reply *reply)
     struct transaction *t = &c->transaction;
     struct verdict v = verdict_of_reply(reply);
 
+    if (t->received == content_step(t)) /* BDAT has no other reply */
+        t->received++;
     /* The reply to content that nobody was to get means nothing. */
     if (t->accepted_count > 0 && connection_is_lmtp(c))
         decide_next_accepted(t, &v);
@@ -450,6 +363,8 @@ static void on_final(struct connection *c, const struct peer_reply *reply)
         decide_accepted(t, &v);
     if (++t->final_received == final_replies(c))
         finish(c);
+    else
+        limit_for_next_reply(c);
 }
 
 /* A next hop that answers while content still goes out has made up its mind; the stream is not in
@@ -457,27 +372,30 @@ static void on_final(struct connection *c, const struct peer_reply *reply)
 static void on_early_final(struct connection *c, const struct peer_reply *reply)
 {
     struct verdict v = verdict_of_reply(reply);
+    struct verdict rest = verdict_of(DELIVERY_DEFERRED, CAUSE_LOST, "4.4.2",
+        "the next hop did not wait for the end of the message");
 
     if (v.result == DELIVERY_DONE)
-        v = verdict_of(DELIVERY_DEFERRED, CAUSE_REPLY, "4.5.0",
-            "the next hop accepted the message before its end");
+        v = verdict_of_unasked(reply);
     decide_accepted(&c->transaction, &v);
+    connection_lose(c, CONNECTION_END_LOST, &rest);
+}
+
+/* 421, or a code that SMTP does not have: there is nothing more to be had here (OUT-10). To MAIL it
+ * says nothing of the recipients: another connection may do. */
+static void on_goodbye(struct connection *c, const struct peer_reply *reply)
+{
+    struct transaction *t = &c->transaction;
+    struct verdict v = verdict_of_reply(reply);
+
+    t->has_spoken = t->received > 0 || reply->code != 421;
     connection_lose(c, CONNECTION_END_LOST, &v);
 }
 
-static void next_step(struct connection *c)
+static void on_reset(struct connection *c, const struct peer_reply *reply)
 {
-    struct transaction *t = &c->transaction;
-
-    /* Everything sent is answered and nobody is left to send to: the end, unless content is on its
-     * way already. */
-    if (t->received == t->sent &&
-        (t->mail_refused || (t->received == content_step(t) && t->accepted_count == 0))) {
-        t->content = CONTENT_DROPPED;
-        finish(c);
-        return;
-    }
-    send_steps(c);
+    c->is_finishing = c->is_finishing || peer_reply_class(reply) != 2;
+    connection_transaction_over(c);
 }
 
 /* To content, LMTP replies once for each accepted recipient: how many, only the replies to RCPT
@@ -496,47 +414,37 @@ size_t transaction_owed(const struct connection *c)
     return steps;
 }
 
+/* What a reply answers is told by its place alone. */
 void transaction_reply(struct connection *c, const struct peer_reply *reply)
 {
     struct transaction *t = &c->transaction;
 
-    t->any_reply = true;
-    if (peer_reply_class(reply) == 0)
-        c->is_finishing = true; /* OUT-10: out of range is fatal for the transaction */
     if (t->is_resetting) {
-        connection_transaction_over(c);
+        on_reset(c, reply);
         return;
     }
-    if (t->content == CONTENT_SENDING && t->received >= content_step(t)) {
+    if (reply->code == 421 || peer_reply_class(reply) == 0) {
+        on_goodbye(c, reply);
+        return;
+    }
+    t->has_spoken = true;
+    if (t->received == 0)
+        on_mail(c, reply);
+    else if (t->received < content_step(t))
+        on_rcpt(c, reply);
+    else if (t->content == CONTENT_SENDING)
         on_early_final(c, reply);
-        return;
-    }
-    if (t->received < content_step(t)) {
-        t->received++;
-        (t->received == 1 ? on_mail : on_rcpt)(c, reply);
-        limit_for_next_reply(c);
-        next_step(c);
-        return;
-    }
-    if (t->received == content_step(t) && !t->uses_bdat) {
-        t->received++;
+    else if (t->received == content_step(t) && !t->uses_bdat)
         on_data(c, reply);
-        if (c->phase == CONNECTION_BUSY && !t->is_resetting)
-            limit_for_next_reply(c);
-        return;
-    }
-    if (t->received == content_step(t))
-        t->received++;
-    on_final(c, reply);
+    else
+        on_final(c, reply);
 }
 
 void transaction_lost(struct connection *c, const struct verdict *why)
 {
     struct transaction *t = &c->transaction;
 
-    if (t->read)
-        t->read->connection = NULL;
-    t->read = NULL;
-    if (t->any_reply || t->content == CONTENT_SENT || t->content == CONTENT_SENDING)
+    upload_stop(c);
+    if (t->has_spoken)
         decide_all(t, why);
 }

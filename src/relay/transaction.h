@@ -34,7 +34,7 @@ struct transaction {
     bool one_flight;
     bool mail_refused;
     bool is_resetting; /* RSET was sent, its reply is awaited */
-    bool any_reply;    /* the peer has said something in this transaction */
+    bool has_spoken;   /* the peer has said something in this transaction that counts */
     enum transaction_content content;
     bool body_8bitmime;
     bool smtputf8;
@@ -43,13 +43,12 @@ struct transaction {
     struct body_read *read; /* under way on a hand */
 };
 
-/* Chooses recipients that are open and fit the hop, decides those that cannot go there, and begins.
- * False when nobody is left to send to: nothing was said to the peer. */
+/* Chooses recipients that are open and fit the hop, and begins. False when there is none, and then
+ * nothing was said to the peer: all are decided, or those left are noted as unfit for this hop. */
 MUST_CHECK bool transaction_start(struct connection *connection, struct job *job);
 /* How many replies the peer may owe at most. */
 size_t transaction_owed(const struct connection *connection);
 void transaction_reply(struct connection *connection, const struct peer_reply *reply);
-void transaction_drained(struct connection *connection);
 /* The connection is gone: nothing of the transaction stays under way. Decides recipients of a
  * transaction in which the peer had spoken; the others stay open. */
 void transaction_lost(struct connection *connection, const struct verdict *why);

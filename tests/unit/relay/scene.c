@@ -15,7 +15,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "policy/route.h"
 #include "relay/relay.h"
 
 enum { CONF_MAX = 8192 };
@@ -527,7 +526,6 @@ uint64_t scene_send(struct scene *s, const struct mail *mail)
 {
     static char texts[256][64];
     struct msg_recipient rows[256];
-    struct buffer key;
     struct msg_job job = { .job = ++s->last_job,
         .snapshot = s->room.snapshot,
         .route = mail->route,
@@ -543,12 +541,9 @@ uint64_t scene_send(struct scene *s, const struct mail *mail)
         .body_size = mail->large > 0 ? mail->large : body_of(mail).len };
     int fd = mail->large > 0 ? large_body(mail) : -1;
 
-    buffer_init(&key, 4352);
-    route_destination(
-        &scene_conf(s)->routes[mail->route], slice_text(mail->domain ? mail->domain : "x"), &key);
-    job.destination = buffer_slice(&key);
+    job.destination =
+        mail->route == ROUTE_MX ? slice_text(mail->domain) : scene_conf(s)->routes[mail->route].to;
     REQUIRE(channel_send(s->queue, MSG_JOB, &job, fd) == ERR_OK);
-    buffer_clear(&key);
     return job.job;
 }
 
