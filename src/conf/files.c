@@ -55,6 +55,19 @@ static void look(struct report *report, const char *what, struct slice path, enu
         complain(report, what, path, "%s", strerror(errno));
 }
 
+/* The server makes the folder itself where its parent is there. */
+static void look_at_maildir(struct report *report, const char *what, struct slice path)
+{
+    char name[1100];
+    struct stat about;
+
+    snprintf(name, sizeof name, "%.*s", SLICE_ARGS(path));
+    if (stat(name, &about) == 0 || errno != ENOENT)
+        look(report, what, path, FILE_FOLDER);
+    else
+        look(report, what, slice_first(path, slice_find_last(path, '/')), FILE_FOLDER);
+}
+
 static void look_at_routes(struct report *report, const struct conf *conf)
 {
     char what[64];
@@ -66,7 +79,7 @@ static void look_at_routes(struct report *report, const struct conf *conf)
         look(report, what, route->ca_file, FILE_PUBLIC);
         look(report, what, route->password_file, FILE_SECRET);
         if (route->via == CONF_VIA_MAILDIR)
-            look(report, what, route->path, FILE_FOLDER);
+            look_at_maildir(report, what, route->path);
     }
 }
 

@@ -55,7 +55,7 @@ static void test_report(void **state)
 
     (void)state;
     buffer_init(&lines, 65536);
-    assert_int_equal(report(&lines), 7);
+    assert_int_equal(report(&lines), 6);
     assert_true(says(&lines, "/key2\": No such file or directory\n"));
     assert_true(says(&lines, "users \""));
     assert_true(says(&lines, "route \"a.example\" \""));
