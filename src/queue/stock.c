@@ -212,6 +212,9 @@ enum err stock_init(struct stock *stock, struct loop *loop, int root,
         store_close(&stock->store);
         return ERR_NOMEM;
     }
+    /* Nothing waits for this loop yet, and status tells it from the start. Whether the disk is full
+     * is decided by the first tick, which tells the owner and the log. */
+    (void)!store_space(&stock->store, &stock->space);
     return ERR_OK;
 }
 
