@@ -499,6 +499,23 @@ static enum err prepare(struct supervisor *s, struct conf_error *out_why)
     return fixtures_bind(&s->fixtures, s->conf, plan_gates(s->conf), out_why);
 }
 
+static void clear(struct supervisor *s)
+{
+    while (s->processes) {
+        struct process *p = s->processes;
+
+        s->processes = p->next;
+        channel_free(&p->control);
+        timer_stop(&p->restart);
+        free(p);
+    }
+    for (size_t i = 0; i < LENGTH_OF(s->signals); i++)
+        signal_watch_stop(&s->signals[i]);
+    timer_stop(&s->drain_deadline);
+    loop_free(&s->loop);
+    close(s->exe);
+}
+
 static int run(struct supervisor *s)
 {
     s->exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -514,6 +531,7 @@ static int run(struct supervisor *s)
     if (start_rooms(s) != ERR_OK)
         return EXIT_OSERR;
     loop_run(s->loop);
+    clear(s);
     log_event(LOG_NOTICE, NULL, "submitd stopped");
     return s->status;
 }
@@ -541,6 +559,10 @@ int supervisor_main(const char *conf_path)
     }
     status = run(&s);
     fixtures_close(&s.fixtures, s.conf);
+    handover_close(&s.handover);
+    buffer_clear(&s.packed);
+    arena_clear(s.arena);
+    free(s.arena);
     return status;
 }
 
