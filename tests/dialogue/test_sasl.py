@@ -1,0 +1,165 @@
+"""dialogue/test_sasl.py: SCRAM-SHA-256 with every part of its messages spoilt, and what the user file gives away."""
+import concurrent.futures
+import itertools
+import stat
+import subprocess
+
+import pytest
+
+from rig.client import Scram, b64
+from rig.server import PASSWORD
+
+addresses = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def server(shared):
+    server = shared.server("sasl", start=False)
+    for number in range(12):
+        server.add_user(f"victim{number}@example.net")
+    server.add_user()
+    return server.start()
+
+
+def reach(server):
+    connection = server.connect("465", source=f"127.4.0.{next(addresses)}")
+    connection.hello()
+    return connection
+
+
+class Spoilt(Scram):
+    """A SCRAM client that does one thing wrong. how: what."""
+
+    def __init__(self, how, user):
+        super().__init__(user, PASSWORD if how != "password" else "wrong")
+        self.how = how
+        if how == "plus":
+            self.gs2 = "p=tls-exporter,,"
+        elif how == "gs2":
+            self.gs2 = "x,,"
+        elif how == "reserved extension":
+            self.bare = "m=must," + self.bare
+        elif how == "escape":
+            self.bare = self.bare.replace("@", "=2X", 1)
+        elif how == "authzid":
+            self.gs2 = "n,a=alice@example.net,"
+        elif how == "no nonce":
+            self.bare = self.bare.partition(",")[0]
+
+    def spoil(self, final):
+        if self.how == "no proof":
+            return b64(f"c={b64(self.gs2)},r={self.nonce}")
+        if self.how == "garbage":
+            return b64("\0\xff nonsense")
+        return final
+
+
+MUTATIONS = {
+    "password": {}, "nonce": {"nonce": "abcdefghijklmnopqrstuvwxyz"}, "binding": {"binding": b64("y,,")}, "binding none": {"binding": "AAAA"},
+    "final extension": {"extra": ",m=must"}, "no proof": {}, "garbage": {}, "plus": {}, "gs2": {}, "reserved extension": {}, "escape": {},
+    "authzid": {},
+}
+
+
+def play(server, how, user):
+    connection = reach(server)
+    scram = Spoilt(how, user)
+    reply = connection.command("AUTH SCRAM-SHA-256 " + scram.first())
+    if reply.code == 334:
+        scram.read_challenge(reply.text)
+        reply = connection.command(scram.spoil(scram.final(**MUTATIONS[how])))
+    if reply.code == 334:
+        reply = connection.command("")
+    assert reply.brief == "535 5.7.8", f"{how}: {reply}"
+    connection.login(USER, PASSWORD)  # AUTH-26
+    connection.quit()
+
+
+USER = "alice@example.net"
+
+
+def test_spoilt(server):
+    """SASL-4, SASL-6, AUTH-14, AUTH-20, AUTH-26: each change to a SCRAM message fails, and the session can go on."""
+    with concurrent.futures.ThreadPoolExecutor(len(MUTATIONS)) as pool:
+        runs = {how: pool.submit(play, server, how, f"victim{number}@example.net") for number, how in enumerate(MUTATIONS)}
+        for how, run in runs.items():
+            run.result()
+
+
+def test_optional_extension(server):
+    """SASL-4: an extension that is not mandatory is ignored."""
+    connection = reach(server)
+    scram = Scram(USER, PASSWORD)
+    scram.bare += ",x=whatever"
+    scram.read_challenge(connection.command("AUTH SCRAM-SHA-256 " + scram.first()).text)
+    reply = connection.command(scram.final(extra=",z=more"))
+    assert reply.code == 334 and scram.is_server(reply.text), f"got {reply}"
+    assert connection.command("").brief == "235 2.7.0"
+
+
+def test_last_step(server):
+    """SASL-5: the client's answer to the server's proof is an empty line; anything else is not."""
+    connection = reach(server)
+    scram = Scram(USER, PASSWORD)
+    scram.read_challenge(connection.command("AUTH SCRAM-SHA-256 " + scram.first()).text)
+    assert connection.command(scram.final()).code == 334
+    assert connection.command("*").brief == "501 5.7.0"
+    connection.expect("MAIL FROM:<alice@example.net>", "530 5.7.0")
+
+
+def probe(server, user):
+    connection = reach(server)
+    scram = Scram(user, PASSWORD)
+    scram.read_challenge(connection.command("AUTH SCRAM-SHA-256 " + scram.first()).text)
+    connection.close()
+    return scram.salt, scram.count
+
+
+def test_unknown_user(server):
+    """SASL-8, SASL-3: an unknown user has a salt and a count like anybody, the same each time, another than his neighbour."""
+    known, one, again, other = (probe(server, user) for user in (USER, "nouser@example.net", "nouser@example.net", "nobody@example.net"))
+    assert one == again and one[0] != other[0] and len(one[0]) == len(known[0])
+    assert known[1] == one[1] == 32768
+
+
+def test_user_file(server):
+    """SASL-15, AUTH-27: no password, in clear or encoded, nobody else's to read, the slow hash and the verifier."""
+    text = server.users_path.read_text()
+    assert PASSWORD not in text and b64(PASSWORD) not in text
+    assert stat.S_IMODE(server.users_path.stat().st_mode) & 0o077 in {0, 0o040}
+    assert "$y$" in text and "scram=32768:" in text
+    assert PASSWORD not in server.log()
+
+
+def test_users_unreadable(rig):
+    """AUTH-15: trouble of the server's own is 454, never 535; it heals by itself."""
+    server = rig.server("unreadable")
+    aside = server.users_path.with_name("aside")
+    for spoil in (lambda: server.users_path.unlink(), lambda: server.users_path.write_text("not a user file\n"),
+                  lambda: server.users_path.chmod(0o666)):
+        subprocess.run(["cp", "-p", server.users_path, aside], check=True)
+        spoil()
+        connection = reach(server)
+        reply = connection.command("AUTH PLAIN " + b64(f"\0{USER}\0{PASSWORD}"))
+        assert reply.brief == "454 4.7.0", f"got {reply}"
+        connection.quit()
+        aside.rename(server.users_path)
+    reach(server).login(USER, PASSWORD)
+
+
+def test_change_holds_at_once(rig):
+    """AUTH-16, AUTH-26: a disabled user, a new password: from the next login on, whatever was verified before."""
+    server = rig.server("changes")
+    reach(server).login(USER, PASSWORD)
+    server.ctl("user", "passwd", USER, stdin="another password\n")
+    connection = reach(server)
+    assert connection.command("AUTH PLAIN " + b64(f"\0{USER}\0{PASSWORD}")).brief == "535 5.7.8"
+    connection.login(USER, "another password")
+    server.ctl("user", "disable", USER)
+    assert reach(server).command("AUTH PLAIN " + b64(f"\0{USER}\0another password")).brief == "525 5.7.13"
+    server.ctl("user", "enable", USER)
+    reach(server).login(USER, "another password")
+    server.ctl("user", "remove", USER)
+    assert reach(server).command("AUTH PLAIN " + b64(f"\0{USER}\0another password")).brief == "535 5.7.8"
+
+
