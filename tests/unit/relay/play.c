@@ -371,7 +371,7 @@ static void burst(struct actor *a)
         if (is_speech(next_line(a)))
             put_words(&a->out, next_line(a));
     stream_write(a->stream, buffer_slice(&a->out));
-    stream_flush(a->stream);
+    stream_close_after_flush(a->stream, 500);
 }
 
 void play_accept(struct play *play, int host, int fd)

@@ -31,7 +31,8 @@ static void check_clean(struct scene *s)
 {
     struct carrier *carrier = scene_carrier(s);
 
-    for (int i = 0; i < 200 && (carrier->jobs || carrier->connections); i++)
+    for (int i = 0;
+         i < 400 && (carrier->jobs || carrier->connections || hands_busy(carrier->hands) > 0); i++)
         loop_turn(s->loop, 5);
     REQUIRE(!carrier->jobs && !carrier->deliveries && !carrier->connections);
     REQUIRE(hands_busy(carrier->hands) == 0);

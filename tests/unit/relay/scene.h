@@ -43,7 +43,7 @@ struct told {
     size_t count;
     enum delivery_result results[256];
     enum delivery_cause cause; /* of the first recipient */
-    char summary[4096];
+    char summary[8192];
     char text[1100]; /* of the first recipient */
     char host[256];
     char address[64];
@@ -165,7 +165,7 @@ const struct told *scene_outcome(struct scene *scene, uint64_t job, int64_t ms);
 enum play_mode {
     PLAY_WHOLE,   /* what stands together is said at once */
     PLAY_TRICKLE, /* octet by octet */
-    PLAY_BURST,   /* everything at once at the beginning, whatever is heard */
+    PLAY_BURST,   /* everything at once at the beginning, whatever is heard, and then the end */
 };
 
 struct play {
