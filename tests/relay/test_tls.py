@@ -1,7 +1,7 @@
 """relay/test_tls.py: TLS to the next hop, and logins there."""
 import pytest
 
-from rig.hop import KEYWORDS, Turns
+from rig.hop import KEYWORDS, Drop, Turns
 from rig.server import shared_certificate
 
 

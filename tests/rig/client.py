@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import time
+import warnings
 
 from rig import replies
 
@@ -56,11 +57,12 @@ class Connection:
             context.load_verify_locations(server_certificate)
             context.verify_mode = ssl.CERT_REQUIRED
         if version:
-            wanted = {"1.0": ssl.TLSVersion.TLSv1, "1.1": ssl.TLSVersion.TLSv1_1, "1.2": ssl.TLSVersion.TLSv1_2,
-                      "1.3": ssl.TLSVersion.TLSv1_3}[version]
-            if version in {"1.0", "1.1"}:
+            wanted = {"1.1": ssl.TLSVersion.TLSv1_1, "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version]
+            if version == "1.1":
                 context.set_ciphers("ALL:@SECLEVEL=0")
-            context.minimum_version = context.maximum_version = wanted
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                context.minimum_version = context.maximum_version = wanted
         if ciphers:
             context.set_ciphers(ciphers)
         self.socket = context.wrap_socket(self.socket, server_hostname=name, suppress_ragged_eofs=False)

@@ -83,7 +83,7 @@ def mx():
         "alias.example": {"CNAME": ["example.org."]},
         "xn--bcher-kva.example": {"MX": ["10 mx.example.org."]},
     })
-    server.names.zone["mute.example"] = None
+    server.names.zone.update({"mute.example": None, "silent.example": None})
     server.sections["dns"] = server.names.section
     server.sections["queue"] = "retry = { 3600 }  retry_connect = { 3600 }  delay_notice = 0"
     server.routes["*"] = 'via = "mx"  port = 1'
