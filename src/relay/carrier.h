@@ -22,13 +22,14 @@ struct carrier {
     struct channel *vault;
     struct channel **gates; /* by index */
     size_t gate_count;
-    struct job *jobs; /* in hand, or finished and not acknowledged */
+    struct job *jobs; /* by number: in hand, or finished and not acknowledged */
     struct delivery *deliveries;
     struct connection *connections; /* all of them */
     struct pool *pool;              /* those of them that are idle */
     struct dead_hosts *dead;
     struct domain_question *questions;
-    uint64_t last_login; /* number of the latest conversation with the vault */
+    struct own_name *own_name; /* being looked up, else NULL */
+    uint64_t last_login;       /* number of the latest conversation with the vault */
     bool is_draining;
 };
 

@@ -109,7 +109,8 @@ void domain_ask(struct carrier *carrier, struct channel *gate, const struct msg_
     struct domain_question *q = calloc(1, sizeof *q);
     struct msg_domain_answer trouble = { .request = ask->request, .verdict = DOMAIN_SILENT };
 
-    if (!q) {
+    if (!q || !carrier->resolver) {
+        free(q);
         (void)channel_send(gate, MSG_DOMAIN_ANSWER, &trouble, -1);
         return;
     }

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/map.h"
 #include "relay/verdict.h"
 
 struct job_recipient {
@@ -16,7 +17,7 @@ struct job_recipient {
 };
 
 struct job {
-    struct job *prev, *next; /* of the room */
+    UT_hash_handle hh; /* of the room, by the queue's number */
     struct arena arena;
     struct msg_job message; /* slices live in the arena */
     int body;               /* descriptor of a large body, or -1 */

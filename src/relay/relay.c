@@ -8,10 +8,11 @@
 #include "base/clock.h"
 #include "relay/carrier.h"
 #include "relay/login.h"
+#include "relay/own_name.h"
 
 enum { OUTCOME_ARENA_MAX = 4 << 20, GATES_MAX = 256 };
 
-/* jobs and outcomes */
+/* Jobs and outcomes. */
 
 static void send_outcome(struct carrier *carrier, const struct job *job)
 {
@@ -85,22 +86,20 @@ static void refuse_job(struct carrier *carrier, struct job *job, const char *why
     carrier_job_finished(carrier, job);
 }
 
-static void on_job(void *owner, struct channel *channel, const void *message, int fd)
+static struct job *job_find(const struct carrier *carrier, uint64_t number)
 {
-    struct carrier *carrier = owner;
-    const struct msg_job *m = message;
-    struct job *job = job_new(m, fd);
+    struct job *job;
 
-    (void)channel;
-    if (!job) {
-        /* Without an outcome the queue would wait for ever; with a new channel it is told what is
-         * in hand. */
-        log_event(LOG_ERROR, NULL, "no memory for a job");
-        exit(EXIT_FAILURE);
-    }
-    DL_APPEND(carrier->jobs, job);
-    if (m->snapshot != carrier->settings->number ||
-        m->route >= carrier->settings->conf->route_count)
+    HASH_FIND(hh, carrier->jobs, &number, sizeof number, job);
+    return job;
+}
+
+static void begin_job(struct carrier *carrier, struct job *job)
+{
+    const struct settings *settings = carrier->settings;
+    const struct msg_job *m = &job->message;
+
+    if (!settings || m->snapshot != settings->number || m->route >= settings->conf->route_count)
         refuse_job(carrier, job, "the configuration changed meanwhile");
     else if (carrier->is_draining)
         refuse_job(carrier, job, "the server is stopping");
@@ -108,19 +107,43 @@ static void on_job(void *owner, struct channel *channel, const void *message, in
         refuse_job(carrier, job, "out of memory");
 }
 
+static void on_closed(void *owner, struct channel *channel);
+
+static void on_job(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct carrier *carrier = owner;
+    const struct msg_job *m = message;
+    struct job *job;
+
+    if (job_find(carrier, m->job) || (fd < 0 && m->body.len != m->body_size)) {
+        log_event(LOG_ERROR, NULL, "a job that makes no sense");
+        if (fd >= 0)
+            close(fd);
+        on_closed(carrier, channel);
+        return;
+    }
+    job = job_new(m, fd);
+    if (!job) {
+        /* Without an outcome the queue would wait for ever; with a new channel it is told what is
+         * in hand. */
+        log_event(LOG_ERROR, NULL, "no memory for a job");
+        exit(EXIT_FAILURE);
+    }
+    HASH_ADD(hh, carrier->jobs, message.job, sizeof job->message.job, job);
+    begin_job(carrier, job);
+}
+
 static void on_outcome_done(void *owner, struct channel *channel, const void *message, int fd)
 {
     struct carrier *carrier = owner;
     const struct msg_job_ref *ref = message;
-    struct job *job, *next;
+    struct job *job = job_find(carrier, ref->job);
 
     (void)channel, (void)fd;
-    DL_FOREACH_SAFE (carrier->jobs, job, next)
-        if (job->message.job == ref->job && job->finished) {
-            DL_DELETE(carrier->jobs, job);
-            job_free(&job);
-            break;
-        }
+    if (!job || !job->finished)
+        return;
+    HASH_DEL(carrier->jobs, job);
+    job_free(&job);
     drain_if_done(carrier);
 }
 
@@ -129,26 +152,23 @@ static void on_outcome_done(void *owner, struct channel *channel, const void *me
 static void tell_all(struct carrier *carrier)
 {
     struct msg_in_hand in_hand = { 0 };
-    struct job *job;
-    size_t i = 0;
+    struct job *job, *next;
 
-    DL_FOREACH (carrier->jobs, job)
-        in_hand.job_count++;
-    in_hand.jobs = calloc(in_hand.job_count + 1, sizeof *in_hand.jobs);
+    in_hand.jobs = calloc(HASH_COUNT(carrier->jobs) + 1, sizeof *in_hand.jobs);
     if (!in_hand.jobs)
         exit(EXIT_FAILURE);
-    DL_FOREACH (carrier->jobs, job)
-        in_hand.jobs[i++] =
+    HASH_ITER (hh, carrier->jobs, job, next)
+        in_hand.jobs[in_hand.job_count++] =
             (struct msg_job_ref){ job->message.job, job->message.id_high, job->message.id_low };
     if (channel_send(carrier->queue, MSG_IN_HAND, &in_hand, -1) != ERR_OK)
         log_event(LOG_ERROR, NULL, "the queue could not be told what is in hand");
     free(in_hand.jobs);
-    DL_FOREACH (carrier->jobs, job)
+    HASH_ITER (hh, carrier->jobs, job, next)
         if (job->finished)
             send_outcome(carrier, job);
 }
 
-/* channels */
+/* Channels. */
 
 static void on_domain_ask(void *owner, struct channel *channel, const void *message, int fd)
 {
@@ -245,7 +265,7 @@ static void relay_peer(struct room *room, const struct msg_peer *peer, int fd)
     }
 }
 
-/* life */
+/* Life. */
 
 static enum err relay_init(struct room *room)
 {
@@ -301,6 +321,7 @@ static enum err relay_apply(struct room *room, struct slice conf)
     pool_close(carrier->pool);
     settings_drop(&carrier->settings);
     carrier->settings = fresh;
+    own_name_check(carrier);
     return ERR_OK;
 }
 
@@ -332,8 +353,11 @@ void carrier_free(struct carrier **at)
     channel_free(&carrier->queue);
     channel_free(&carrier->vault);
     hands_free(&carrier->hands);
-    DL_FOREACH_SAFE (carrier->jobs, job, next)
+    own_name_forget(carrier);
+    HASH_ITER (hh, carrier->jobs, job, next) {
+        HASH_DEL(carrier->jobs, job);
         job_free(&job);
+    }
     resolver_free(&carrier->resolver);
     settings_drop(&carrier->settings);
     dead_hosts_free(&carrier->dead);

@@ -110,12 +110,29 @@ static void add_hop(struct target_query *t, const char *host, const struct peer 
     t->hop_count++;
 }
 
+/* A host's share of the room that is left, IPv6 first; where it has both, each family gets its
+ * part, or a host with many dead addresses of one would keep the other, and its neighbours, from
+ * being tried (OUT-4, OUT-6). */
+static void add_hops_of(struct target_query *t, const struct host *host, size_t share)
+{
+    size_t ipv4 = host->counts[1] < share / 2 ? host->counts[1] : share / 2;
+    size_t ipv6 = host->counts[0] < share - ipv4 ? host->counts[0] : share - ipv4;
+
+    for (size_t i = 0; i < ipv6; i++)
+        add_hop(t, host->name, &host->addresses[0][i]);
+    for (size_t i = 0; i < host->counts[1] && i < share - ipv6; i++)
+        add_hop(t, host->name, &host->addresses[1][i]);
+}
+
+static void add_hops(struct target_query *t)
+{
+    for (size_t i = 0; i < t->host_count; i++)
+        add_hops_of(t, &t->hosts[i], (TARGET_ADDRESSES_MAX - t->hop_count) / (t->host_count - i));
+}
+
 static void all_addresses_known(struct target_query *t)
 {
-    for (size_t h = 0; h < t->host_count; h++)
-        for (size_t f = 0; f < FAMILIES; f++)
-            for (size_t i = 0; i < t->hosts[h].counts[f]; i++)
-                add_hop(t, t->hosts[h].name, &t->hosts[h].addresses[f][i]);
+    add_hops(t);
     if (t->hop_count > 0) {
         stop_queries(t);
         deferred_ask(&t->report);
@@ -233,22 +250,26 @@ static void on_mx(void *owner, const struct resolve_result *result)
     }
 }
 
+/* The addresses that are known by now will do; without any it is a failure for now. */
 static void on_limit(void *owner)
 {
     struct target_query *t = owner;
 
-    fail(t, verdict_of(DELIVERY_DEFERRED, CAUSE_DNS, "4.4.3", "DNS gave no answer about %s in time",
-                t->domain));
+    t->temporary = true;
+    stop_queries(t);
+    all_addresses_known(t);
 }
 
-/* A hop that needs no DNS: a numeric address. */
+/* A hop that needs no DNS: a numeric address, which is its name too. */
 static bool take_numeric(struct target_query *t, struct slice text)
 {
     struct peer address;
+    char name[PEER_TEXT];
 
     if (!peer_parse(text, t->port, &address))
         return false;
-    add_hop(t, t->domain, &address);
+    peer_text(&address, name);
+    add_hop(t, name, &address);
     deferred_ask(&t->report);
     return true;
 }

@@ -347,7 +347,7 @@ static const char *part(const struct play *play, size_t index, const char **out_
         start = strstr(start, "--\n");
         start = start ? start + 3 : NULL;
     }
-    if (!start)
+    if (!start || play->script[0] == '\0')
         return NULL;
     stop = strstr(start, "--\n");
     *out_end = stop ? stop : start + strlen(start);
