@@ -329,7 +329,8 @@ static void on_closed(void *owner, enum stream_end how)
     const struct play *play = a->play;
 
     (void)how;
-    if (a->at < a->end && a->at[0] != '&' && play->mode != PLAY_BURST && play->cut == SIZE_MAX)
+    if (a->at < a->end && a->at[0] != '&' && !play->may_be_left && play->mode != PLAY_BURST &&
+        play->cut == SIZE_MAX)
         bad(a, "gone before the script is over", next_line(a));
     end(a, false);
 }

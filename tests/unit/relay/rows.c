@@ -52,6 +52,7 @@ static size_t play_once(struct scene *s, const struct row *row, enum play_mode m
     scene_conf(s)->timeouts.idle = row->keeps ? 30 : 0;
     play_open(&play, s, row->name, row->script, &row->mail, mode, cut);
     play.may_break = is_broken;
+    play.may_be_left = row->hangs;
     for (unsigned i = 0; i < (row->jobs ? row->jobs : 1); i++) {
         told = scene_outcome(s, scene_send(s, &row->mail), WAIT_MS);
         if (!told)

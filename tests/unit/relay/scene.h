@@ -179,7 +179,8 @@ struct play {
     struct actor *actors[ACTORS_MAX];
     size_t actor_count; /* connections that came */
     size_t ended;
-    bool may_break; /* connections beyond the script are not a failure */
+    bool may_be_left; /* the other side may go before the script is over */
+    bool may_break;   /* connections beyond the script are not a failure */
 };
 
 void play_open(struct play *play, struct scene *scene, const char *name, const char *script,
