@@ -26,13 +26,13 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from judgement import Kill, judge  # noqa: E402
 from load import ACKNOWLEDGED, Client  # noqa: E402
-from rig.server import FAULTS, KEPT, Server, forget_certificates  # noqa: E402
+from rig.server import FAULTS, KEPT, Server, forget_certificates, make_folder  # noqa: E402
 
 LARGE = 16384           # octets: a larger body gets a file of its own
 JOBS = 32               # that the queue gives out at once
 READY = re.compile(r"submitd ready|configuration in force")
 EXPECTED = re.compile(r"a room died .*signal=9")
-RESTART_WAIT, EMPTY_WAIT = 40.0, 120.0
+RESTART_WAIT, EMPTY_WAIT, EMPTY_BELIEVED = 40.0, 120.0, 15.0
 VICTIMS = {"gate.0": 2, "gate.1": 2, "queue.0": 3, "relay.0": 3, "vault.0": 1, "all": 3, "supervisor": 1}
 
 
@@ -172,24 +172,26 @@ class Campaign:
         for client in self.clients:
             self.trouble += client.faults
 
-    def is_done(self):
-        """Everything that was promised has come and the queue has nothing left. Both: a queue that still reads its spool does not
-        know yet what is in it."""
+    def has_all_arrived(self):
         arrived = {recipient for entry in self.sink.taken() for recipient in entry["recipients"]}
         wanted = {recipient for attempt in self.attempts if attempt.state == ACKNOWLEDGED for recipient in attempt.recipients}
-        if not wanted <= arrived:
-            return False
+        return wanted <= arrived
+
+    def is_queue_empty(self):
         answer = self.server.run_ctl("status", "--json")
         return answer.returncode == 0 and json.loads(answer.stdout)["queued"] == 0
 
     def await_empty(self):
-        end = time.monotonic() + EMPTY_WAIT
-        while not self.is_done():
-            if time.monotonic() > end:
-                self.queued = self.server.queue()
-                self.trouble.append(f"after {EMPTY_WAIT:.0f} s {len(self.queued)} messages are still in the queue")
+        """A queue that still reads its spool does not know yet what is in it: it is believed after a while."""
+        begin = empty_since = time.monotonic()
+        while time.monotonic() - begin < EMPTY_WAIT:
+            if not self.is_queue_empty():
+                empty_since = time.monotonic()
+            elif self.has_all_arrived() or time.monotonic() - empty_since > EMPTY_BELIEVED:
                 return
             time.sleep(0.2)
+        self.queued = self.server.queue()
+        self.trouble.append(f"after {EMPTY_WAIT:.0f} s {len(self.queued)} messages are still in the queue")
 
     def end(self):
         """Whatever happened, nothing stays behind."""
@@ -229,12 +231,20 @@ def spread(seconds):
     return f"median {statistics.median(seconds):.2f} s, most {max(seconds):.2f} s" if seconds else "none"
 
 
+def twice_by_kind(kills, verdict):
+    """The most that one kill of each kind brought."""
+    most = collections.Counter({kill.kind: 0 for kill in kills})
+    for at, count in verdict.twice_by_kill.items():
+        if at is not None:
+            most[kills[at].kind] = max(most[kills[at].kind], count)
+    return ", ".join(f"{kind} {most[kind]}" for kind in sorted(most))
+
+
 def report(campaign, verdict):
     """The figures, one a line."""
     attempts = campaign.attempts
     states = collections.Counter(attempt.state for attempt in attempts)
     by_kind = collections.Counter(kill.victim for kill in campaign.kills)
-    most = max((count for at, count in verdict.twice_by_kill.items() if at is not None), default=0)
     lines = [
         f"seed {campaign.seed}: {len(campaign.kills)} kills: " + ", ".join(f"{name} {by_kind[name]}" for name in sorted(by_kind)),
         f"messages: {len(attempts)}, " + ", ".join(f"{state} {states[state]}" for state in sorted(states))
@@ -243,7 +253,8 @@ def report(campaign, verdict):
         f"lost {len(verdict.lost)}, corrupted {len(verdict.corrupted)}, refused but delivered {len(verdict.refused_delivered)}, "
         f"never finished but delivered {len(verdict.unsent_delivered)}, foreign {len(verdict.foreign)}",
         f"acknowledged and still in the queue: {verdict.queued}; without any reply but delivered: {verdict.unknown_delivered}",
-        f"delivered twice: {verdict.twice} recipients; by one kill at most {most} (jobs in hand at most {JOBS})",
+        f"delivered twice: {verdict.twice} messages; by one kill at most {twice_by_kind(campaign.kills, verdict)} "
+        f"(jobs in hand at most {JOBS})",
         f"all rooms ready after a kill: {spread(campaign.restart_times())}",
         f"next message acknowledged after a kill: {spread(campaign.gaps())}",
         f"start of the whole: {spread(campaign.starts[1:])}; starts refused because the earlier life was still there: "
@@ -258,9 +269,7 @@ def report(campaign, verdict):
 
 def run(kills, seed, clients=8, keep=False):
     """True when every promise was kept."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    folder = pathlib.Path(KEPT / f"crash-{seed}-{os.getpid()}")
-    folder.mkdir(mode=0o755)
+    folder = make_folder("crash")
     campaign = Campaign(folder, seed, clients)
     is_good = False
     try:
@@ -274,7 +283,8 @@ def run(kills, seed, clients=8, keep=False):
             shutil.rmtree(folder, ignore_errors=True)
         else:
             campaign.save()
-            print(f"spool, log and lists are kept in {folder}", flush=True)
+            KEPT.mkdir(parents=True, exist_ok=True)
+            print(f"spool, log and lists are kept in {shutil.move(folder, KEPT / f'crash-{seed}-{os.getpid()}')}", flush=True)
     return is_good
 
 

@@ -4,9 +4,10 @@ import dataclasses
 
 from load import ACKNOWLEDGED, REFUSED, UNKNOWN, UNSENT
 
-# Rooms whose death may make a delivery happen twice: who delivers, and who remembers that it was done.
-REMEMBERING = {"queue", "relay", "all", "supervisor"}
-SLACK = 1.0         # seconds between a kill and what was already on its way to the sink
+# Whose death may make a delivery happen twice. A relay that lives tells a new queue again what it has done; so the queue's own
+# death is the last that is thought of.
+CARRYING, REMEMBERING = {"relay", "all", "supervisor"}, {"queue"}
+SLACK = 0.2         # seconds between a kill and the arrival of what was on its way to the sink
 SYNC_TIME = 0.5     # an outcome that was told this long before a kill is taken to be synced
 
 
@@ -31,8 +32,8 @@ class Verdict:
     above_bound: list        # more duplicates than a kill may cause
     unknown_delivered: int
     queued: int              # acknowledged and still in the queue
-    twice: int               # recipients that got a message more than once
-    twice_by_kill: dict      # index of the kill to how many
+    twice: int               # messages that somebody got more than once
+    twice_by_kill: dict      # index of the kill to how many messages
 
     @property
     def faults(self):
@@ -45,27 +46,27 @@ def is_same(attempt, entry):
 
 
 def find_kill(kills, first, second):
-    """The kill that explains a second delivery: the first one that may have caught the first delivery's outcome."""
-    for at, kill in enumerate(kills):
-        if first - SLACK <= kill.time <= second and kill.kind in REMEMBERING:
-            return at
+    """The index of the kill that explains a second delivery; None: none does."""
+    for kinds in (CARRYING, REMEMBERING):
+        for at, kill in enumerate(kills):
+            if first - SLACK <= kill.time <= second and kill.kind in kinds:
+                return at
     return None
 
 
 def count_twice(arrivals, kills):
-    """Duplicates by the kill that they are put down to. None: by no kill."""
-    by_kill = collections.Counter()
+    """Messages that were delivered again, by the kill that they are put down to. None: by no kill."""
+    marks = collections.defaultdict(set)
     for entries in arrivals.values():
-        times = sorted(entry["time"] for entry in entries)
-        for first, second in zip(times, times[1:]):
-            by_kill[find_kill(kills, first, second)] += 1
-    return by_kill
+        entries = sorted(entries, key=lambda entry: entry["time"])
+        for first, second in zip(entries, entries[1:]):
+            marks[find_kill(kills, first["time"], second["time"])].add(first["mark"])
+    return {at: len(found) for at, found in marks.items()}
 
 
-def bound(kill, taken, jobs, recipients):
+def bound(kill, taken, jobs):
     """What may be delivered twice: jobs in hand, and outcomes that were told but not synced."""
-    unsynced = sum(len(entry["recipients"]) for entry in taken if kill.time - SYNC_TIME <= entry["time"] <= kill.time)
-    return jobs * recipients + unsynced
+    return jobs + sum(kill.time - SYNC_TIME <= entry["time"] <= kill.time for entry in taken)
 
 
 def judge(attempts, taken, queued, kills, jobs):
@@ -98,11 +99,10 @@ def judge(attempts, taken, queued, kills, jobs):
             verdict.unsent_delivered.append(f"{attempt}")
         verdict.unknown_delivered += attempt.state == UNKNOWN and has_arrived
 
-    verdict.twice_by_kill = dict(count_twice(arrivals, kills))
-    verdict.twice = sum(len(entries) > 1 for entries in arrivals.values())
-    recipients = max((len(attempt.recipients) for attempt in attempts), default=1)
+    verdict.twice_by_kill = count_twice(arrivals, kills)
+    verdict.twice = len({entry["mark"] for entries in arrivals.values() if len(entries) > 1 for entry in entries})
     for at, count in verdict.twice_by_kill.items():
-        most = 0 if at is None else bound(kills[at], taken, jobs, recipients)
+        most = 0 if at is None else bound(kills[at], taken, jobs)
         if count > most:
             verdict.above_bound.append(f"{count} twice by {'no kill' if at is None else kills[at]}, allowed: {most}")
     return verdict

@@ -16,7 +16,8 @@ import time
 
 CONTENT_MAX = 64 << 20
 EVERY, AWAY = 15.0, 2.0     # seconds: in each such time it takes nothing for so long
-KEYWORDS = b"250-sink.example.org\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"
+WORDS = (b"sink.example.org", b"PIPELINING", b"8BITMIME", b"CHUNKING", b"SMTPUTF8")
+KEYWORDS = b"".join(b"250-%s\r\n" % word for word in WORDS) + b"250 ENHANCEDSTATUSCODES\r\n"
 
 
 def field(header, name):

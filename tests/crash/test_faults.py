@@ -104,21 +104,21 @@ def await_room(house, room, old):
 @pytest.mark.parametrize("size", [500, 3 * LARGE], ids=["small", "large"])
 def test_a_record_that_cannot_be_written_is_refused(rig, fault, size):
     """CMD-29: 451 to the client, and a restart does not deliver it; the same session goes on."""
-    house = House(rig)
+    house = House(rig, {"MAIL": "450 4.3.2 not now"})    # so the segment stays, with the first message in it
     connection = house.server.client()
     with Injection(house.pid("gate"), "sync", fault + ":when=1"):
         assert house.brief("refused", size=size, connection=connection) == "451 4.3.0"
         assert house.brief("after", size=size, connection=connection) == "250 2.0.0"
     assert house.brief("later", size=size, connection=connection) == "250 2.0.0"
-    house.check()
     house.restart()
+    house.hop.script.clear()
     assert house.brief("restarted", size=size) == "250 2.0.0"
     house.check()
 
 
 def test_the_whole_batch_is_refused(rig):
     """QUE-1: one sync for all that came meanwhile, one answer for all of them."""
-    house = House(rig)
+    house = House(rig, {"MAIL": "450 4.3.2 not now"})
     clients = [threading.Thread(target=house.submit, args=(f"batch{number}",)) for number in range(6)]
     with Injection(house.pid("gate"), "sync", "pwritev:delay_enter=1500000:when=1", "fdatasync:error=EIO:when=2"):
         clients[0].start()
@@ -130,8 +130,8 @@ def test_the_whole_batch_is_refused(rig):
     assert house.told["batch0"].brief == "250 2.0.0"
     assert [house.told[f"batch{number}"].brief for number in range(1, 6)] == ["451 4.3.0"] * 5
     assert house.brief("after") == "250 2.0.0"
-    house.check()
     house.restart()
+    house.hop.script.clear()
     house.check()
 
 
@@ -156,7 +156,7 @@ def bodies(house, mark):
 
 def test_the_body_of_a_refused_record_is_not_used_again(rig):
     """The refused record may lie in its segment and names the file: no other message's body may be found there."""
-    house = House(rig, {"MAIL": "450 4.7.1 not now"})
+    house = House(rig, {"MAIL": "450 4.3.2 not now"})
     connection = house.server.client()
     with Injection(house.pid("gate"), "sync", "fdatasync:error=EIO:when=1"):
         assert house.brief("refused", size=2 * LARGE, connection=connection) == "451 4.3.0"

@@ -1,0 +1,67 @@
+"""crash/test_judgement.py: the judge finds each broken promise; one that never finds any proves nothing."""
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from judgement import Kill, judge  # noqa: E402
+from load import ACKNOWLEDGED, REFUSED, UNKNOWN, UNSENT, Attempt  # noqa: E402
+
+JOBS = 2
+
+
+def attempt(state, mark="m"):
+    return Attempt(mark, [f"{mark}.0@x", f"{mark}.1@x"], "digest", 7, state, identity="ID")
+
+
+def entry(*recipients, mark="m", time=10.0, **other):
+    return {"time": time, "mark": mark, "recipients": list(recipients), "octets": 7, "digest": "digest", **other}
+
+
+BOTH = entry("m.0@x", "m.1@x")
+
+
+@pytest.mark.parametrize("state, taken, faults", [
+    (ACKNOWLEDGED, [BOTH], set()),
+    (ACKNOWLEDGED, [entry("m.1@x"), entry("m.0@x")], set()),
+    (ACKNOWLEDGED, [], {"lost"}),
+    (ACKNOWLEDGED, [entry("m.0@x")], {"lost"}),
+    (ACKNOWLEDGED, [entry("m.0@x", "m.1@x", digest="other")], {"corrupted"}),
+    (ACKNOWLEDGED, [entry("m.0@x", "m.1@x", octets=8)], {"corrupted"}),
+    (ACKNOWLEDGED, [entry("m.0@x", "m.1@x", kept="strange-1.eml")], {"corrupted"}),
+    (ACKNOWLEDGED, [BOTH, entry("other@x")], {"foreign"}),
+    (ACKNOWLEDGED, [BOTH, entry("m.0@x", mark="unheard-of")], {"foreign"}),
+    (REFUSED, [], set()),
+    (REFUSED, [entry("m.0@x")], {"refused_delivered"}),
+    (UNSENT, [], set()),
+    (UNSENT, [entry("m.0@x")], {"unsent_delivered"}),
+    (UNKNOWN, [], set()),
+    (UNKNOWN, [BOTH], set()),
+    (UNKNOWN, [entry("m.0@x", digest="other")], {"corrupted"}),
+])
+def test_promises(state, taken, faults):
+    assert set(judge([attempt(state)], taken, set(), [], JOBS).faults) == faults
+
+
+def test_what_is_in_the_queue_is_not_lost():
+    verdict = judge([attempt(ACKNOWLEDGED)], [], {"ID"}, [], JOBS)
+    assert not verdict.faults and verdict.queued == 1
+
+
+@pytest.mark.parametrize("victim, time, count, is_allowed", [
+    ("relay.0", 10.5, 2, True),
+    ("all", 10.5, 2, True),
+    ("queue.0", 10.5, 2, True),
+    ("relay.0", 10.5, 6, False),     # more than the jobs in hand and what came just before
+    ("gate.0", 10.5, 1, False),      # no kill explains it
+    ("relay.0", 5.0, 1, False),
+    ("relay.0", 25.0, 1, False),
+])
+def test_the_bound_on_what_is_delivered_twice(victim, time, count, is_allowed):
+    marks = [f"m{number}" for number in range(count)]
+    taken = [entry(f"{mark}.0@x", f"{mark}.1@x", mark=mark, time=at) for mark in marks for at in (9.0, 20.0)]
+    verdict = judge([attempt(ACKNOWLEDGED, mark) for mark in marks], taken, set(), [Kill(time, victim)], JOBS)
+    assert set(verdict.faults) == (set() if is_allowed else {"above_bound"})
+    assert verdict.twice == count
