@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WAIT_MS = 10000, SUMMARY_MAX = 16384 };
+enum { WAIT_MS = 10000, SUMMARY_MAX = 16384, JOBS_MAX = 4 };
+
+/* Of each job, when all went as written. */
+static struct told whole[JOBS_MAX];
 
 static void note(char *summary, const struct told *told)
 {
@@ -15,15 +18,15 @@ static void note(char *summary, const struct told *told)
 
 /* Broken off or out of turn, it may be put off; it must not be called better or worse than it is.
  */
-static void check_broken(const struct play *play, const struct told *whole, const struct told *told)
+static void check_broken(const struct play *play, const struct told *meant, const struct told *told)
 {
     for (size_t i = 0; i < told->count; i++) {
         if (told->results[i] == DELIVERY_DEFERRED)
             continue;
         if (play->mode == PLAY_BURST && told->results[i] == DELIVERY_FAILED)
             continue;
-        if (play->mode == PLAY_BURST || told->results[i] != whole->results[i])
-            scene_fail("told: %s, but whole: %s", told->summary, whole->summary);
+        if (play->mode == PLAY_BURST || told->results[i] != meant->results[i])
+            scene_fail("told: %s, but whole: %s", told->summary, meant->summary);
     }
 }
 
@@ -38,9 +41,8 @@ static void check_clean(struct scene *s)
     REQUIRE(hands_busy(carrier->hands) == 0);
 }
 
-/* Returns the octets that the hops said; the last outcome in *told. */
-static size_t play_once(struct scene *s, const struct row *row, enum play_mode mode, size_t cut,
-    const struct told *whole, struct told *out_told)
+/* Returns the octets that the hops said. */
+static size_t play_once(struct scene *s, const struct row *row, enum play_mode mode, size_t cut)
 {
     char summary[SUMMARY_MAX] = "";
     bool is_broken = cut != SIZE_MAX || mode == PLAY_BURST;
@@ -54,18 +56,21 @@ static size_t play_once(struct scene *s, const struct row *row, enum play_mode m
     play.may_break = is_broken;
     play.may_be_left = row->hangs;
     for (unsigned i = 0; i < (row->jobs ? row->jobs : 1); i++) {
+        if (i > 0 && row->waits)
+            scene_turn(s, 20);
         told = scene_outcome(s, scene_send(s, &row->mail), WAIT_MS);
         if (!told)
             scene_fail("no outcome");
         if (is_broken)
-            check_broken(&play, whole, told);
+            check_broken(&play, &whole[i], told);
+        else
+            whole[i] = *told;
         note(summary, told);
     }
     if (!is_broken && strcmp(summary, row->outcome) != 0)
         scene_fail("told: %s (%s)\nwanted: %s", summary, told->text, row->outcome);
     if (!is_broken && row->text && !strstr(told->text, row->text))
         scene_fail("text: %s\nwanted: %s", told->text, row->text);
-    *out_told = *told;
     if (row->keeps)
         pool_close(scene_carrier(s)->pool);
     play_require_over(&play);
@@ -77,16 +82,15 @@ static size_t play_once(struct scene *s, const struct row *row, enum play_mode m
 void row_play(struct scene *s, const struct row *row)
 {
     bool is_secured = strstr(row->script, "@\n") != NULL;
-    struct told whole, told;
-    size_t said = play_once(s, row, PLAY_WHOLE, SIZE_MAX, NULL, &whole);
+    size_t said = play_once(s, row, PLAY_WHOLE, SIZE_MAX);
 
     if (row->is_whole)
         return;
-    play_once(s, row, PLAY_TRICKLE, SIZE_MAX, &whole, &told);
+    play_once(s, row, PLAY_TRICKLE, SIZE_MAX);
     for (size_t cut = 0; cut < said && !row->is_uncut; cut++)
-        play_once(s, row, PLAY_WHOLE, cut, &whole, &told);
+        play_once(s, row, PLAY_WHOLE, cut);
     if (!is_secured && !row->is_uncut)
-        play_once(s, row, PLAY_BURST, SIZE_MAX, &whole, &told);
+        play_once(s, row, PLAY_BURST, SIZE_MAX);
 }
 
 void rows_play(struct scene *s, const struct row *rows, size_t count)

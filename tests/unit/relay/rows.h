@@ -25,6 +25,7 @@ struct row {
     unsigned jobs; /* the mail is sent so often, one after the other; 0: once */
     bool keeps;    /* connections are kept for the next job */
     bool is_whole; /* only whole */
+    bool waits;    /* a moment between the jobs */
     bool hangs;    /* the hop is left in the middle of its script */
     bool is_uncut; /* only whole and octet by octet */
 };

@@ -372,32 +372,31 @@ static void put_conf(struct buffer *out, const struct scene *s, uint16_t dns, co
 
 static uint16_t dns_port; /* outlives reloads */
 
-static enum err apply(struct scene *s, const char *text)
+void scene_reapply(struct scene *s)
 {
-    struct conf_error error = { "" };
-    struct buffer out, packed;
-    enum err rc;
+    struct buffer packed;
 
-    buffer_init(&out, CONF_MAX);
     buffer_init(&packed, CONF_SNAPSHOT_MAX);
-    put_conf(&out, s, dns_port, text);
-    if (conf_parse("scene", buffer_slice(&out), &s->arena, &s->conf, &error) != ERR_OK)
-        scene_fail("%s", error.text);
-    s->conf->number = s->room.snapshot + 1;
+    s->conf->number = ++s->room.snapshot;
     conf_pack(s->conf, &packed);
-    rc = relay_room.apply(&s->room, buffer_slice(&packed));
-    buffer_clear(&out);
+    REQUIRE(relay_room.apply(&s->room, buffer_slice(&packed)) == ERR_OK);
     buffer_clear(&packed);
-    return rc;
+    /* The rows say when a connection is kept, and hosts come back at once. */
+    scene_conf(s)->timeouts.idle = 0;
+    scene_conf(s)->queue.dead_host = 0;
 }
 
 void scene_apply(struct scene *s, const char *text)
 {
-    REQUIRE(apply(s, text) == ERR_OK);
-    s->room.snapshot++;
-    /* The rows say when a connection is kept, and hosts come back at once. */
-    scene_conf(s)->timeouts.idle = 0;
-    scene_conf(s)->queue.dead_host = 0;
+    struct conf_error error = { "" };
+    struct buffer out;
+
+    buffer_init(&out, CONF_MAX);
+    put_conf(&out, s, dns_port, text);
+    if (conf_parse("scene", buffer_slice(&out), &s->arena, &s->conf, &error) != ERR_OK)
+        scene_fail("%s", error.text);
+    buffer_clear(&out);
+    scene_reapply(s);
 }
 
 void scene_open(

@@ -111,6 +111,8 @@ void scene_open(
 void scene_close(struct scene *scene);
 /* A new snapshot of the same configuration with more settings. */
 void scene_apply(struct scene *scene, const char *text);
+/* Of scene->conf as it is now. */
+void scene_reapply(struct scene *scene);
 void scene_turn(struct scene *scene, int64_t ms);
 void scene_attach_queue(struct scene *scene);
 void scene_detach_queue(struct scene *scene);

@@ -3,8 +3,9 @@
 
 #include "rows.h"
 
-#define SEND MAIL OK RCPT("bob") OK "< DATA\n> 354 go\n.\n> 250 2.0.0 queued\n"
-#define BYE  "< QUIT\n> 221 2.0.0 bye\n"
+#define SEND   MAIL OK RCPT("bob") OK "< DATA\n> 354 go\n.\n> 250 2.0.0 queued\n"
+#define FLIGHT MAIL RCPT("bob") "< BDAT 32 LAST\n*\n"
+#define BYE    "< QUIT\n> 221 2.0.0 bye\n"
 
 static const struct row rows[] = {
     { .name = "OUT-17, OUT-14: the next message to the same place goes over the same connection",
@@ -24,6 +25,62 @@ static const struct row rows[] = {
         .jobs = 3,
         .keeps = true },
 };
+
+/* What went stale is replaced, without an outcome in between. */
+static const struct row stale[] = {
+    { .name = "OUT-17: closed while idle",
+        .script = BARE SEND "!\n--\n" BARE SEND BYE,
+        .outcome = "done 250 2.0.0 | done 250 2.0.0",
+        .jobs = 2,
+        .keeps = true },
+    { .name = "OUT-17: 421 while idle",
+        .script = BARE SEND "> 421 4.4.2 idle\n!\n--\n" BARE SEND BYE,
+        .outcome = "done 250 2.0.0 | done 250 2.0.0",
+        .jobs = 2,
+        .keeps = true },
+    { .name = "OUT-17: 421 crosses MAIL",
+        .script = BARE SEND MAIL "> 421 4.4.2 idle\n!\n--\n" BARE SEND BYE,
+        .outcome = "done 250 2.0.0 | done 250 2.0.0",
+        .jobs = 2,
+        .keeps = true },
+    { .name = "OUT-17: closed as MAIL comes",
+        .script = BARE SEND MAIL "!\n--\n" BARE SEND BYE,
+        .outcome = "done 250 2.0.0 | done 250 2.0.0",
+        .jobs = 2,
+        .keeps = true },
+    { .name = "OUT-17: reset as one flight comes",
+        .script = CHUNKS FLIGHT OK OK OK "%30\n!!\n--\n" CHUNKS FLIGHT OK OK OK BYE,
+        .outcome = "done 250 2.0.0 | done 250 2.0.0",
+        .jobs = 2,
+        .keeps = true },
+    { .name = "OUT-17, OUT-13: lost behind a reply: that one counts",
+        .script = BARE SEND MAIL OK RCPT("bob") "!\n",
+        .outcome = "done 250 2.0.0 | deferred 0 4.4.2",
+        .jobs = 2,
+        .keeps = true },
+    { .name = "OUT-17: the fresh one fails too: once is enough",
+        .script = BARE SEND MAIL "!\n--\n" BARE MAIL "!\n",
+        .outcome = "done 250 2.0.0 | deferred 0 4.4.2",
+        .jobs = 2,
+        .keeps = true },
+    { .name = "OUT-17: the fresh one is refused",
+        .script = BARE SEND MAIL "!\n--\n> 554 5.7.1 no\n" BYE,
+        .outcome = "done 250 2.0.0 | failed 554 5.7.1",
+        .jobs = 2,
+        .keeps = true },
+    { .name = "an unasked reply on an idle connection",
+        .script = BARE SEND "> 250 2.0.0 hm\n--\n" BARE SEND BYE,
+        .outcome = "done 250 2.0.0 | done 250 2.0.0",
+        .jobs = 2,
+        .keeps = true,
+        .waits = true,
+        .is_uncut = true },
+};
+
+static void test_stale(void **state)
+{
+    rows_play(*state, stale, LENGTH_OF(stale));
+}
 
 static void test_rows(void **state)
 {
@@ -151,8 +208,9 @@ static int close_scene(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { CASE(test_rows), CASE(test_routes_are_apart),
-        CASE(test_idle_time), CASE(test_reload), CASE(test_hundred), CASE(test_drain) };
+    const struct CMUnitTest tests[] = { CASE(test_rows), CASE(test_stale),
+        CASE(test_routes_are_apart), CASE(test_idle_time), CASE(test_reload), CASE(test_hundred),
+        CASE(test_drain) };
 
     return cmocka_run_group_tests_name("relay/pool", tests, NULL, NULL);
 }
