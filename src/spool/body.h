@@ -35,9 +35,8 @@ MUST_CHECK enum err body_writer_reset(struct body_writer *writer);
  * written. */
 MUST_CHECK enum err body_writer_commit(struct body_writer *writer, uint64_t *out_checksum);
 
-/* Checks size and checksum of a whole body through a read handle; ERR_CORRUPT. Reads all of it: for
- * tools and for a body that is sent for the first time after a crash. Readers otherwise use
- * disk->ops->read_at. */
+/* Checks size and checksum of a whole body through a read handle; ERR_CORRUPT. Reads all of it, so
+ * never on a room's loop: before an attempt, and for tools. */
 MUST_CHECK enum err body_file_check(struct disk *disk, int file, uint64_t size, uint64_t checksum);
 
 #endif
