@@ -417,7 +417,7 @@ const struct option options[] = {
 
     { .section = SECTION_SPOOL,
         .name = "segment_size",
-        OCTETS(MIB, (int64_t)4096 * MIB),
+        OCTETS(MIB, 1024 * MIB),
         .preset = "67108864",
         AT(struct conf_spool, segment_size),
         .doc = "Size of the files that messages are appended to." },
