@@ -85,13 +85,22 @@ static void on_failed(void *owner, enum connection_end end, const struct verdict
 
 static const struct connection_events events = { never, never, on_expired, on_failed };
 
+/* One that was lost in this turn waits to hear of it. */
+static struct connection *find_fit(const struct pool_place *place, uint32_t route)
+{
+    struct connection *c;
+
+    for (c = place->idle; c; c = c->idle_next)
+        if (c->route_index == route && c->phase == CONNECTION_IDLE)
+            return c;
+    return NULL;
+}
+
 struct connection *pool_take(struct pool *pool, uint32_t route, struct slice destination)
 {
     struct pool_place *place = find(pool, destination);
-    struct connection *c = NULL;
+    struct connection *c = place ? find_fit(place, route) : NULL;
 
-    if (place)
-        DL_SEARCH_SCALAR2(place->idle, c, route_index, route, idle_next);
     if (!c)
         return NULL;
     leave(c);

@@ -262,6 +262,10 @@ static void on_connection(void *owner, unsigned ready)
         if (fd < 0)
             continue;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (s->take) {
+            s->take(s, i, fd);
+            continue;
+        }
         REQUIRE(s->play);
         play_accept(s->play, i, fd);
     }

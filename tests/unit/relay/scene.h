@@ -97,7 +97,8 @@ struct scene {
     enum domain_verdict answers[GATE_ANSWERS]; /* by request */
     int answer_count;
 
-    struct play *play; /* what the hops follow */
+    struct play *play; /* what the hops follow, unless somebody else takes the connections: */
+    void (*take)(struct scene *scene, int host, int fd);
     bool is_drained;
 };
 
