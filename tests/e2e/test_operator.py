@@ -11,7 +11,7 @@ import time
 import pytest
 
 from e2e.programs import await_true, need
-from rig.client import b64, message
+from rig.client import b64, message, queue_id
 from rig.hop import Hop, Turns
 from rig.server import IS_ROOT, PASSWORD, free_port, make_certificate
 
@@ -267,7 +267,7 @@ def test_reload_pending(place):
 # Users
 
 def test_users(place):
-    """AUTH-20: add, list, passwd, disable, enable, remove: each from the next login on, without a reload."""
+    """AUTH-16: add, list, passwd, disable, enable, remove: each from the next login on, without a reload."""
     def login(password):
         connection = place.connect()
         connection.hello()
@@ -407,7 +407,7 @@ def test_missing_file(rig, fault):
 
 
 def test_damaged_users(rig):
-    """A damaged user file is named with its line; logins wait (454) until it is mended, and need no restart."""
+    """AUTH-15: a damaged user file is named with its line; logins wait (454) until it is mended, and need no restart."""
     server = rig.server("users", start=False)
     server.add_user()
     good = server.users_path.read_bytes()
@@ -445,14 +445,27 @@ def test_port_taken(rig):
 
 
 def test_ends_cleanly(place):
-    """OPS-2: SIGTERM lets an open transaction end, takes no new client, and leaves nothing behind."""
-    session = place.client()
+    """OPS-2, LSN-6: SIGTERM says 421 to who waits, lets a message that has begun come to its end, and leaves nothing behind."""
+    idle, session = place.client(), place.client()
     session.expect("MAIL FROM:<alice@example.net>", "250 2.1.0")
+    session.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
+    session.expect("DATA", "354")
+    session.send(message("last"))
     rooms = place.rooms()
     assert {name.partition(".")[0] for name in rooms} == {"gate", "vault", "queue", "relay", "maildrop"}
+    time.sleep(0.2)
     place.process.terminate()
-    started = time.monotonic()
-    assert place.process.wait(40) == 0
-    assert time.monotonic() - started < 35
+    assert idle.read_reply().brief == "421 4.3.2"
+    idle.await_close()
+    time.sleep(0.3)
+    session.send(b".\r\n")
+    identity = queue_id(session.read_reply())
+    assert session.read_reply().brief == "421 4.3.2"
+    assert place.process.wait(20) == 0
     place.process = None
     assert not any(os.path.exists(f"/proc/{pid}") for pid in rooms.values())
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", place.ports["465"])) != 0
+    place.start()
+    assert b"Subject: last" in place.await_mail(identity)
+    place.await_empty()

@@ -310,7 +310,7 @@ def descriptors(pid):
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can give each room a user of its own and look at its descriptors")
 def test_rooms(rig):
-    """SEC-3: each room is a user of its own without capabilities; the key is the vault's, the users too, the spool the queue's."""
+    """SEC-1: each room is a user of its own without capabilities; the key is the vault's, the users too, the spool the queue's."""
     server = rig.server("rooms", routes=None)
     hop = rig.hop()
     server.routes["later.example"] = f'via = "smtp"  to = "127.0.0.1:{hop.port}"'
