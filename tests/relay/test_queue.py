@@ -273,3 +273,60 @@ def test_large_message(rig):
     hop.script.clear()
     mail = hop.await_mail(30)
     assert len(mail.recipients) == 5 and mail.body == (b"x" * 76 + b"\r\n") * 3000
+
+
+def test_no_relays(rig):
+    """QUE-2: relays = 0: accepted and kept, nothing is sent; with a relay again it goes."""
+    hop = Hop()
+    rig.others.append(hop)
+    server = rig.server("no-relays", start=False, top="relays = 0")
+    server.routes = {"*": f'via = "smtp"  to = "{hop.address}"'}
+    server.write_conf()
+    server.start()
+    assert not any(room.startswith("relay") for room in server.rooms())
+    identity = server.submit("bob@there.example")
+    time.sleep(1)
+    assert ids(server.queue()) == [identity] and not hop.sessions
+    server.stop()
+    server.top = ""
+    server.write_conf()
+    server.start()
+    hop.await_mail()
+    server.await_empty()
+
+
+def test_route_changes(rig):
+    """QUE-2: queued mail follows a route that a reload has changed."""
+    server, hop = restartable(rig, {"MAIL": "450 4.7.1 not here"})
+    identity = server.submit("bob@there.example")
+    server.await_queue(lambda rows: rows and rows[0]["recipients"][0]["state"] == "deferred")
+    del server.routes["there.example"]
+    server.write_conf()
+    assert "in force" in server.reload()
+    assert b"Delivered-To: bob@there.example" in server.await_mail(identity)
+    server.await_empty()
+    assert not hop.mails
+
+
+def test_several_relays(rig):
+    """QUE-8, QUE-9: a destination belongs to one relay; several share the work; one that dies takes nothing with it."""
+    import os
+    import signal
+    hops = [Hop({"EOD": Stall(0.05)}) for _ in range(6)]
+    rig.others += hops
+    server = rig.server("relays", start=False, top="relays = 3", sections={
+        "queue": "retry = { 1 }  retry_connect = { 1 }  delay_notice = 0  dead_host = 0"})
+    server.tolerate("a room died")
+    server.routes = {f"hop{number}.example": f'via = "smtp"  to = "{hop.address}"' for number, hop in enumerate(hops)}
+    server.routes["*"] = f'via = "maildir"  to = "{server.mail}"'
+    server.write_conf()
+    server.start()
+    client = server.client()
+    for number in range(60):
+        client.mail("alice@example.net", [f"user{number}@hop{number % 6}.example"], message())
+        if number == 30:
+            os.kill(server.rooms()["relay.1"], signal.SIGKILL)
+    server.await_empty(40)
+    received = [address for hop in hops for mail in hop.mails for address in mail.addresses]
+    assert set(received) == {f"user{number}@hop{number % 6}.example" for number in range(60)}
+    assert len(received) <= 60 + 10

@@ -203,6 +203,7 @@ class Server:
         """SIGTERM; the exit status has to be 0."""
         if not self.process:
             return
+        rooms = self.rooms()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -212,6 +213,8 @@ class Server:
             raise AssertionError(f"submitd did not end {wait} s after SIGTERM") from None
         self.process = None
         assert status == 0, f"submitd ended with status {status}"
+        left = [room for room, pid in rooms.items() if not await_gone(pid)]
+        assert not left, f"rooms that outlive their supervisor: {left}"
 
     def kill(self):
         """Everything at once, by SIGKILL: the supervisor first, or it would start rooms anew."""
@@ -226,9 +229,8 @@ class Server:
                 pass
         self.process.wait(10)
         self.process = None
-        end = time.monotonic() + 10
-        while any(pathlib.Path(f"/proc/{pid}").exists() for pid in rooms) and time.monotonic() < end:
-            time.sleep(0.01)
+        for pid in rooms:
+            await_gone(pid)
 
     def reload(self, wait=15.0):
         """SIGHUP, and until it is in force or refused."""
@@ -375,6 +377,19 @@ class Server:
 
     def clear(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def await_gone(pid, wait=5.0):
+    """Does the process end within that time? One that nobody has waited for yet counts as ended."""
+    end = time.monotonic() + wait
+    while time.monotonic() < end:
+        try:
+            if pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def environment():
