@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "net/tls_pair.h"
+#include "users/file.h"
 
 enum { CHAIN_MAX = 256 << 10 };
 
@@ -143,6 +144,24 @@ static bool may_read(int fd, struct account who)
            (st.st_gid == who.gid && st.st_mode & S_IRGRP);
 }
 
+/* Is it a user file at all? Single lines that are wrong set aside their user and stop nothing. */
+static enum err check_users(struct slice path, struct conf_error *out_why)
+{
+    struct users_report report;
+    struct users *users = NULL;
+    char text[4096];
+    enum err rc;
+
+    text_of(path, text);
+    rc = users_load(AT_FDCWD, text, &report, &users);
+    users_free(&users);
+    if (rc != ERR_OK)
+        snprintf(out_why->text, sizeof out_why->text, "users \"%.200s\": %s%s%.200s", text,
+            report.count > 0 ? "" : err_text(rc), report.count > 0 ? "line 1: " : "",
+            report.count > 0 ? report.problems[0].text : "");
+    return rc;
+}
+
 /* The folder is handed over, not the file: submitctl replaces the file, and the vault looks it up
  * again by name. */
 static enum err open_users(
@@ -168,6 +187,9 @@ static enum err open_users(
             SLICE_ARGS(slice_first(path, 300)), (long)vault.uid);
         return ERR_DENIED;
     }
+    rc = check_users(path, out_why);
+    if (rc != ERR_OK)
+        return rc;
     h->users_name = slash < path.len ? slice_from(path, slash + 1) : path;
     path = slash < path.len ? slice_first(path, slash > 0 ? slash : 1) : slice_text(".");
     return open_file("folder of the users file", path, O_RDONLY | O_DIRECTORY, &h->users, out_why);
