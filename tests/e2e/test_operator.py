@@ -15,7 +15,7 @@ from rig.client import b64, message, queue_id
 from rig.hop import Hop, Turns
 from rig.server import IS_ROOT, PASSWORD, free_port, make_certificate
 
-ID = re.compile(r"[0-9A-Z]{26}")
+STRANGER = 61195  # a user that nobody is
 
 
 @pytest.fixture
@@ -396,11 +396,7 @@ def test_missing_file(rig, fault):
     spoil, name = FILES[fault]
     spoil(server)
     calls = server.folder / "calls"
-    binary, server.build = server.build, server.folder / "traced"
-    server.build.mkdir()
-    wrapper = server.build / "submitd"
-    wrapper.write_text(f'#!/bin/sh\nexec strace -f -qq -e trace=bind -o "{calls}" "{binary}/submitd" "$@"\n')
-    wrapper.chmod(0o755)
+    wrap(server, "strace", "-f", "-qq", "-e", "trace=bind", "-o", calls)
     status, said = server.start_refused(wait=60)
     assert status == 78 and str(server.folder / name) in said, (status, said)
     assert "AF_INET" not in calls.read_text(), calls.read_text()
@@ -423,14 +419,47 @@ def test_damaged_users(rig):
     connection.quit()
 
 
-@pytest.mark.skipif(IS_ROOT, reason="root may read everything; the same without root")
+def wrap(server, *words):
+    """From now on the server is started through another program."""
+    binary, server.build = server.build, server.folder / "wrapped"
+    server.build.mkdir()
+    (server.build / "submitctl").symlink_to(binary / "submitctl")
+    wrapper = server.build / "submitd"
+    wrapper.write_text("#!/bin/sh\nexec " + " ".join(f'"{word}"' for word in [*words, binary / "submitd"]) + ' "$@"\n')
+    wrapper.chmod(0o755)
+
+
+def give_away(server):
+    """Everything of it to a user that nobody is, who starts it too. Without root it is ours, and we start it, anyway."""
+    if not IS_ROOT:
+        return
+    need("setpriv")
+    for path in [server.folder, *server.folder.rglob("*")]:
+        os.chown(path, STRANGER, STRANGER)
+    wrap(server, "setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups")
+
+
 def test_unreadable_key(rig):
-    """A key that this user may not read."""
+    """OPS-1: a key that this user may not read is named."""
     server = rig.server("files", start=False)
     server.add_user()
-    server.key.chmod(0)
+    give_away(server)
+    if IS_ROOT:
+        os.chown(server.key, 0, 0)
+    server.key.chmod(0o600 if IS_ROOT else 0)
     status, said = server.start_refused()
-    assert status == 78 and str(server.key) in said and "denied" in said.lower()
+    assert status == 78 and str(server.key) in said and "denied" in said.lower(), (status, said)
+
+
+def test_without_root(rig):
+    """OPS-8: it runs all the same when not started as root, and says what is missing then."""
+    server = rig.server("rootless", start=False)
+    server.add_user()
+    give_away(server)
+    server.start()
+    server.await_log(r"root")
+    server.await_mail(server.submit("bob@example.org"))
+    assert "configuration in force" in server.reload()
 
 
 def test_port_taken(rig):
