@@ -380,6 +380,7 @@ FILES = {
     "rubbish-certificate": (lambda server: server.certificate.write_text("rubbish\n"), "cert.pem"),
     "no-users": (lambda server: server.users_path.unlink(), "users"),
     "open-users": (lambda server: server.users_path.chmod(0o644), "users"),
+    "rubbish-users": (lambda server: server.users_path.write_bytes(b"rubbish\xff\n"), "users"),
     "no-state": (lambda server: server.state.rmdir(), "state"),
     "state-is-a-file": (swap_state, "state"),
     "spool-is-a-file": (lambda server: (server.state / "spool").write_text("x"), "state/spool"),
@@ -402,19 +403,16 @@ def test_missing_file(rig, fault):
     assert "AF_INET" not in calls.read_text(), calls.read_text()
 
 
-def test_damaged_users(rig):
-    """AUTH-15: a damaged user file is named with its line; logins wait (454) until it is mended, and need no restart."""
-    server = rig.server("users", start=False)
-    server.add_user()
-    good = server.users_path.read_bytes()
-    server.users_path.write_bytes(b"rubbish\xff\n" + good)
-    server.start()
-    connection = server.connect()
+def test_damaged_users(place):
+    """AUTH-15: a user file that is damaged later is named with its line; logins wait (454) until it is mended, with no restart."""
+    good = place.users_path.read_bytes()
+    place.users_path.write_bytes(b"rubbish\xff\n" + good)
+    connection = place.connect()
     connection.hello()
     assert connection.command("AUTH PLAIN " + b64(f"\0alice@example.net\0{PASSWORD}")).brief == "454 4.7.0"
-    server.await_log(r"vault\.0 .*user file.*users.*line=1 ")
-    assert server.run_ctl("user", "list").returncode == 65
-    server.users_path.write_bytes(good)
+    place.await_log(r"vault\.0 .*user file.*users.*line=1 ")
+    assert place.run_ctl("user", "list").returncode == 65
+    place.users_path.write_bytes(good)
     connection.login("alice@example.net", PASSWORD)
     connection.quit()
 
