@@ -117,6 +117,7 @@ static void on_dialled(void *owner, enum err result, int fd, const char *why)
         .high_water = HIGH_WATER,
         .low_water = LOW_WATER,
         .write_timeout_ms = 60000,
+        .wants_last_words = true,
     };
     struct client *client = owner;
 

@@ -55,6 +55,9 @@ struct stream_settings {
     size_t high_water; /* at or above: stream_is_full */
     size_t low_water;  /* below high_water */
     int64_t write_timeout_ms; /* without any progress of pending output */
+    bool wants_last_words;    /* when writing fails, what the peer said before is still shown: for a
+                                 client, whose server may have said why. Otherwise the stream ends at
+                                 once, also while it is paused */
 };
 
 /* Takes the descriptor: a connected, non-blocking stream socket. Reads from the start. events and

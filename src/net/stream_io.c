@@ -186,13 +186,14 @@ static void read_input(struct stream *stream, bool is_owed)
     conclude(stream);
 }
 
-/* Writing failed. Where the peer has gone, its last words may still be in the kernel: they are read
- * first. */
+/* Writing failed. Where the peer has gone, its last words may still be in the kernel: an owner that
+ * wants them is shown them first. */
 static void lose_output(struct stream *stream, enum tls_result result)
 {
     if (stream->layer == STREAM_SECURED)
         snprintf(stream->why, sizeof stream->why, "%s", stream->tls->why);
-    if (stream->phase == STREAM_CLOSING || result != TLS_LOST) {
+    if (stream->phase == STREAM_CLOSING || result != TLS_LOST ||
+        !stream->settings.wants_last_words) {
         stream_finish(stream, end_of(result), stream->why);
         return;
     }

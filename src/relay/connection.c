@@ -474,7 +474,8 @@ static void on_dialled(void *owner, enum err result, int fd, const char *why)
         .output_cap = OUTPUT_CAP,
         .high_water = HIGH_WATER,
         .low_water = LOW_WATER,
-        .write_timeout_ms = (int64_t)timeouts->block * 1000 };
+        .write_timeout_ms = (int64_t)timeouts->block * 1000,
+        .wants_last_words = true };
 
     if (result != ERR_OK) {
         not_dialled(c, result, why);

@@ -382,9 +382,11 @@ static void reset_is_a_lost_peer(void **state)
 static void last_words_are_heard_when_writing_fails(void **state)
 {
     struct rig *rig = *state;
+    struct stream_settings settings = end_settings;
     static const char block[200000];
 
-    open_pair(rig, SOCK_STREAM, NULL);
+    settings.wants_last_words = true;
+    open_pair(rig, SOCK_STREAM, &settings);
     say(rig, "421 bye");
     close(rig->peer);
     rig->peer = -1;
@@ -397,8 +399,10 @@ static void last_words_are_heard_when_writing_fails(void **state)
 static void write_failure_while_paused_is_told_after_resume(void **state)
 {
     struct rig *rig = *state;
+    struct stream_settings settings = end_settings;
 
-    open_pair(rig, SOCK_STREAM, NULL);
+    settings.wants_last_words = true;
+    open_pair(rig, SOCK_STREAM, &settings);
     stream_pause(rig->end.stream);
     say(rig, "421 bye");
     close(rig->peer);
@@ -409,6 +413,23 @@ static void write_failure_while_paused_is_told_after_resume(void **state)
     stream_resume(rig->end.stream);
     turn_until(rig->loop, &rig->end.closed, 1);
     assert_true(has_received(rig, "421 bye"));
+}
+
+/* LSN-9, SEC-3: who has gone keeps no place, however much it had sent before and whatever its session
+ * waits for. */
+static void write_failure_ends_a_stream_that_wants_no_last_words(void **state)
+{
+    struct rig *rig = *state;
+
+    open_pair(rig, SOCK_STREAM, NULL);
+    stream_pause(rig->end.stream);
+    say(rig, "MAIL and megabytes more");
+    close(rig->peer);
+    rig->peer = -1;
+    stream_write(rig->end.stream, slice_text("x"));
+    turn_until(rig->loop, &rig->end.closed, 1);
+    assert_int_equal(rig->end.end, STREAM_PEER_LOST);
+    assert_int_equal(rig->end.inputs, 0);
 }
 
 static void close_after_flush_sends_all_and_waits_for_the_peer(void **state)
@@ -587,6 +608,7 @@ int main(void)
         CASE(end_waits_while_paused),
         CASE(reset_is_a_lost_peer),
         CASE(last_words_are_heard_when_writing_fails),
+        CASE(write_failure_ends_a_stream_that_wants_no_last_words),
         CASE(write_failure_while_paused_is_told_after_resume),
         CASE(close_after_flush_sends_all_and_waits_for_the_peer),
         CASE(lingering_is_bounded),
