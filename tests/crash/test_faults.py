@@ -234,3 +234,18 @@ def test_a_cut_that_cannot_be_recorded(rig):
         assert house.brief("meanwhile") == "250 2.0.0"
     assert house.brief("after") == "250 2.0.0"
     house.check()
+
+
+def test_no_more_body_files(rig):
+    """A large message that finds no file waits, then is told to come again; small ones go on, and large ones afterwards."""
+    house = House(rig)
+    house.settle()
+    with Injection(house.pid("queue"), "maker", "fsync:error=EIO"):
+        replies = [house.brief("large0", size=2 * LARGE)]
+        while replies[-1] == "250 2.0.0" and len(replies) < 100:
+            replies.append(house.brief(f"large{len(replies)}", size=2 * LARGE))
+        assert replies[-1] == "451 4.3.0"
+        assert house.brief("small") == "250 2.0.0"
+    for number in range(8):
+        assert house.brief(f"after{number}", size=2 * LARGE) == "250 2.0.0"
+    house.check()
