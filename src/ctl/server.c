@@ -12,6 +12,7 @@
 #include "ctl/command.h"
 #include "ctl/control.h"
 #include "ctl/show.h"
+#include "net/tls_pair.h"
 
 enum { RELOAD_WAIT_MS = 10000, RELOAD_STEP_MS = 100 };
 
@@ -26,8 +27,7 @@ static void put_pending(FILE *to, const json_t *result)
     const json_t *name;
     size_t index;
 
-    json_array_foreach(pending, index, name)
-    {
+    json_array_foreach (pending, index, name) {
         fputs("waits for a restart: ", to);
         show_text(to, slice_text(json_string_value(name)));
         fputc('\n', to);
@@ -107,6 +107,26 @@ static int tell_faults(struct invocation *call, struct slice report)
                                                                                     : EX_SOFTWARE;
 }
 
+static int check_pair(struct invocation *call, struct slice certificate, struct slice key)
+{
+    char why[256];
+
+    if (certificate.len == 0 || tls_pair_check_files(certificate, key, why))
+        return 0;
+    return call_fail(call, EX_CONFIG, "certificate \"%.*s\" with key \"%.*s\": %s",
+        SLICE_ARGS(certificate), SLICE_ARGS(key), why);
+}
+
+static int check_pairs(struct invocation *call)
+{
+    const struct conf_tls *tls = &call->conf->tls;
+    int status = check_pair(call, tls->certificate, tls->key);
+
+    for (size_t i = 0; i < tls->sni_count && status == 0; i++)
+        status = check_pair(call, tls->snis[i].certificate, tls->snis[i].key);
+    return status;
+}
+
 /* Loads the configuration and looks at its files. 0, or 78 after every fault has been told. */
 static int check_all(struct invocation *call)
 {
@@ -119,6 +139,8 @@ static int check_all(struct invocation *call)
     buffer_init(&report, 1 << 20);
     if (conf_check_files(call->conf, &report) > 0)
         status = tell_faults(call, buffer_slice(&report));
+    else
+        status = check_pairs(call);
     buffer_clear(&report);
     return status;
 }

@@ -1,6 +1,7 @@
 /* net/tls_pair.c: the check of a certificate against its key. */
 #include "net/tls_pair.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-enum { KEY_MAX = 64 << 10 };
+enum { KEY_MAX = 64 << 10, CHAIN_MAX = 256 << 10 };
 
 static int no_passphrase(char *buffer, int size, int writing, void *owner)
 {
@@ -51,4 +52,31 @@ bool tls_pair_check(struct slice chain_pem, int key_fd, char out_why[256])
     X509_free(leaf);
     BIO_free(bio);
     return !why;
+}
+
+static int open_path(struct slice path)
+{
+    char text[4096];
+
+    snprintf(text, sizeof text, "%.*s", SLICE_ARGS(path));
+    return open(text, O_RDONLY | O_CLOEXEC);
+}
+
+bool tls_pair_check_files(struct slice certificate, struct slice key, char out_why[256])
+{
+    int certificate_fd = open_path(certificate), key_fd = open_path(key);
+    char *chain = OPENSSL_malloc(CHAIN_MAX);
+    ssize_t got = chain && certificate_fd >= 0 ? pread(certificate_fd, chain, CHAIN_MAX, 0) : -1;
+    bool good = false;
+
+    if (got < 0 || key_fd < 0)
+        snprintf(out_why, 256, "the files cannot be read");
+    else
+        good = tls_pair_check(slice_of(chain, (size_t)got), key_fd, out_why);
+    OPENSSL_free(chain);
+    if (certificate_fd >= 0)
+        close(certificate_fd);
+    if (key_fd >= 0)
+        close(key_fd);
+    return good;
 }

@@ -12,4 +12,7 @@
  * start; the key is wiped before return. out_why: a phrase, set when the answer is no. */
 MUST_CHECK bool tls_pair_check(struct slice chain_pem, int key_fd, char out_why[256]);
 
+/* The same for two paths, for a tool that opens files itself. Blocks on the disk. */
+MUST_CHECK bool tls_pair_check_files(struct slice certificate, struct slice key, char out_why[256]);
+
 #endif

@@ -432,6 +432,18 @@ static void test_reload_unheard(void **state)
     end_supervisor(child);
 }
 
+/* A certificate and its key, because a check looks whether they belong together. */
+static void make_pair(void)
+{
+    char command[512];
+
+    snprintf(command, sizeof command,
+        "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+        "-subj /CN=x -keyout key -out cert 2>openssl.log && chmod 600 key && rm openssl.log",
+        folder);
+    assert_int_equal(system(command), 0);
+}
+
 static void test_check(void **state)
 {
     char path[128];
@@ -449,6 +461,13 @@ static void test_check(void **state)
     assert_non_null(strstr(capture.out, "\"errors\""));
     capture_clear(&capture);
     chmod(path, 0600);
+    /* The right mode, but nothing that a server could use. */
+    put_file("key", "x", 0600);
+    capture = run("check");
+    assert_int_equal(capture.status, 78);
+    assert_non_null(strstr(capture.err, "holds no PEM private key"));
+    capture_clear(&capture);
+    make_pair();
 }
 
 static int wipe(const char *path, const struct stat *about, int kind, struct FTW *walk)
@@ -468,8 +487,7 @@ static int set_up(void **state)
     if (!mkdtemp(folder))
         return -1;
     put_conf("");
-    put_file("cert", "x", 0644);
-    put_file("key", "x", 0600);
+    make_pair();
     put_file("users", "submitd-users 1\n", 0600);
     return 0;
 }
