@@ -9,6 +9,7 @@
 
 #include "relay/carrier.h"
 #include "relay/login.h"
+#include "relay/secure.h"
 #include "relay/upload.h"
 
 enum {
@@ -131,15 +132,6 @@ static void refused_by(struct connection *c, const struct peer_reply *reply)
     connection_refuse(c, &why);
 }
 
-/* Where TLS is only opportunistic the hop may be tried in clear, over a new connection (OTLS-2). */
-static void tls_failed(struct connection *c, const char *what, const char *why)
-{
-    struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, "4.7.5", "%s: %s", what, why);
-
-    connection_lose(
-        c, c->route->tls == CONF_TLS_VERIFY ? CONNECTION_END_HOP : CONNECTION_END_TLS, &v);
-}
-
 /* Steps. */
 
 static void send_ehlo(struct connection *c)
@@ -161,23 +153,15 @@ static void on_greeting(struct connection *c, const struct peer_reply *reply)
         refused_by(c, reply);
 }
 
-static void start_tls(struct connection *c)
-{
-    c->phase = CONNECTION_STARTTLS;
-    connection_send(c, "STARTTLS");
-    connection_limit(c, c->settings->conf->timeouts.ehlo);
-}
-
 /* TLS where it can be had; where the route asks for it, nothing goes without (OTLS-1, OTLS-3). */
 static void after_ehlo(struct connection *c)
 {
     struct verdict needs_tls = verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, "4.7.4",
         "this route requires TLS: the next hop does not offer STARTTLS");
-    bool is_wanted = c->settings->clients[c->route_index] && !stream_is_secured(c->stream);
 
-    if (is_wanted && !c->clear_only && peer_has(&c->peer, EXTENSION_STARTTLS))
-        start_tls(c);
-    else if (c->route->tls == CONF_TLS_VERIFY && !stream_is_secured(c->stream))
+    if (secure_begin(c))
+        return;
+    if (c->route->tls == CONF_TLS_VERIFY && !stream_is_secured(c->stream))
         connection_refuse(c, &needs_tls);
     else if (c->route->username.len > 0)
         login_start(c);
@@ -208,43 +192,6 @@ static void on_helo(struct connection *c, const struct peer_reply *reply)
     }
     c->peer = (struct peer_extensions){ 0 };
     after_ehlo(c);
-}
-
-/* Refused: RFC 3207 section 4. */
-static void on_starttls_refused(struct connection *c, const struct peer_reply *reply)
-{
-    struct verdict v = verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, "4.7.4",
-        "STARTTLS was refused: %u %.*s", reply->code, SLICE_ARGS(slice_first(reply->text, 900)));
-
-    v.code = (uint16_t)reply->code;
-    connection_refuse(c, &v);
-    if (c->route->tls != CONF_TLS_VERIFY)
-        c->end = CONNECTION_END_TLS;
-}
-
-static void shake_hands(struct connection *c)
-{
-    enum tls_verify verify = c->route->tls == CONF_TLS_VERIFY ? TLS_VERIFY_PKIX : TLS_VERIFY_ANY;
-
-    peer_reply_reader_clear(&c->reader);
-    c->phase = CONNECTION_HANDSHAKE;
-    connection_limit(c, c->settings->conf->timeouts.tls);
-    if (stream_start_tls_client(c->stream, c->settings->clients[c->route_index],
-            slice_text(c->hop.host), verify) != ERR_OK)
-        tls_failed(c, "TLS cannot be started", "no memory, or no name to ask for");
-}
-
-/* Whatever came in clear behind the 220 would be read as if it were secured. Somebody tries just
- * that: nothing goes to this hop now, in clear least of all (OTLS-6). */
-static void on_starttls(struct connection *c, const struct peer_reply *reply)
-{
-    if (peer_reply_class(reply) != 2)
-        on_starttls_refused(c, reply);
-    else if (stream_input_pending(c->stream) > 0)
-        hop_failed(c, verdict_of(DELIVERY_DEFERRED, CAUSE_TLS, "4.7.5",
-                          "the next hop sent clear text after its reply to STARTTLS"));
-    else
-        shake_hands(c);
 }
 
 static void on_secured(void *owner)
@@ -350,7 +297,7 @@ static const struct phase_row {
         "the next hop did not send its greeting" },
     [CONNECTION_EHLO] = { on_ehlo, on_silence, CAUSE_CONNECT, "the next hop did not answer EHLO" },
     [CONNECTION_HELO] = { on_helo, on_silence, CAUSE_CONNECT, "the next hop did not answer HELO" },
-    [CONNECTION_STARTTLS] = { on_starttls, on_silence, CAUSE_CONNECT,
+    [CONNECTION_STARTTLS] = { secure_reply, on_silence, CAUSE_CONNECT,
         "the next hop did not answer STARTTLS" },
     [CONNECTION_HANDSHAKE] = { on_unasked, on_slow_handshake, CAUSE_TLS, "" },
     [CONNECTION_LOGIN_VAULT] = { on_unasked, on_silence, CAUSE_LOCAL,
@@ -374,7 +321,7 @@ static void on_silence(struct connection *c)
 
 static void on_slow_handshake(struct connection *c)
 {
-    tls_failed(c, "the TLS handshake failed", "it took too long");
+    secure_failed(c, "it took too long");
 }
 
 static void on_idle_long(struct connection *c)
@@ -447,7 +394,7 @@ static void on_closed(void *owner, enum stream_end end)
 
     (void)end;
     if (c->phase == CONNECTION_HANDSHAKE)
-        tls_failed(c, "the TLS handshake failed", why);
+        secure_failed(c, why);
     else
         lose(c, verdict_of(DELIVERY_DEFERRED, phases[c->phase].cause, "4.4.2",
                     "the next hop closed the connection%s%s", why[0] ? ": " : "", why));

@@ -103,7 +103,7 @@ void connection_quit(struct connection *connection);
 bool connection_is_spent(const struct connection *connection);
 bool connection_is_lmtp(const struct connection *connection);
 
-/* For login.c, transaction.c and upload.c. */
+/* For secure.c, login.c, transaction.c and upload.c. */
 
 /* A line; without CRLF. */
 PRINTF_LIKE(2, 3) void connection_send(struct connection *connection, const char *format, ...);

@@ -31,6 +31,7 @@ struct target_query {
     target_fn *fn;
     void *owner;
     uint16_t port;
+    bool is_configured;               /* the host stands in the configuration */
     bool implicit;                    /* the domain itself stands in for missing MX records */
     char hostname[DNS_NAME_TEXT + 1]; /* ours */
     char domain[DNS_NAME_TEXT + 1];
@@ -90,8 +91,15 @@ static void report(void *owner)
     target_cancel(&t);
 }
 
+/* Where the host is the operator's word, not the recipient's domain, nothing that DNS says of it is
+ * the mail's fault. */
 static void fail(struct target_query *t, struct verdict why)
 {
+    if (t->is_configured && why.result == DELIVERY_FAILED) {
+        why.result = DELIVERY_DEFERRED;
+        why.cause = CAUSE_LOCAL;
+        snprintf(why.status, sizeof why.status, "4.3.5");
+    }
     stop_queries(t);
     t->failed = true;
     t->failure = why;
@@ -320,6 +328,7 @@ struct target_query *target_find(struct loop *loop, struct resolver *resolver,
     t->fn = fn;
     t->owner = owner;
     t->port = route->port;
+    t->is_configured = route->via != CONF_VIA_MX;
     copy_name(t->hostname, conf->hostname);
     timer_init(&t->limit, loop, on_limit, t);
     deferred_init(&t->report, loop, report, t);

@@ -361,6 +361,12 @@ static void put_routes(struct buffer *out, const struct scene *s)
         "\"verify\" %s }\n",
         port, trust);
     buffer_printf(out, "route \"*\" { via = \"mx\" port = %u tls = \"none\" }\n", port);
+    buffer_printf(out,
+        "route \"host.example\" { via = \"smtp\" to = \"two.scene.example:%u\" tls = \"none\" }\n"
+        "route \"lost.example\" { via = \"smtp\" to = \"lost.scene.example:%u\" }\n"
+        "route \"hosts.example\" { via = \"smtp\" to = \"scene.example:%u\" mx = true tls = "
+        "\"none\" }\n",
+        port, port, port);
 }
 
 static void put_conf(struct buffer *out, const struct scene *s, uint16_t dns, const char *text)

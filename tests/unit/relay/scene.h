@@ -30,6 +30,9 @@ enum scene_route {
     ROUTE_LMTP,   /* a unix socket */
     ROUTE_LMTP_TLS,
     ROUTE_MX,
+    ROUTE_HOST,      /* smtp to two.scene.example, by name */
+    ROUTE_LOST_HOST, /* smtp to a name that does not exist */
+    ROUTE_HOST_MX,   /* smtp to the MX hosts of scene.example */
     SCENE_ROUTES
 };
 

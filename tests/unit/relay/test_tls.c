@@ -42,6 +42,10 @@ static const struct row good[] = {
         .script = OFFERS "< STARTTLS\n> 454 4.7.0 not now\n" BYE "--\n" HELLO("> 250 STARTTLS\n")
             SEND BYE,
         .outcome = "done 250 2.0.0" },
+    { .name = "OTLS-2: 421 is no word about TLS",
+        .mail = { .route = ROUTE_MAY },
+        .script = OFFERS "< STARTTLS\n> 421 4.3.2 busy\n" BYE,
+        .outcome = "deferred 421 4.3.2" },
     { .name = "OTLS-2: the handshake fails, so in clear over a new connection",
         .mail = { .route = ROUTE_MAY },
         .script = OFFERS
