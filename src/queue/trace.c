@@ -191,7 +191,9 @@ static void add_noticed(struct tracing *tracing, const struct journal_entry *ent
 
     for (size_t i = 0; i < noticed->recipient_count; i++) {
         uint32_t index = noticed->recipients[i].recipient;
-        json_array_append_new(list, show_address(tracing, index));
+        /* A notice is journalled before the outcomes that name its recipients; see
+         * name_recipients. */
+        json_array_append_new(list, json_integer(index));
         if (noticed->notice == NOTICE_FAILURE && index < REASON_RECIPIENTS)
             tracing->told[index / 8] |= (unsigned char)(1U << index % 8);
     }
@@ -282,6 +284,23 @@ static void sort_events(json_t *events)
     }
 }
 
+/* Now every address is known that the journal tells: numbers that stood for them are replaced. */
+static void name_recipients(struct tracing *tracing)
+{
+    const json_t *event;
+    json_t *number;
+    size_t e, i;
+
+    json_array_foreach (tracing->events, e, event) {
+        json_t *list = json_object_get(event, "recipients");
+
+        json_array_foreach (list, i, number)
+            if (json_is_integer(number))
+                json_array_set_new(
+                    list, i, show_address(tracing, (uint32_t)json_integer_value(number)));
+    }
+}
+
 static void set_accepted_recipients(struct tracing *tracing)
 {
     json_t *list = json_array();
@@ -307,6 +326,7 @@ static void work(struct hand_job *job)
     if (tracing->message)
         read_record(tracing); /* again: now the login is there to be completed */
     set_accepted_recipients(tracing);
+    name_recipients(tracing);
     sort_events(tracing->events);
     result = json_pack("{s:o, s:s, s:O}", "id", show_id(tracing->id), "state",
         !tracing->message  ? "closed"

@@ -380,6 +380,28 @@ static void test_trace(void **state)
     assert_failure("{\"command\":\"trace\",\"id\":\"01HW000000000000000000000Z\"}", "not-found");
 }
 
+/* Refused at the first attempt: the bounce is journalled before the outcome that names its
+ * recipient. */
+static void test_trace_names_the_bounced(void **state)
+{
+    json_t *trace, *event, *recipients;
+    size_t i;
+
+    (void)state;
+    submit(1, "alice");
+    answer_first(0, &rig_refused);
+    rig_until(&rig, !rig_message(&rig, 1));
+    trace = result("{\"command\":\"trace\",\"id\":\"%s\"}", id_text(1));
+    assert_events(trace, "login accepted attempt bounce closed");
+    json_array_foreach (json_object_get(trace, "events"), i, event) {
+        recipients = json_object_get(event, "recipients");
+        if (recipients)
+            assert_string_equal(
+                json_string_value(json_array_get(recipients, 0)), "bob@example.net");
+    }
+    json_decref(trace);
+}
+
 static void test_bad_requests(void **state)
 {
     static const char *const bad[] = {
@@ -492,6 +514,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_delete, make, end),
         cmocka_unit_test_setup_teardown(test_delete_under_way, make, end),
         cmocka_unit_test_setup_teardown(test_trace, make, end),
+        cmocka_unit_test_setup_teardown(test_trace_names_the_bounced, make, end),
         cmocka_unit_test_setup_teardown(test_bad_requests, make, end),
         cmocka_unit_test_setup_teardown(test_pipeline, make, end),
         cmocka_unit_test_setup_teardown(test_too_long, make, end),

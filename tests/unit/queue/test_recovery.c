@@ -70,6 +70,7 @@ static void test_gate_lives(void **state)
     (void)state;
     submit(1, 3);
     rig_write(&rig, &(struct rig_mail){ .number = 4 });
+    rig_until(&rig, rig.gate.writer_count == 2);
     restart(false);
     rig_run(&rig, 100);
     assert_int_equal(rig_queue(&rig)->messages.count, 0);
