@@ -221,7 +221,7 @@ def test_dead_host(rig):
 
 def test_retry_times(rig):
     """QUE-3: the list of waits, by the kind of failure, with a tenth more by chance at most."""
-    server, _hop = restartable(rig, {"RCPT": "450 4.2.1 busy"}, queue="retry = { 100, 1000 }  retry_connect = { 5000 }  dead_host = 0")
+    server, hop = restartable(rig, {"RCPT": "450 4.2.1 busy"}, queue="retry = { 100, 1000 }  retry_connect = { 5000 }  dead_host = 0")
     server.submit("bob@there.example")
     rows = server.await_queue(lambda rows: rows and rows[0]["recipients"][0]["state"] == "deferred")
 
@@ -233,9 +233,9 @@ def test_retry_times(rig):
     server.ctl("queue", "retry", "--all")
     rows = server.await_queue(lambda rows: rows[0]["recipients"][0]["attempts"] == 2 and rows[0]["recipients"][0]["state"] == "deferred")
     assert 995 < wait_of(rows[0]) <= 1101
-    _hop.close_listener()
-    for session in _hop.sessions:
-        session.end()
+    hop.close_listener()
+    for session in hop.sessions:
+        session.cut()
     server.ctl("queue", "retry", "--all")
     rows = server.await_queue(lambda rows: rows[0]["recipients"][0]["attempts"] == 3 and rows[0]["recipients"][0]["state"] == "deferred")
     assert 4995 < wait_of(rows[0]) <= 5501

@@ -179,6 +179,13 @@ class Session(threading.Thread):
         except OSError:
             pass
 
+    def cut(self):
+        """Ends the connection from another thread, which may be waiting in it: closing would not wake that one."""
+        try:
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+        except OSError:
+            pass
+
     # Answers
 
     def answer(self, verb, argument, usual):
@@ -452,7 +459,7 @@ class Hop:
         self.close_listener()
         for session in self.sessions:
             if not session.has_ended:
-                session.end(reset=False)
+                session.cut()
 
     def accept(self, mail):
         with self.changed:
