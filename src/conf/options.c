@@ -333,7 +333,8 @@ const struct option options[] = {
         .unit = "seconds",
         .preset = "1800, 1800, 3600, 7200, 10800",
         LIST(struct conf_queue, retry_connect, retry_connect_count, struct conf_number, 1, 64),
-        .doc = "The same after a next hop could not be reached." },
+        .doc = "The same after a next hop could not be reached; but no sooner than dead_host "
+               "allows." },
     { .section = SECTION_QUEUE,
         .name = "lifetime",
         SECONDS(1, YEAR),

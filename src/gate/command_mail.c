@@ -164,13 +164,17 @@ enum answer command_mail(struct session *s, struct slice argument)
 static enum answer take_recipient(struct session *s)
 {
     struct transaction *t = s->transaction;
+    struct buffer path;
 
     if (transaction_add_recipient(t, &t->candidate) != ERR_OK)
         return say(s, REPLY_INTERNAL);
     if (s->phase == PHASE_MAIL)
         session_move(s, PHASE_RCPT);
-    session_sayf(s, REPLY_RECIPIENT_OK, "<%.*s@%.*s> Recipient ok", SLICE_ARGS(t->candidate.local),
-        SLICE_ARGS(t->candidate.domain));
+    /* As the client wrote it, quotes included, so that it knows which command this answers. */
+    buffer_init(&path, 2 * ADDRESS_PATH_MAX);
+    path_write(&path, &t->candidate);
+    session_sayf(s, REPLY_RECIPIENT_OK, "%.*s Recipient ok", SLICE_ARGS(buffer_slice(&path)));
+    buffer_clear(&path);
     return ANSWER_REPLY;
 }
 

@@ -53,6 +53,7 @@ struct stream {
     enum stream_end peer_end;
     int fd;
     int64_t linger_ms;
+    size_t dropped;    /* octets read into nothing while lingering */
     bool has_peer_end; /* nothing more will be read; peer_end says why */
     bool is_lost;      /* writing failed; what the peer had said before is still read */
     bool is_paused;

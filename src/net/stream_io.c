@@ -9,10 +9,11 @@
 #include "net/stream_internal.h"
 
 enum {
-    READ_CHUNK = 16384,  /* octets asked for at once; a TLS record holds no more */
-    READ_TURN = 131072,  /* octets for one stream in one turn, so that others get theirs */
-    DROP_TURN = 8,       /* reads into nothing in one turn */
-    LARGE_RECORD = 4096, /* a TLS record like this is likely to be followed by another */
+    READ_CHUNK = 16384,   /* octets asked for at once; a TLS record holds no more */
+    READ_TURN = 131072,   /* octets for one stream in one turn, so that others get theirs */
+    DROP_TURN = 8,        /* reads into nothing in one turn */
+    DROP_MOST = 16 << 20, /* then even a peer that never ends is cut off */
+    LARGE_RECORD = 4096,  /* a TLS record like this is likely to be followed by another */
 };
 
 void stream_owe(struct stream *stream, unsigned due)
@@ -283,6 +284,11 @@ static void drop_input(struct stream *stream)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0) {
+            stream_finish(stream, STREAM_FLUSHED, "");
+            return;
+        }
+        stream->dropped += (size_t)got;
+        if (stream->dropped > DROP_MOST) {
             stream_finish(stream, STREAM_FLUSHED, "");
             return;
         }
