@@ -158,6 +158,13 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+void fixtures_stop_listening(struct fixtures *f)
+{
+    for (size_t i = 0; i < f->listener_count; i++)
+        close_fd(&f->listeners[i]);
+    f->listener_count = 0;
+}
+
 void fixtures_close(struct fixtures *f, const struct conf *conf)
 {
     char path[4096];
@@ -166,8 +173,7 @@ void fixtures_close(struct fixtures *f, const struct conf *conf)
         snprintf(path, sizeof path, "%.*s", SLICE_ARGS(conf->control));
         unlink(path);
     }
-    for (size_t i = 0; i < f->listener_count; i++)
-        close_fd(&f->listeners[i]);
+    fixtures_stop_listening(f);
     free(f->listeners);
     counters_free(&f->counters);
     close_fd(&f->control);

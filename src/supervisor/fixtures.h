@@ -25,6 +25,9 @@ MUST_CHECK enum err fixtures_open(struct fixtures *fixtures, const struct conf *
 /* Binds every listener and the operator's socket; makes the counters. */
 MUST_CHECK enum err fixtures_bind(
     struct fixtures *fixtures, const struct conf *conf, size_t gates, struct conf_error *out_why);
+/* The server is to end: clients that come from now on are refused by the kernel instead of waiting
+ * for nobody. The gates close their copies when they drain. */
+void fixtures_stop_listening(struct fixtures *fixtures);
 /* Closes all and removes the operator's socket. */
 void fixtures_close(struct fixtures *fixtures, const struct conf *conf);
 

@@ -345,6 +345,7 @@ static void on_stop(void *owner, int signal)
         LOG_NOTICE, NULL, "stopping", log_text("signal", signal == SIGINT ? "SIGINT" : "SIGTERM"));
     notify_send("STOPPING=1");
     s->draining = true;
+    fixtures_stop_listening(&s->fixtures);
     for (struct process *p = s->processes; p; p = p->next)
         timer_stop(&p->restart);
     drain_stage_begin(s);

@@ -43,6 +43,8 @@ def test_shutdown(rig):
     for connection in (greeted, idle):
         assert connection.read_reply().brief == "421 4.3.2"
         assert connection.await_close(5) == b""
+    with pytest.raises(ConnectionRefusedError):
+        server.connect("588", greet=False)
     busy.send("\r\nthe rest\r\n.\r\n")
     assert busy.read_reply().brief == "250 2.0.0"
     assert busy.read_reply().brief == "421 4.3.2"
