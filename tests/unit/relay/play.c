@@ -17,7 +17,9 @@ struct actor {
     const char *at;  /* the next line of the script */
     const char *end; /* of this connection's part */
     struct buffer heard;
-    struct buffer out; /* what is to be said before the script goes on */
+    struct buffer wanted; /* what the present line waits for */
+    size_t matched;       /* octets of it that were heard */
+    struct buffer out;    /* what is to be said before the script goes on */
     struct timer pause;
     bool is_paused;
     bool is_shaking;
@@ -121,41 +123,43 @@ static void put_stuffed(struct buffer *out, struct slice content)
 }
 
 /* The octets that a line waits for. */
-static void put_wanted(const struct actor *a, struct slice line, struct buffer *out)
+static void put_wanted(struct actor *a, struct slice line)
 {
     struct buffer content;
 
     buffer_init(&content, HEARD_MAX);
     if (line.data[0] == '<') {
-        buffer_put_slice(out, slice_from(line, 2));
-        buffer_put_text(out, "\r\n");
+        buffer_put_slice(&a->wanted, slice_from(line, 2));
+        buffer_put_text(&a->wanted, "\r\n");
     } else {
         mail_content(a->play->mail, &content);
         if (line.data[0] == '*')
-            buffer_put_slice(out, buffer_slice(&content));
+            buffer_put_slice(&a->wanted, buffer_slice(&content));
         else
-            put_stuffed(out, buffer_slice(&content));
+            put_stuffed(&a->wanted, buffer_slice(&content));
     }
+    REQUIRE(a->wanted.error == ERR_OK);
     buffer_clear(&content);
 }
 
 /* True when all of it was heard, and it is taken. */
 static bool hears(struct actor *a, struct slice line)
 {
-    struct buffer wanted;
     size_t len;
-    bool is_whole;
 
-    buffer_init(&wanted, HEARD_MAX);
-    put_wanted(a, line, &wanted);
-    len = wanted.len < a->heard.len ? wanted.len : a->heard.len;
-    if (len > 0 && memcmp(buffer_slice(&wanted).data, buffer_slice(&a->heard).data, len) != 0)
-        bad(a, "other octets than expected", buffer_slice(&wanted));
-    is_whole = len == wanted.len;
-    if (is_whole)
-        buffer_consume(&a->heard, len);
-    buffer_clear(&wanted);
-    return is_whole;
+    if (a->wanted.len == 0)
+        put_wanted(a, line);
+    len = a->wanted.len < a->heard.len ? a->wanted.len : a->heard.len;
+    if (len > a->matched && memcmp(buffer_slice(&a->wanted).data + a->matched,
+                                buffer_slice(&a->heard).data + a->matched, len - a->matched) != 0)
+        bad(a, "other octets than expected", buffer_slice(&a->wanted));
+    a->matched = len;
+    if (len < a->wanted.len)
+        return false;
+    buffer_consume(&a->heard, len);
+    buffer_reset(&a->wanted);
+    a->matched = 0;
+    return true;
 }
 
 static bool hears_octets(struct actor *a, struct slice line)
@@ -252,6 +256,10 @@ static bool perform(struct actor *a, struct slice line)
     case '&':
         step(a);
         a->is_deaf = true;
+        return true;
+    case '^':
+        step(a);
+        stream_resume(a->stream);
         return true;
     case '$':
         step(a);
@@ -398,6 +406,7 @@ void play_accept(struct play *play, int host, int fd)
     REQUIRE(a);
     *a = (struct actor){ .play = play, .at = start, .end = stop };
     buffer_init(&a->heard, HEARD_MAX);
+    buffer_init(&a->wanted, HEARD_MAX);
     buffer_init(&a->out, HEARD_MAX);
     timer_init(&a->pause, play->scene->loop, on_pause, a);
     a->stream = stream_new(play->scene->loop, fd, &settings, &actor_events, a);
@@ -440,6 +449,7 @@ void play_close(struct play *play)
 
         end(a, false);
         buffer_clear(&a->heard);
+        buffer_clear(&a->wanted);
         buffer_clear(&a->out);
         free(a);
     }

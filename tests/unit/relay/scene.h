@@ -162,7 +162,7 @@ const struct told *scene_outcome(struct scene *scene, uint64_t job, int64_t ms);
  *   %N        waits for N octets, whatever they are
  *   @         starts TLS as the server
  *   ~N        pauses for N milliseconds
- *   $         reads no more
+ *   $         reads no more;  ^  reads on
  *   !         closes;  !!  resets
  *   &         whatever is heard from here on does not matter
  *   on N      first in a connection: must have come to that host (1 to 3, 4: the unix socket)

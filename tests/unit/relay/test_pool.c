@@ -125,6 +125,28 @@ static void test_routes_are_apart(void **state)
     play_close(&play);
 }
 
+/* An idle connection to one host does not say what the others could take. */
+static void test_unfit(void **state)
+{
+    static const struct mail eight = {
+        .to = { "bob@example.org", "eve@example.org" }, .body = "\xc3\xa4\r\n", .eight_bit = true
+    };
+    struct scene *s = *state;
+    const struct told *told;
+    struct play play;
+
+    open_kept(&play, s, "EXT-8BITMIME-3, D-15: what an idle connection cannot take",
+        BARE SEND BYE "--\n" BARE BYE);
+    send_one(s, ROUTE_PLAIN);
+    told = scene_outcome(s, scene_send(s, &eight), 5000);
+    assert_non_null(told);
+    assert_string_equal(told->summary, "failed 0 5.6.3; failed 0 5.6.3");
+    assert_int_equal(pool_count(scene_carrier(s)->pool), 2);
+    pool_close(scene_carrier(s)->pool);
+    play_require_over(&play);
+    play_close(&play);
+}
+
 static void test_idle_time(void **state)
 {
     struct scene *s = *state;
@@ -209,8 +231,8 @@ static int close_scene(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { CASE(test_rows), CASE(test_stale),
-        CASE(test_routes_are_apart), CASE(test_idle_time), CASE(test_reload), CASE(test_hundred),
-        CASE(test_drain) };
+        CASE(test_routes_are_apart), CASE(test_unfit), CASE(test_idle_time), CASE(test_reload),
+        CASE(test_hundred), CASE(test_drain) };
 
     return cmocka_run_group_tests_name("relay/pool", tests, NULL, NULL);
 }
