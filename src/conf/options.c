@@ -421,7 +421,7 @@ const struct option options[] = {
         OCTETS(MIB, 1024 * MIB),
         .preset = "67108864",
         AT(struct conf_spool, segment_size),
-        .doc = "Size of the files that messages are appended to." },
+        .doc = "Size of the files that messages are appended to; less than 8 MiB counts as 8 MiB." },
     { .section = SECTION_SPOOL,
         .name = "large_message",
         OCTETS(4096, MIB),
