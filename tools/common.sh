@@ -49,6 +49,8 @@ build() {
             fail "configuring $folder failed"
         }
         rm -f "$folder.setup.log"
+    elif [ $# -gt 0 ]; then
+        meson configure "$folder" "$@" >/dev/null || fail "configuring $folder failed; remove it and try again"
     fi
     ninja -C "$folder" || fail "building $folder failed"
 }
