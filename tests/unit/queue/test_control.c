@@ -163,8 +163,8 @@ static void test_status(void **state)
 
     (void)state;
     submit(1, "alice");
-    submit(2, "alice");
     answer_first(0, &rig_greylisted);
+    submit(2, "alice");
     answer_first(1, &rig_done);
     rig_until(&rig, !rig_message(&rig, 2));
     status = result("{\"command\":\"status\"}");
