@@ -14,13 +14,3 @@ const char *role_name(enum role role)
 {
     return names[role];
 }
-
-bool role_parse(struct slice name, enum role *out_role)
-{
-    for (size_t i = 0; i < ROLE_COUNT; i++)
-        if (slice_is(name, names[i])) {
-            *out_role = (enum role)i;
-            return true;
-        }
-    return false;
-}

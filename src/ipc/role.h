@@ -10,7 +10,5 @@ enum role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_VAULT, ROLE_QUEUE, ROLE_RELAY, ROLE
 
 /* "gate", "vault", …; never NULL. */
 const char *role_name(enum role role);
-/* False when no room has that name. */
-MUST_CHECK bool role_parse(struct slice name, enum role *out_role);
 
 #endif

@@ -53,11 +53,3 @@ const struct pair_plan pair_plans[] = {
     { ROLE_RELAY, ROLE_VAULT },
 };
 const size_t pair_plan_count = LENGTH_OF(pair_plans);
-
-const struct room_plan *room_plan_find(enum role role)
-{
-    for (size_t i = 0; i < room_plan_count; i++)
-        if (room_plans[i].role == role)
-            return &room_plans[i];
-    return NULL;
-}

@@ -23,8 +23,6 @@ extern const size_t room_plan_count;
 extern const struct pair_plan pair_plans[];
 extern const size_t pair_plan_count;
 
-/* NULL for the supervisor. */
-const struct room_plan *room_plan_find(enum role role);
 /* Gates that run: the setting, or one for each core. */
 size_t plan_gates(const struct conf *conf);
 
