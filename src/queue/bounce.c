@@ -232,7 +232,7 @@ static void work(struct hand_job *job)
 
     LL_FOREACH (bounces->working, report) {
         if (!report->notice.is_ready)
-            report->result = notice_make(&report->notice, disk_posix());
+            report->result = notice_make(&report->notice, bounces->queue->seam);
         if (report->result == ERR_OK)
             drafts[count++] = &report->notice.draft;
     }
@@ -332,8 +332,8 @@ static bool has_segment(struct bounces *bounces)
         return true;
     if (!stock_take_blank(&bounces->queue->stock, &blank))
         return false;
-    segment_writer_init(
-        &bounces->writer, disk_posix(), blank.write, blank.generation, blank.size, blank.start);
+    segment_writer_init(&bounces->writer, bounces->queue->seam, blank.write, blank.generation,
+        blank.size, blank.start);
     bounces->segment = segment_add(bounces->queue, blank.generation);
     bounces->segment->is_ours = true;
     bounces->segment->read = blank.start;

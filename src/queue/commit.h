@@ -34,8 +34,10 @@ struct commit {
 
 /* ERR_NOMEM. Until commit_open facts are only collected. */
 MUST_CHECK enum err commits_init(struct commit *commit, struct loop *loop, struct store *store);
-/* The journal continues behind the file and the end that the replay found. */
-void commit_open(struct commit *commit, const struct journal_replayed *replayed);
+/* The journal continues behind the file and the end that the replay found. file_size: octets of its
+ * files. */
+void commit_open(
+    struct commit *commit, const struct journal_replayed *replayed, uint64_t file_size);
 /* Waits for the commit under way; what was not given to it is dropped, and who waited for it is
  * told all the same: nobody must be left whom that could deceive. */
 void commits_clear(struct commit *commit);

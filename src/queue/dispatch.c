@@ -134,8 +134,8 @@ static enum err open_body(struct fetch *fetch)
     enum err rc = store_open_read(fetch->store, STORE_BODY, envelope->body_file, &fetch->body);
 
     if (rc == ERR_OK)
-        rc = body_file_check(
-            fetch->disk, fetch->body, envelope->body_size, envelope->body_checksum);
+        rc =
+            body_file_check(fetch->disk, fetch->body, envelope->body_size, envelope->body_checksum);
     return rc;
 }
 
@@ -248,7 +248,7 @@ static void fetch_begin(struct queue *queue, struct job *job)
     struct message *message = job->message;
     struct fetch *fetch = need_memory(sizeof *fetch);
 
-    fetch->disk = disk_posix();
+    fetch->disk = queue->seam;
     fetch->store = &queue->stock.store;
     fetch->segment = message->segment;
     fetch->handle = message->segment->handle;

@@ -379,7 +379,7 @@ static void took_journal(struct queue *queue, struct reading *reading)
     if (reading->replayed.cut_octets > 0)
         log_event(LOG_NOTICE, NULL, "the journal's torn end was cut",
             log_number("octets", (int64_t)reading->replayed.cut_octets));
-    commit_open(&queue->commit, &reading->replayed);
+    commit_open(&queue->commit, &reading->replayed, queue->upkeep.journal_size);
     stock_sweep_begin(&queue->stock);
     open_rooms(queue);
 }
@@ -470,11 +470,12 @@ enum err intake_open(struct queue *queue)
 {
     struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
         .lock = queue->lock };
-    int root = dup(queue->spool);
-    enum err rc =
-        root < 0 ? ERR_NOFILES
-                 : reader_init(&queue->reader, queue->loop, root, &settings, done, idle, queue);
+    int root;
+    enum err rc = spool_open(queue, &root);
 
+    if (rc == ERR_OK)
+        rc = reader_init(
+            &queue->reader, queue->loop, queue->seam, root, &settings, done, idle, queue);
     if (rc != ERR_OK)
         return rc;
     queue->phase = QUEUE_OPENING;

@@ -125,15 +125,16 @@ static json_t *show_row(const struct listed *listed, const struct envelope *enve
 }
 
 /* A record that cannot be read back is shown all the same, without addresses. */
-static json_t *read_row(const struct listed *listed, struct buffer *bytes, bool is_show)
+static json_t *read_row(
+    struct disk *disk, const struct listed *listed, struct buffer *bytes, bool is_show)
 {
     struct record record = { 0 };
     struct arena arena;
     json_t *row;
 
     arena_init(&arena, RECORD_MEMORY);
-    if (segment_load(disk_posix(), listed->handle, listed->generation, listed->offset, listed->id,
-            bytes, &arena, &record) != ERR_OK)
+    if (segment_load(disk, listed->handle, listed->generation, listed->offset, listed->id, bytes,
+            &arena, &record) != ERR_OK)
         record = (struct record){ 0 };
     row = show_row(listed, &record.envelope, is_show);
     arena_clear(&arena);
@@ -155,7 +156,8 @@ static void work(struct hand_job *job)
     buffer_init(&bytes, RECORD_MAX);
     for (size_t i = 0; i < listing->count && size < REPLY_ENOUGH; i++) {
         size += weight(&listing->rows[i]);
-        json_array_append_new(list, read_row(&listing->rows[i], &bytes, listing->is_show));
+        json_array_append_new(
+            list, read_row(listing->queue->seam, &listing->rows[i], &bytes, listing->is_show));
     }
     buffer_clear(&bytes);
     row = listing->is_show

@@ -242,7 +242,7 @@ static void finish(struct hand_job *job)
     reader->idle(reader->owner);
 }
 
-enum err reader_init(struct reader *reader, struct loop *loop, int root,
+enum err reader_init(struct reader *reader, struct loop *loop, struct disk *disk, int root,
     const struct store_settings *settings, void (*done)(void *owner, struct reading *reading),
     void (*idle)(void *owner), void *owner)
 {
@@ -262,7 +262,7 @@ enum err reader_init(struct reader *reader, struct loop *loop, int root,
         .on_trouble = on_trouble,
         .on_journal_damage = on_journal_damage,
     };
-    rc = store_open(&reader->store, disk_posix(), root, settings);
+    rc = store_open(&reader->store, disk, root, settings);
     if (rc != ERR_OK)
         return rc;
     reader->recover = recover_new(&reader->store, &reader->events);

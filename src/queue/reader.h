@@ -89,9 +89,9 @@ struct reader {
 
 /* Takes the directory handle. done: on the loop, after each reading, to take what it found; idle:
  * right after that, when the next may be begun. */
-MUST_CHECK enum err reader_init(struct reader *reader, struct loop *loop, int root,
-    const struct store_settings *settings, void (*done)(void *owner, struct reading *reading),
-    void (*idle)(void *owner), void *owner);
+MUST_CHECK enum err reader_init(struct reader *reader, struct loop *loop, struct disk *disk,
+    int root, const struct store_settings *settings,
+    void (*done)(void *owner, struct reading *reading), void (*idle)(void *owner), void *owner);
 /* Waits for the reading under way; its done function is called. */
 void reader_clear(struct reader *reader);
 /* One at a time: only while !is_busy. */

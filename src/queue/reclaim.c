@@ -13,8 +13,6 @@
 #include "queue/memory.h"
 #include "queue/state.h"
 
-enum { HISTORY_OCTETS = 256 << 20, TRIM_EACH_S = 60 };
-
 struct closing {
     struct commit_wait wait;
     struct queue *queue;
@@ -100,12 +98,12 @@ void reclaim_tick(struct queue *queue)
     uint64_t floor = queue->commit.file;
     struct segment *segment, *next;
 
-    if (queue->ticks % TRIM_EACH_S != 0 || !queue->is_recovered)
+    if (queue->ticks % queue->upkeep.trim_each_s != 0 || !queue->is_recovered)
         return;
     HASH_ITER (hh, queue->segments, segment, next) {
         if (segment->journal_file < floor)
             floor = segment->journal_file;
         segment_check(queue, segment);
     }
-    stock_trim_journal(&queue->stock, floor, HISTORY_OCTETS);
+    stock_trim_journal(&queue->stock, floor, queue->upkeep.history);
 }

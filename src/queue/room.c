@@ -13,6 +13,7 @@ enum {
     DRAIN_MS = 30000,
     DISK_HANDS = 3,
     EXIT_IO = 74,
+    MEBI = 1 << 20,
     CONF_MEMORY = 8 << 20,
 };
 
@@ -58,34 +59,28 @@ static void tick(void *owner)
     schedule_kick(queue);
 }
 
-static int copy_of(int fd)
+enum err spool_open(const struct queue *queue, int *out_root)
 {
-    return fd < 0 ? -1 : dup(fd);
+    return queue->seam->ops->open_dir(queue->seam, queue->spool, ".", out_root);
 }
 
 static enum err open_stores(struct queue *queue)
 {
     struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
         .lock = queue->lock };
-    int journal = copy_of(queue->spool), stock = copy_of(queue->spool);
-    enum err rc = ERR_NOFILES;
+    int root = -1;
+    enum err rc = spool_open(queue, &root);
 
-    if (journal >= 0 && stock >= 0)
-        rc = store_open(&queue->journal_store, disk_posix(), journal, &settings);
-    else if (journal >= 0)
-        close(journal);
-    if (rc != ERR_OK) {
-        if (stock >= 0)
-            close(stock);
-        return rc;
-    }
-    rc = commits_init(&queue->commit, queue->loop, &queue->journal_store);
-    if (rc != ERR_OK) {
-        close(stock);
-        return rc;
-    }
-    return stock_init(&queue->stock, queue->loop, stock, &settings, queue->conf->spool.reserve,
-        stock_changed, queue);
+    if (rc == ERR_OK)
+        rc = store_open(&queue->journal_store, queue->seam, root, &settings);
+    if (rc == ERR_OK)
+        rc = commits_init(&queue->commit, queue->loop, &queue->journal_store);
+    if (rc == ERR_OK)
+        rc = spool_open(queue, &root);
+    if (rc == ERR_OK)
+        rc = stock_init(&queue->stock, queue->loop, queue->seam, root, &settings,
+            queue->conf->spool.reserve, stock_changed, queue);
+    return rc;
 }
 
 static enum err open_carriers(struct queue *queue)
@@ -105,7 +100,7 @@ static enum err open_all(struct queue *queue)
     enum err rc = queue->spool >= 0 ? ERR_OK : ERR_NOTFOUND;
 
     if (rc == ERR_OK && queue->lock < 0)
-        rc = store_lock(disk_posix(), queue->spool, &queue->lock);
+        rc = store_lock(queue->seam, queue->spool, &queue->lock);
     if (rc == ERR_OK)
         rc = open_carriers(queue);
     if (rc == ERR_OK)
@@ -151,7 +146,17 @@ static void deadline(void *owner)
     drain_check(queue);
 }
 
-enum err queue_new(struct room *room, struct queue **out_queue)
+static const struct upkeep default_upkeep = {
+    .journal_size = JOURNAL_FILE_SIZE,
+    .history = 256 * MEBI,
+    .checkpoint_least = 64 * MEBI,
+    .checkpoint_portion = 1000,
+    .compact_age_ms = 10000,
+    .compact_portion = 100,
+    .trim_each_s = 60,
+};
+
+enum err queue_new(struct room *room, struct disk *disk, struct queue **out_queue)
 {
     struct queue *queue = calloc(1, sizeof *queue);
 
@@ -159,6 +164,8 @@ enum err queue_new(struct room *room, struct queue **out_queue)
         return ERR_NOMEM;
     queue->room = room;
     queue->loop = room->loop;
+    queue->seam = disk;
+    queue->upkeep = default_upkeep;
     queue->spool = queue->lock = queue->listener = -1;
     queue->started_us = clock_wall_us();
     /* Above every number of an earlier life, as long as the clock does not run back. */
@@ -193,13 +200,6 @@ static void pending_clear(struct queue *queue)
     }
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 void queue_free(struct queue **out_queue)
 {
     struct queue *queue = *out_queue;
@@ -230,9 +230,10 @@ void queue_free(struct queue **out_queue)
     schedule_clear(queue);
     free(queue->relays);
     arena_clear(&queue->conf_arena);
-    close_fd(&queue->listener);
-    close_fd(&queue->spool);
-    close_fd(&queue->lock);
+    if (queue->listener >= 0)
+        close(queue->listener);
+    disk_close(queue->seam, &queue->spool);
+    disk_close(queue->seam, &queue->lock);
     free(queue);
     *out_queue = NULL;
 }
@@ -240,7 +241,7 @@ void queue_free(struct queue **out_queue)
 static enum err init(struct room *room)
 {
     struct queue *queue;
-    enum err rc = queue_new(room, &queue);
+    enum err rc = queue_new(room, disk_posix(), &queue);
 
     if (rc == ERR_OK)
         room->state = queue;

@@ -134,14 +134,28 @@ struct foreign {
     uint32_t saying; /* the carrier's, when it named the job */
 };
 
+/* How the spool is kept small. Set by queue_new; tests make them smaller before the first snapshot
+ * is applied. */
+struct upkeep {
+    uint64_t journal_size;     /* octets of a journal file */
+    uint64_t history;          /* octets of journal kept for `trace` */
+    uint64_t checkpoint_least; /* entries, in octets, before a checkpoint is made */
+    size_t checkpoint_portion; /* messages stated together */
+    int64_t compact_age_ms;    /* a segment is left alone for so long after its writer has gone */
+    size_t compact_portion;    /* messages moved together */
+    unsigned trim_each_s;
+};
+
 struct queue {
     struct room *room;
     struct loop *loop;
+    struct disk *seam; /* to the file system; `disk` below is the hands */
     enum queue_phase phase;
     struct arena conf_arena;
     const struct conf *conf;
     int64_t started_us;
     struct counters counters;
+    struct upkeep upkeep;
 
     int spool; /* directory; given */
     int lock;
@@ -190,14 +204,17 @@ struct queue {
 /* ---- room.c ---- */
 
 /* Makes the state, and ends it whatever is under way: what is not on disk is lost, as by a crash.
- * For the room and its tests. */
-MUST_CHECK enum err queue_new(struct room *room, struct queue **out_queue);
+ * For the room and its tests, which put another disk behind it. disk outlives the queue; the handle
+ * `spool` must be one of its own before the first snapshot is applied. */
+MUST_CHECK enum err queue_new(struct room *room, struct disk *disk, struct queue **out_queue);
 void queue_free(struct queue **queue);
 
 /* The disk or a peer has made it impossible to go on: ends the process, to be started again. */
 NORETURN void queue_fail(struct queue *queue);
 /* A channel to a room that has come, once the journal is known. Takes the socket. */
 void peer_connect(struct queue *queue, const struct msg_peer *peer, int fd);
+/* Another handle of the spool's directory. */
+MUST_CHECK enum err spool_open(const struct queue *queue, int *out_root);
 /* The configured size as the spool can have it. */
 uint64_t queue_segment_size(const struct conf *conf);
 /* Says that the room is drained as soon as it is. */

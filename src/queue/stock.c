@@ -197,14 +197,14 @@ static struct chore *chore_new(struct stock *stock, enum chore_kind kind)
     return chore;
 }
 
-enum err stock_init(struct stock *stock, struct loop *loop, int root,
+enum err stock_init(struct stock *stock, struct loop *loop, struct disk *disk, int root,
     const struct store_settings *settings, uint64_t reserve, void (*changed)(void *owner),
     void *owner)
 {
     enum err rc;
 
     *stock = (struct stock){ .reserve = reserve, .changed = changed, .owner = owner };
-    rc = store_open(&stock->store, disk_posix(), root, settings);
+    rc = store_open(&stock->store, disk, root, settings);
     if (rc != ERR_OK)
         return rc;
     stock->hands = hands_new(loop, "maker", 1);

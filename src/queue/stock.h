@@ -37,7 +37,7 @@ struct stock {
     void *owner;
 };
 
-MUST_CHECK enum err stock_init(struct stock *stock, struct loop *loop, int root,
+MUST_CHECK enum err stock_init(struct stock *stock, struct loop *loop, struct disk *disk, int root,
     const struct store_settings *settings, uint64_t reserve, void (*changed)(void *owner),
     void *owner);
 void stock_clear(struct stock *stock);

@@ -70,7 +70,7 @@ static void read_record(struct tracing *tracing)
 
     buffer_init(&bytes, RECORD_MAX);
     arena_init(&arena, RECORD_MEMORY);
-    if (segment_load(disk_posix(), tracing->handle, tracing->generation, tracing->offset,
+    if (segment_load(tracing->queue->seam, tracing->handle, tracing->generation, tracing->offset,
             tracing->id, &bytes, &arena, &record) == ERR_OK) {
         for (uint32_t i = 0; i < record.envelope.recipient_count; i++)
             learn_address(tracing, i, record.envelope.recipients[i].address);
