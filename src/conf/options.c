@@ -371,7 +371,8 @@ const struct option options[] = {
         COUNT(1, 10000),
         .preset = "10",
         AT(struct conf_queue, destination_concurrency),
-        .doc = "Of them, to one destination." },
+        .doc = "Of them, to one destination at most: two at first, more while it takes them, fewer "
+               "when it loses connections or says that it is overloaded." },
 
     { .section = SECTION_LIMITS,
         .name = "connections",

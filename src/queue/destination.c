@@ -12,7 +12,7 @@
 #include "queue/message.h"
 #include "smtp/address.h"
 
-enum { FIRST_WINDOW = 2, DESTINATION_KEY_MAX = 8192 };
+enum { DESTINATION_KEY_MAX = 8192 };
 
 void destinations_init(struct destinations *ds, struct replies *replies,
     bool (*is_served)(void *owner, enum role carrier, uint32_t index), void *owner)
@@ -134,7 +134,7 @@ static void lane_withdraw(struct destinations *ds, struct lane *lane)
 /* Makes the lanes' being offered true to the destination's state. */
 static void destination_refresh(struct destinations *ds, struct destination *d)
 {
-    bool may_go = d->is_served && !d->is_dead && d->in_hand < d->window;
+    bool may_go = d->is_served && !d->is_dead && d->in_hand < d->concurrency.window;
     struct lane *lane;
 
     if (may_go == d->is_offered)
@@ -263,10 +263,10 @@ static void destination_adopt(struct destinations *ds, struct destination *d,
     if (d->carrier == ROLE_RELAY && conf->relays > 0)
         d->carrier_index = place_hash(d->key) % (uint32_t)conf->relays;
     d->is_served = ds->is_served(ds->owner, d->carrier, d->carrier_index);
-    if (d->window == 0)
-        d->window = (uint32_t)(is_local(route) ? ds->window_limit : FIRST_WINDOW);
-    if (d->window > ds->window_limit)
-        d->window = (uint32_t)ds->window_limit;
+    if (d->concurrency.window == 0)
+        d->concurrency.window = is_local(route) ? (uint32_t)ds->window_limit : CONCURRENCY_FIRST;
+    if (d->concurrency.window > ds->window_limit)
+        d->concurrency.window = (uint32_t)ds->window_limit;
     destination_refresh(ds, d);
 }
 
@@ -331,12 +331,17 @@ static void destination_wake(struct destinations *ds, struct destination *d)
     destination_drop(ds, d);
 }
 
-void destination_answered(struct destinations *ds, struct destination *d, bool has_taken)
+static void learn(const struct destinations *ds, struct destination *d, enum concurrency_sign sign)
+{
+    concurrency_learn(&d->concurrency, sign, d->in_hand, (uint32_t)ds->window_limit);
+}
+
+void destination_answered(
+    struct destinations *ds, struct destination *d, enum concurrency_sign sign)
 {
     d->failures = 0;
     reply_drop(ds->replies, &d->last_failure);
-    if (has_taken && d->window < ds->window_limit)
-        d->window++;
+    learn(ds, d, sign);
     destination_refresh(ds, d);
     destination_wake(ds, d);
 }
@@ -349,10 +354,14 @@ void destination_unreachable(
 
     if (d->is_dead)
         return;
+    learn(ds, d, CONCURRENCY_UNREACHED);
+    if (!concurrency_is_dead(CONCURRENCY_UNREACHED, d->in_hand)) {
+        destination_refresh(ds, d);
+        return;
+    }
     seconds = retry_dead_host(&settings, ++d->failures);
     reply_drop(ds->replies, &d->last_failure);
     d->last_failure = reply_share(why);
-    d->window = 1; /* the next one is a probe */
     if (seconds > 0) {
         d->is_dead = true;
         d->refs++;

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "conf/conf.h"
 #include "ipc/role.h"
+#include "policy/concurrency.h"
 #include "queue/reply.h"
 
 struct recipient;
@@ -49,7 +50,7 @@ struct destination {
     bool is_dead;
     uint32_t refs; /* domains, lanes, deliveries under way, being dead */
     uint32_t in_hand;
-    uint32_t window;          /* deliveries at once, growing with success */
+    struct concurrency concurrency;
     uint64_t failures;        /* in a row without a connection */
     struct heap_node revival; /* while dead: monotonic ms */
     struct lane *lanes;
@@ -116,9 +117,11 @@ struct recipient *destinations_pick(struct destinations *ds);
 /* A delivery is under way from _began to _ended. */
 void destination_began(struct destinations *ds, struct destination *d);
 void destination_ended(struct destinations *ds, struct destination *d);
-/* It was reached: the window grows when it took mail, and it is not dead. */
-void destination_answered(struct destinations *ds, struct destination *d, bool has_taken);
-/* No connection: dead for a while, longer each time (QUE-5). */
+/* It was reached, with that sign (not UNREACHED), and is not dead. Before destination_ended. */
+void destination_answered(
+    struct destinations *ds, struct destination *d, enum concurrency_sign sign);
+/* No connection: dead for a while, longer each time (QUE-5), unless other deliveries are under way
+ * there. Before destination_ended. */
 void destination_unreachable(
     struct destinations *ds, struct destination *d, int64_t now_ms, struct reply *why);
 /* The carrier has come or gone. */

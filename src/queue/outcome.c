@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/concurrency.h"
 #include "policy/retry.h"
 #include "queue/memory.h"
 #include "queue/state.h"
@@ -21,6 +22,7 @@ struct taking {
     struct ending *endings;
     size_t ending_count;
     bool has_taken;    /* somebody's mail was taken */
+    bool is_strained;  /* the connection was lost, or the server said that it cannot now */
     bool is_unreached; /* nobody answered at all */
     const struct recipient *unreached;
 };
@@ -191,6 +193,8 @@ static void take_result(struct taking *taking, const struct msg_result *result)
         end(taking, RECIPIENT_FAILED, &outcome);
     } else {
         take_deferred(taking, r, result, &outcome);
+        taking->is_strained |=
+            result->cause == CAUSE_LOST || concurrency_is_strain(result->code, result->status);
         if (result->cause == CAUSE_CONNECT || result->cause == CAUSE_DNS) {
             taking->is_unreached = true;
             taking->unreached = r;
@@ -208,7 +212,10 @@ static void judge_destination(const struct taking *taking)
     if (taking->is_unreached)
         destination_unreachable(ds, d, clock_mono_ms(), taking->unreached->reply);
     else if (taking->outcome->remote_host.len > 0 || taking->has_taken)
-        destination_answered(ds, d, taking->has_taken);
+        destination_answered(ds, d,
+            taking->is_strained ? CONCURRENCY_STRAINED
+            : taking->has_taken ? CONCURRENCY_TOOK
+                                : CONCURRENCY_ANSWERED);
 }
 
 /* ---- acknowledging ---- */

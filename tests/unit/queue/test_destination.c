@@ -88,7 +88,7 @@ static void finish(struct recipient *r)
 {
     struct destination *d = r->domain->destination;
 
-    destination_answered(&ds, d, true);
+    destination_answered(&ds, d, CONCURRENCY_TOOK);
     recipient_move(&ms, r, RECIPIENT_DELIVERED, 0, NULL);
     destination_ended(&ds, d);
 }
@@ -116,6 +116,34 @@ static void test_window(void **state)
             ;
     }
     assert_int_equal(at[1]->domain->destination->in_hand, 10);
+}
+
+/* QUE-9: a host that loses connections gets fewer at once, and is not taken for dead while others
+ * are under way there. */
+static void test_strain(void **state)
+{
+    struct recipient *at[10];
+    struct destination *d;
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        mail("alice", "one.example");
+    d = mail("bob", "one.example")->domain->destination;
+    d->concurrency.window = 10;
+    destination_answered(&ds, d, CONCURRENCY_ANSWERED);
+    destinations_served(&ds, d->carrier, d->carrier_index);
+    for (int i = 0; i < 10; i++)
+        assert_non_null(at[i] = begin());
+    destination_unreachable(&ds, d, 0, NULL);
+    recipient_move(&ms, at[0], RECIPIENT_WAITING, INT64_MAX, NULL);
+    destination_ended(&ds, d);
+    assert_false(d->is_dead);
+    assert_int_equal(d->concurrency.window, 5);
+    assert_null(begin());
+    for (int i = 1; i < 6; i++)
+        finish(at[i]);
+    assert_non_null(begin());
+    assert_null(begin());
 }
 
 /* QUE-9: a hundred in all. */
@@ -244,7 +272,7 @@ static void test_keys(void **state)
     assert_ptr_equal(a->domain->destination, b->domain->destination);
     assert_string_equal(a->domain->destination->address, "smtp.example.com:587");
     assert_int_equal(c->domain->destination->carrier, ROLE_MAILDROP);
-    assert_int_equal(c->domain->destination->window, 10); /* nobody to be gentle with */
+    assert_int_equal(c->domain->destination->concurrency.window, 10); /* nobody to be gentle with */
     assert_int_equal(e->domain->destination->carrier, ROLE_RELAY);
     assert_string_equal(e->domain->destination->address, "other.example");
     assert_true(e->domain->destination->carrier_index < 4);
@@ -289,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_window, make, end),
+        cmocka_unit_test_setup_teardown(test_strain, make, end),
         cmocka_unit_test_setup_teardown(test_total, make, end),
         cmocka_unit_test_setup_teardown(test_fair, make, end),
         cmocka_unit_test_setup_teardown(test_fair_in_window, make, end),
