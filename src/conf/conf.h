@@ -120,6 +120,7 @@ struct conf_spool {
     uint64_t segment_size;
     uint64_t large_message; /* above it, a message has a body file of its own */
     uint64_t reserve;       /* free octets below which MAIL is answered 452 4.3.1 */
+    uint64_t checkpoint;    /* of journal, after which the state is written down anew */
 };
 
 /* timeouts { … }: seconds, of the sending side (OUT-7). */

@@ -99,6 +99,7 @@ static const struct field spool_fields[] = {
     PACK_NUMBER(U64, struct conf_spool, segment_size),
     PACK_NUMBER(U64, struct conf_spool, large_message),
     PACK_NUMBER(U64, struct conf_spool, reserve),
+    PACK_NUMBER(U64, struct conf_spool, checkpoint),
 };
 static const struct shape spool_shape = SHAPE(struct conf_spool, spool_fields);
 

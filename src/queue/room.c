@@ -149,7 +149,6 @@ static void deadline(void *owner)
 static const struct upkeep default_upkeep = {
     .journal_size = JOURNAL_FILE_SIZE,
     .history = 256 * MEBI,
-    .checkpoint_least = 64 * MEBI,
     .checkpoint_portion = 1000,
     .compact_age_ms = 10000,
     .compact_portion = 100,

@@ -139,7 +139,6 @@ struct foreign {
 struct upkeep {
     uint64_t journal_size;     /* octets of a journal file */
     uint64_t history;          /* octets of journal kept for `trace` */
-    uint64_t checkpoint_least; /* entries, in octets, before a checkpoint is made */
     size_t checkpoint_portion; /* messages stated together */
     int64_t compact_age_ms;    /* a segment is left alone for so long after its writer has gone */
     size_t compact_portion;    /* messages moved together */

@@ -32,7 +32,7 @@
     "limits { connections = 1 connections_per_client = 2 auth_failures_per_client = 3 "            \
     "auth_failures_per_account = 4"                                                                \
     " message_size = 65536 recipients = 100 mails_per_session = 5 }\n"                             \
-    "spool { segment_size = 1048576 large_message = 4096 reserve = 0 }\n"                          \
+    "spool { segment_size = 1048576 large_message = 4096 reserve = 0 checkpoint = 65536 }\n"       \
     "timeouts { connect = 1 greeting = 2 ehlo = 3 tls = 4 auth = 5 mail = 6 rcpt = 7 data = 8 "    \
     "block = 9 end = 10 quit = 11"                                                                 \
     " idle = 0 }\n"                                                                                \

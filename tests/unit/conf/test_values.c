@@ -55,6 +55,7 @@ static void test_defaults(void **state)
     assert_int_equal(conf->limits.mails_per_session, 0);
     assert_int_equal(conf->spool.segment_size, 64 << 20);
     assert_int_equal(conf->spool.large_message, 128 << 10);
+    assert_int_equal(conf->spool.checkpoint, 64 << 20);
     assert_int_equal(conf->spool.reserve, 256 << 20);
     is_text(conf->dns.trust_anchor, "/usr/share/dns/root.key");
     assert_int_equal(conf->dns.root_hints.len, 0);
