@@ -102,7 +102,7 @@ enum err commits_init(struct commit *commit, struct loop *loop, struct store *st
 
 void commit_open(struct commit *commit, const struct journal_replayed *replayed, uint64_t file_size)
 {
-    journal_init(&commit->journal, commit->store, replayed->last, replayed->last_end, file_size);
+    journal_init(&commit->journal, commit->store, replayed, file_size);
     commit->file = replayed->last;
     commit->is_open = true;
     deferred_ask(&commit->start);

@@ -63,7 +63,7 @@ static enum err copy_envelope(struct arena *arena, const struct envelope *from, 
 static enum err on_message(void *context, const struct recover_message *message)
 {
     struct reading *reading = context;
-    const struct envelope *envelope = &message->record->envelope;
+    const struct envelope *envelope = message->envelope;
     struct arena *arena = &reading->arena;
     struct arrival *arrival;
     enum err rc;

@@ -2,6 +2,8 @@
 #include "spool/entry.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <string.h>
 
 enum { ENTRY_VERSION = 1 };
 
@@ -86,6 +88,63 @@ static const struct field set_aside_fields[] = {
 };
 static const struct shape set_aside_shape = SHAPE(struct journal_set_aside, set_aside_fields);
 
+static const struct field moved_fields[] = {
+    PACK_NUMBER(U64, struct journal_moved, segment),
+    PACK_NUMBER(U64, struct journal_moved, offset),
+};
+static const struct shape moved_shape = SHAPE(struct journal_moved, moved_fields);
+
+static const struct field checkpoint_fields[] = {
+    PACK_ENUM(struct journal_checkpoint, stage, JOURNAL_END),
+    PACK_NUMBER(U64, struct journal_checkpoint, number),
+};
+static const struct shape checkpoint_shape = SHAPE(struct journal_checkpoint, checkpoint_fields);
+
+static const struct field segment_fields[] = {
+    PACK_NUMBER(U64, struct journal_segment, generation),
+    PACK_NUMBER(U64, struct journal_segment, upto),
+    PACK_NUMBER(U64, struct journal_segment, cut),
+    PACK_NUMBER(BOOL, struct journal_segment, is_complete),
+};
+static const struct shape segment_shape = SHAPE(struct journal_segment, segment_fields);
+
+static const struct field state_recipient_fields[] = {
+    PACK_BYTES(struct journal_state_recipient, domain, ENVELOPE_ADDRESS_MAX),
+    PACK_ENUM(struct journal_state_recipient, state, RECOVER_DELETED),
+    PACK_NUMBER(U32, struct journal_state_recipient, attempts),
+    PACK_NUMBER(I64, struct journal_state_recipient, next_us),
+    PACK_NUMBER(BOOL, struct journal_state_recipient, has_delay_notice),
+    PACK_NUMBER(BOOL, struct journal_state_recipient, has_failure_notice),
+    PACK_NUMBER(U8, struct journal_state_recipient, cause),
+    PACK_NUMBER(U16, struct journal_state_recipient, code),
+    PACK_BYTES(struct journal_state_recipient, status, JOURNAL_STATUS_MAX),
+    PACK_BYTES(struct journal_state_recipient, host, JOURNAL_HOST_MAX),
+    PACK_BYTES(struct journal_state_recipient, address, JOURNAL_HOST_MAX),
+    PACK_BYTES(struct journal_state_recipient, text, JOURNAL_TEXT_MAX),
+};
+static const struct shape state_recipient_shape =
+    SHAPE(struct journal_state_recipient, state_recipient_fields);
+
+static const struct field state_fields[] = {
+    PACK_NUMBER(U64, struct journal_state, segment),
+    PACK_NUMBER(U64, struct journal_state, offset),
+    PACK_NUMBER(U64, struct journal_state, body_file),
+    PACK_NUMBER(I64, struct journal_state, arrival_us),
+    PACK_NUMBER(U64, struct journal_state, size),
+    PACK_NUMBER(U64, struct journal_state, body_size),
+    PACK_BYTES(struct journal_state, sender, ENVELOPE_ADDRESS_MAX),
+    PACK_BYTES(struct journal_state, user, ENVELOPE_USER_MAX),
+    PACK_ENUM(struct journal_state, notice, NOTICE_DELAY),
+    PACK_SHAPE(struct journal_state, about, &spool_id_shape),
+    PACK_NUMBER(BOOL, struct journal_state, is_held),
+    PACK_NUMBER(I64, struct journal_state, held_until_us),
+    PACK_NUMBER(U32, struct journal_state, recipient_total),
+    PACK_NUMBER(U32, struct journal_state, first),
+    PACK_LIST(struct journal_state, recipients, recipient_count, &state_recipient_shape,
+        ENVELOPE_RECIPIENTS_MAX),
+};
+static const struct shape state_shape = SHAPE(struct journal_state, state_fields);
+
 static const struct {
     const char *name;
     const struct shape *shape;
@@ -97,13 +156,17 @@ static const struct {
     [JOURNAL_DELETED] = { "deleted", &by_shape },
     [JOURNAL_CLOSED] = { "closed", &by_shape },
     [JOURNAL_NOTICED] = { "noticed", &noticed_shape },
+    [JOURNAL_MOVED] = { "moved", &moved_shape },
     [JOURNAL_CUT] = { "cut", &cut_shape },
     [JOURNAL_SET_ASIDE] = { "set_aside", &set_aside_shape },
+    [JOURNAL_CHECKPOINT] = { "checkpoint", &checkpoint_shape },
+    [JOURNAL_SEGMENT] = { "segment", &segment_shape },
+    [JOURNAL_STATE] = { "state", &state_shape },
 };
 
 /* The shapes describe the members of the union, which all lie at its front. */
 #define UNION_AT offsetof(struct journal_entry, arrived)
-_Static_assert(offsetof(struct journal_entry, set_aside) == UNION_AT, "the union has one address");
+_Static_assert(offsetof(struct journal_entry, state) == UNION_AT, "the union has one address");
 
 const char *journal_kind_name(unsigned kind)
 {
@@ -126,6 +189,7 @@ void journal_batch_reset(struct journal_batch *batch)
 {
     buffer_reset(&batch->bytes);
     batch->count = 0;
+    batch->has_begin = false;
 }
 
 static void clip_texts(const struct shape *shape, char *members)
@@ -139,6 +203,54 @@ static void clip_texts(const struct shape *shape, char *members)
     }
 }
 
+static void clip_entry(struct journal_entry *entry)
+{
+    clip_texts(rows[entry->kind].shape, (char *)entry + UNION_AT);
+    for (size_t i = 0; entry->kind == JOURNAL_STATE && i < entry->state.recipient_count; i++)
+        clip_texts(&state_recipient_shape, (char *)&entry->state.recipients[i]);
+}
+
+/* Octets of the texts, each cut at its bound, and of the counts before them. */
+static size_t texts_size(const struct shape *shape, const char *members)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < shape->field_count; i++) {
+        const struct field *field = &shape->fields[i];
+        const struct slice *text = (const struct slice *)(const void *)(members + field->offset);
+
+        if (field->kind == FIELD_BYTES)
+            size += sizeof(uint32_t) + (text->len < field->max ? text->len : field->max);
+    }
+    return size;
+}
+
+enum {
+    STATE_NUMBERS = 8 + 8 * 6 + 1 + 16 + 1 + 8 + 4 + 4 + 4, /* with the time before them */
+    STATE_TEXTS = 2 * 4 + ENVELOPE_ADDRESS_MAX + ENVELOPE_USER_MAX,
+    RECIPIENT_NUMBERS = 1 + 4 + 8 + 1 + 1 + 1 + 2,
+    RECIPIENT_TEXTS =
+        5 * 4 + ENVELOPE_ADDRESS_MAX + JOURNAL_STATUS_MAX + 2 * JOURNAL_HOST_MAX + JOURNAL_TEXT_MAX,
+};
+_Static_assert(
+    STATE_NUMBERS + STATE_TEXTS + JOURNAL_STATE_LEAST * (RECIPIENT_NUMBERS + RECIPIENT_TEXTS) <=
+        JOURNAL_ENTRY_MAX,
+    "so many always fit");
+
+size_t journal_state_fits(const struct journal_state *state)
+{
+    size_t size = STATE_NUMBERS + texts_size(&state_shape, (const char *)state);
+    size_t count = 0;
+
+    for (; count < state->recipient_count; count++) {
+        size += RECIPIENT_NUMBERS +
+                texts_size(&state_recipient_shape, (const char *)&state->recipients[count]);
+        if (size > JOURNAL_ENTRY_MAX)
+            break;
+    }
+    return count;
+}
+
 void journal_put(struct journal_batch *batch, const struct journal_entry *entry)
 {
     struct journal_entry clipped = *entry;
@@ -148,7 +260,7 @@ void journal_put(struct journal_batch *batch, const struct journal_entry *entry)
     struct slice payload;
 
     assert(journal_kind_name(entry->kind));
-    clip_texts(rows[entry->kind].shape, members);
+    clip_entry(&clipped);
     buffer_put(bytes, (const char[FRAME_HEAD]){ 0 }, FRAME_HEAD);
     buffer_put_u64(bytes, (uint64_t)entry->at_us);
     pack(bytes, rows[entry->kind].shape, members);
@@ -164,6 +276,24 @@ void journal_put(struct journal_batch *batch, const struct journal_entry *entry)
         (const struct frame_part[FRAME_PARTS]){ { &payload, 1 } },
         (unsigned char *)bytes->data + bytes->start + before);
     batch->count++;
+    if (entry->kind != JOURNAL_CHECKPOINT || entry->checkpoint.stage != JOURNAL_BEGIN)
+        return;
+    assert(!batch->has_begin);
+    batch->has_begin = true;
+    batch->begin = before;
+}
+
+/* Behind the time. */
+enum { STAGE_AT = FRAME_HEAD + 8, NUMBER_AT = STAGE_AT + 1 };
+
+struct journal_checkpoint journal_stamp(char *frame, uint64_t file, uint64_t begun)
+{
+    enum journal_stage stage = (enum journal_stage)frame[STAGE_AT];
+    struct journal_checkpoint checkpoint = { stage, stage == JOURNAL_BEGIN ? file : begun };
+    uint64_t number = htole64(checkpoint.number);
+
+    memcpy(frame + NUMBER_AT, &number, sizeof number);
+    return checkpoint;
 }
 
 enum err journal_entry_from_frame(

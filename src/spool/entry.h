@@ -15,15 +15,17 @@ enum journal_kind {
     JOURNAL_OUTCOME = 2, /* of one attempt for one recipient (QUE-12) */
     JOURNAL_HELD = 3,
     JOURNAL_RELEASED = 4,
-    JOURNAL_DELETED = 5, /* by an operator; the message is closed with it */
-    JOURNAL_CLOSED = 6,  /* nothing is left to do */
-    JOURNAL_NOTICED = 7, /* a notification about recipients is in the spool */
-    /* 8 is kept for MOVED (compaction) */
-    JOURNAL_CUT = 9,        /* records of a segment from an offset on were refused */
-    JOURNAL_SET_ASIDE = 10, /* octets of a segment are in aside/ */
-    /* 11 is kept for CHECKPOINT */
+    JOURNAL_DELETED = 5,     /* by an operator; the message is closed with it */
+    JOURNAL_CLOSED = 6,      /* nothing is left to do */
+    JOURNAL_NOTICED = 7,     /* a notification about recipients is in the spool */
+    JOURNAL_MOVED = 8,       /* the message's record was copied and lies there now */
+    JOURNAL_CUT = 9,         /* records of a segment from an offset on were refused */
+    JOURNAL_SET_ASIDE = 10,  /* octets of a segment are in aside/ */
+    JOURNAL_CHECKPOINT = 11, /* begin or end of a run of entries that say all that is */
+    JOURNAL_SEGMENT = 12,    /* in a checkpoint: what of a segment is settled */
+    JOURNAL_STATE = 13,      /* in a checkpoint: an open message */
 };
-enum { JOURNAL_KINDS = JOURNAL_SET_ASIDE + 1 };
+enum { JOURNAL_KINDS = JOURNAL_STATE + 1 };
 
 /* Bounds in octets. Longer text is cut, never refused: an outcome is not lost for its words. */
 enum {
@@ -103,9 +105,87 @@ struct journal_set_aside {
     struct slice why;
 };
 
+struct journal_moved {
+    uint64_t segment;
+    uint64_t offset;
+};
+
+/* A checkpoint is BEGIN, one SEGMENT for each segment whose name may still be on disk, the STATE of
+ * every open message, END. Other entries may lie between. */
+enum journal_stage { JOURNAL_BEGIN, JOURNAL_END };
+
+struct journal_checkpoint {
+    enum journal_stage stage;
+    uint64_t number; /* the journal file that BEGIN is the first entry of. Whoever writes leaves it
+                        to journal_commit, which alone knows */
+};
+
+/* Of the records that begin before `upto`, those of messages with neither a STATE in this
+ * checkpoint nor an entry behind its BEGIN are closed. */
+struct journal_segment {
+    uint64_t generation;
+    uint64_t upto; /* FILE_HEAD: nothing was read of it. Any octet will do, the end of a record or
+                      one inside */
+    uint64_t cut;  /* as of CUT; 0: none */
+    bool is_complete; /* nobody writes it, and every record in it is before upto */
+};
+
+/* What the entries about one recipient add up to. */
+enum recover_state {
+    RECOVER_PENDING, /* never tried, or deferred */
+    RECOVER_DELIVERED,
+    RECOVER_FAILED,
+    RECOVER_EXPIRED,
+    RECOVER_DELETED, /* by an operator */
+};
+
+struct journal_state_recipient {
+    struct slice domain; /* of the address, without the @; empty where it has none */
+    enum recover_state state;
+    uint32_t attempts;
+    int64_t next_us; /* PENDING: wall time of the next attempt, 0: now */
+    bool has_delay_notice;
+    bool has_failure_notice;
+    /* The last attempt that did not deliver; all empty for none. */
+    uint8_t cause;
+    uint16_t code;
+    struct slice status;
+    struct slice host;
+    struct slice address;
+    struct slice text;
+};
+
+/* Everything that is to be remembered of one open message; replaces what earlier entries said of
+ * it. Several follow each other, `first` ascending from 0, where one entry cannot hold all
+ * recipients: see journal_state_fits. */
+struct journal_state {
+    uint64_t segment;
+    uint64_t offset;
+    uint64_t body_file; /* 0: inline */
+    int64_t arrival_us;
+    uint64_t size; /* octets of header block and body */
+    uint64_t body_size;
+    struct slice sender;
+    struct slice user;
+    enum envelope_notice notice;
+    struct queue_id about;
+    bool is_held;
+    int64_t held_until_us;    /* 0: until released */
+    uint32_t recipient_total; /* of the message */
+    uint32_t first;           /* index in the envelope of the first in the list */
+    struct journal_state_recipient *recipients;
+    size_t recipient_count; /* in this entry */
+};
+
+/* How many of state->recipients, from the front of the list, one entry can hold: at least
+ * JOURNAL_STATE_LEAST of them if there are so many, whatever their texts. */
+enum { JOURNAL_STATE_LEAST = 38 };
+size_t journal_state_fits(const struct journal_state *state);
+
 struct journal_entry {
     enum journal_kind kind;
-    struct queue_id id; /* the message; zero for CUT, and for SET_ASIDE where it is not known */
+    struct queue_id id; /* the message; zero for CUT, CHECKPOINT, SEGMENT, and for SET_ASIDE where
+                           it is not known */
     int64_t at_us;      /* wall clock */
     union {
         struct journal_arrived arrived;
@@ -117,6 +197,10 @@ struct journal_entry {
         struct journal_noticed noticed;
         struct journal_cut cut;
         struct journal_set_aside set_aside;
+        struct journal_moved moved;
+        struct journal_checkpoint checkpoint;
+        struct journal_segment segment;
+        struct journal_state state;
     };
 };
 
@@ -128,14 +212,21 @@ const char *journal_kind_name(unsigned kind);
 struct journal_batch {
     struct buffer bytes;
     size_t count;
+    bool has_begin; /* a CHECKPOINT's BEGIN is among them: journal_commit begins a new file there */
+    size_t begin;   /* its octet in bytes */
 };
 
 void journal_batch_init(struct journal_batch *batch, size_t cap);
 void journal_batch_clear(struct journal_batch *batch);
 /* Empties it, memory kept. */
 void journal_batch_reset(struct journal_batch *batch);
-/* Appends a copy; trouble is sticky in batch->bytes.error. */
+/* Appends a copy; trouble is sticky in batch->bytes.error. At most one BEGIN in a batch. The
+ * lengths of texts in a STATE's list that are above their bounds are cut in place. */
 void journal_put(struct journal_batch *batch, const struct journal_entry *entry);
+
+/* Fills in the number of a packed CHECKPOINT: `file` in a BEGIN, `begun` in an END. The frame then
+ * wants sealing. Returns what it says now. */
+struct journal_checkpoint journal_stamp(char *frame, uint64_t file, uint64_t begun);
 
 extern const struct frame_format journal_format;
 extern const struct shape journal_outcome_shape;

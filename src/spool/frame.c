@@ -4,7 +4,7 @@
  *        48 XXH3-64 of octets 0 to 47 seeded with the generation,
  *        56 XXH3-64 of everything behind the head, padding included, seeded with the octets 48
  * to 55. block: 0 magic, 8 version, 12 zero, 16 generation, 24 size, 32 previous, 40 previous end,
- *        48 XXH3-64 of octets 0 to 47 seeded with the generation; zeros to the end. */
+ *        48 from, 56 XXH3-64 of octets 0 to 55 seeded with the generation; zeros to the end. */
 #include "spool/frame.h"
 
 #include <assert.h>
@@ -13,7 +13,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { CHECKED = 48 }; /* octets under the first checksum, in a head and in a block */
+enum {
+    CHECKED = 48,       /* octets of a head under its first checksum */
+    BLOCK_CHECKED = 56, /* of a header block */
+};
 
 static void put_u64(unsigned char *at, uint64_t v)
 {
@@ -151,6 +154,11 @@ uint64_t frame_reseal(const struct frame_format *format, uint64_t generation, ch
     return total;
 }
 
+uint16_t frame_kind(const char *frame)
+{
+    return get_u16(frame, 32);
+}
+
 /* What a head that is not ours is: untouched, somebody else's, or broken. */
 static enum frame_result stranger(const struct frame_format *format, const char *head)
 {
@@ -217,7 +225,9 @@ void file_head_write(const struct frame_format *format, const struct file_head *
     put_u64(out_block + 24, head->size);
     put_u64(out_block + 32, head->previous);
     put_u64(out_block + 40, head->previous_end);
-    put_u64(out_block + 48, XXH3_64bits_withSeed(out_block, CHECKED, head->generation));
+    put_u64(out_block + 48, head->from);
+    put_u64(out_block + BLOCK_CHECKED,
+        XXH3_64bits_withSeed(out_block, BLOCK_CHECKED, head->generation));
 }
 
 enum err file_head_read(const struct frame_format *format, const unsigned char block[FILE_HEAD],
@@ -226,7 +236,7 @@ enum err file_head_read(const struct frame_format *format, const unsigned char b
     uint64_t generation = get_u64(block, 16);
 
     if (memcmp(block, format->file_magic, sizeof format->file_magic) != 0 ||
-        get_u64(block, 48) != XXH3_64bits_withSeed(block, CHECKED, generation))
+        get_u64(block, BLOCK_CHECKED) != XXH3_64bits_withSeed(block, BLOCK_CHECKED, generation))
         return ERR_CORRUPT;
     if (get_u32(block, 8) != FILE_VERSION)
         return ERR_INVALID;
@@ -235,6 +245,7 @@ enum err file_head_read(const struct frame_format *format, const unsigned char b
         .size = get_u64(block, 24),
         .previous = get_u64(block, 32),
         .previous_end = get_u64(block, 40),
+        .from = get_u64(block, 48),
     };
     return ERR_OK;
 }

@@ -38,7 +38,7 @@ enum frame_result {
     FRAME_GOOD,
     FRAME_SHORT,   /* more bytes are needed to say: out_frame->total of them at least */
     FRAME_END,     /* zeros where a head should be: never written */
-    FRAME_FOREIGN, /* a sound head of another generation: left from an earlier use of the file */
+    FRAME_FOREIGN, /* a sound head of another generation: copied here from another file */
     FRAME_NO_HEAD, /* the head is damaged: nothing in it can be believed */
     FRAME_NO_BODY, /* the head is sound (id, kind and total are set), what follows it is damaged */
 };
@@ -63,9 +63,12 @@ void frame_seal(const struct frame_format *format, uint64_t generation, struct q
  * total. */
 uint64_t frame_reseal(const struct frame_format *format, uint64_t generation, char *frame);
 
+/* The kind of a whole frame that frame_seal made. */
+uint16_t frame_kind(const char *frame);
+
 /* Reads the frame at the front of the bytes. The generation seeds both checksums, so that a
- * stranger who can place octets in a body cannot make a frame that is taken for ours, and an old
- * frame in a reused file is not taken for a new one. GOOD: all of out_frame. NO_BODY, and SHORT
+ * stranger who can place octets in a body cannot make a frame that is taken for ours, nor
+ * is a frame of another file. GOOD: all of out_frame. NO_BODY, and SHORT
  * once the head is there: id, kind, version, total. The parts point into bytes. */
 enum frame_result frame_parse(const struct frame_format *format, uint64_t generation,
     struct slice bytes, struct frame *out_frame);
@@ -76,6 +79,8 @@ struct file_head {
     uint64_t size;         /* octets preallocated */
     uint64_t previous;     /* journal: the file before this one, 0 for none */
     uint64_t previous_end; /* journal: octets of it that are good */
+    uint64_t from; /* journal: the file in which the last checkpoint begins whose end was synced
+                      when this file was made: no older one need be read. 0: none, all are needed */
 };
 
 void file_head_write(const struct frame_format *format, const struct file_head *head,

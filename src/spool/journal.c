@@ -4,21 +4,48 @@
 #include <assert.h>
 #include <string.h>
 
-void journal_init(struct journal *journal, struct store *store, uint64_t previous,
-    uint64_t previous_end, uint64_t file_size)
+void journal_init(struct journal *journal, struct store *store,
+    const struct journal_replayed *replayed, uint64_t file_size)
 {
     *journal = (struct journal){
         .store = store,
         .file = -1,
-        .previous = previous,
-        .previous_end = previous_end,
         .file_size = file_size ? file_size : JOURNAL_FILE_SIZE,
     };
+    if (!replayed)
+        return;
+    journal->previous = replayed->last;
+    journal->previous_end = replayed->last ? replayed->last_end : 0;
+    journal->tally = replayed->tally;
+    journal->tally.begun = 0;
 }
 
 void journal_clear(struct journal *journal)
 {
     disk_close(journal->store->disk, &journal->file);
+}
+
+void journal_tally_add(struct journal_tally *tally, uint16_t kind,
+    const struct journal_checkpoint *checkpoint, uint64_t octets)
+{
+    if (kind < JOURNAL_CHECKPOINT) {
+        tally->since += octets;
+        tally->begun_since += octets;
+        return;
+    }
+    tally->begun_size += octets;
+    if (kind != JOURNAL_CHECKPOINT)
+        return;
+    if (checkpoint->stage == JOURNAL_BEGIN) {
+        tally->begun = checkpoint->number;
+        tally->begun_size = octets;
+        tally->begun_since = 0;
+    } else if (tally->begun != 0 && checkpoint->number == tally->begun) {
+        tally->from = tally->begun;
+        tally->size = tally->begun_size;
+        tally->since = tally->begun_since;
+        tally->begun = 0;
+    }
 }
 
 /* Lets go of the current file; the next one will name it and its good end, so whatever a failed
@@ -30,46 +57,68 @@ static void leave_file(struct journal *journal)
     journal->previous_end = journal->end;
 }
 
-static enum err begin_file(struct journal *journal, uint64_t batch)
+static enum err begin_file(struct journal *journal, uint64_t octets)
 {
-    uint64_t size = FILE_HEAD + batch;
+    struct file_head head = {
+        .size = FILE_HEAD + octets,
+        .previous = journal->previous,
+        .previous_end = journal->previous_end,
+        .from = journal->tally.from,
+    };
     enum err rc;
 
-    if (size < journal->file_size)
-        size = journal->file_size;
-    size = (size + FILE_HEAD - 1) / FILE_HEAD * FILE_HEAD;
-    rc = store_new_journal(journal->store, size, journal->previous, journal->previous_end,
-        &journal->number, &journal->file);
+    if (head.size < journal->file_size)
+        head.size = journal->file_size;
+    head.size = (head.size + FILE_HEAD - 1) / FILE_HEAD * FILE_HEAD;
+    rc = store_new_journal(journal->store, &head, &journal->number, &journal->file);
     if (rc != ERR_OK)
         return rc;
-    journal->size = size;
+    journal->size = head.size;
     journal->end = FILE_HEAD;
+    journal->floor = head.from;
     return ERR_OK;
 }
 
-static enum err write_batch(struct journal *journal, struct slice bytes)
+/* For the file that the entries go to. */
+static void seal_entries(struct journal *journal, struct slice bytes, struct journal_tally *tally)
+{
+    for (uint64_t at = 0; at < bytes.len;) {
+        char *frame = (char *)(uintptr_t)bytes.data + at;
+        uint16_t kind = frame_kind(frame);
+        struct journal_checkpoint checkpoint = { 0 };
+        uint64_t octets;
+
+        if (kind == JOURNAL_CHECKPOINT)
+            checkpoint = journal_stamp(frame, journal->number, tally->begun);
+        octets = frame_reseal(&journal_format, journal->number, frame);
+        journal_tally_add(tally, kind, &checkpoint, octets);
+        at += octets;
+    }
+}
+
+static enum err write_entries(struct journal *journal, struct slice bytes)
 {
     struct disk *disk = journal->store->disk;
     struct iovec part = { (void *)(uintptr_t)bytes.data, bytes.len };
+    struct journal_tally tally = journal->tally;
     enum err rc;
 
-    for (uint64_t at = 0; at < bytes.len;)
-        at += frame_reseal(&journal_format, journal->number, (char *)part.iov_base + at);
+    seal_entries(journal, bytes, &tally);
     rc = disk_write_all(disk, journal->file, &part, 1, journal->end);
     if (rc == ERR_OK)
         rc = disk->ops->sync(disk, journal->file);
-    if (rc == ERR_OK)
-        journal->end += bytes.len;
-    return rc;
+    if (rc != ERR_OK)
+        return rc;
+    journal->end += bytes.len;
+    journal->tally = tally;
+    return ERR_OK;
 }
 
-enum err journal_commit(struct journal *journal, struct journal_batch *batch)
+/* Into the current file if there is one with room, else into a new one. */
+static enum err commit_entries(struct journal *journal, struct slice bytes)
 {
-    struct slice bytes = buffer_slice(&batch->bytes);
-    enum err rc = batch->bytes.error;
+    enum err rc = ERR_OK;
 
-    if (rc != ERR_OK || bytes.len == 0)
-        return rc;
     for (int tries = 0; tries < 2; tries++) {
         if (journal->file >= 0 && bytes.len > journal->size - journal->end)
             leave_file(journal);
@@ -77,12 +126,33 @@ enum err journal_commit(struct journal *journal, struct journal_batch *batch)
             rc = begin_file(journal, bytes.len);
         if (rc != ERR_OK)
             break;
-        rc = write_batch(journal, bytes);
+        rc = write_entries(journal, bytes);
         if (rc == ERR_OK)
             break;
         leave_file(journal);
         if (tries == 0)
             rc = ERR_OK;
+    }
+    return rc;
+}
+
+enum err journal_commit(struct journal *journal, struct journal_batch *batch)
+{
+    struct slice bytes = buffer_slice(&batch->bytes);
+    size_t split = batch->has_begin ? batch->begin : bytes.len;
+    enum err rc = batch->bytes.error;
+
+    if (rc == ERR_OK && split > 0)
+        rc = commit_entries(journal, slice_first(bytes, split));
+    if (rc == ERR_OK && split < bytes.len) {
+        if (journal->file >= 0)
+            leave_file(journal);
+        rc = commit_entries(journal, slice_from(bytes, split));
+    }
+    /* A checkpoint has ended: from now on a start reads from there, if a file says so. */
+    if (rc == ERR_OK && journal->file >= 0 && journal->floor != journal->tally.from) {
+        leave_file(journal);
+        (void)!begin_file(journal, 0);
     }
     return rc;
 }

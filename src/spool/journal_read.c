@@ -23,6 +23,13 @@ struct reading {
     struct arena arena;
 };
 
+static const struct queue_id nobody;
+
+bool journal_damage_is_nameless(const struct journal_damage *damage)
+{
+    return !damage->has_id || queue_id_equals(damage->id, nobody);
+}
+
 static void damage(struct reading *reading, const struct tail_item *item, const char *why)
 {
     struct journal_damage found = {
@@ -35,6 +42,8 @@ static void damage(struct reading *reading, const struct tail_item *item, const 
     };
 
     reading->sum.damaged++;
+    if (journal_damage_is_nameless(&found))
+        reading->sum.tally.begun = 0;
     if (reading->events->on_damage)
         reading->events->on_damage(reading->events->context, &found);
 }
@@ -95,6 +104,7 @@ static enum err handle_entry(struct reading *reading, const struct tail_item *it
         return ERR_OK;
     }
     reading->sum.entries++;
+    journal_tally_add(&reading->sum.tally, (uint16_t)entry.kind, &entry.checkpoint, item->length);
     if (!reading->events->on_entry)
         return ERR_OK;
     return reading->events->on_entry(reading->events->context, &entry);
@@ -152,15 +162,60 @@ static enum err read_file(struct reading *reading, size_t index, bool *out_is_re
 
 static enum err cut_tail(struct reading *reading)
 {
-    uint64_t size = 0;
-    enum err rc = store_file_size(reading->store, STORE_JOURNAL, reading->sum.last, &size);
-
-    if (rc != ERR_OK || size <= reading->sum.last_end)
-        return rc;
     return store_truncate(reading->store, STORE_JOURNAL, reading->sum.last, reading->sum.last_end);
 }
 
-static enum err read_all(struct store *store, const struct journal_events *events, bool is_cutting,
+static bool is_there(const struct reading *reading, uint64_t number)
+{
+    for (size_t i = 0; i < reading->count; i++)
+        if (reading->files[i].number == number)
+            return true;
+    return false;
+}
+
+static void note_missing(struct reading *reading, uint64_t number)
+{
+    tail_aim(&reading->tail, -1, number, 0);
+    damage(reading, &(struct tail_item){ 0 }, "missing file");
+}
+
+/* The file to begin with: what lies before it is history. */
+static size_t first_file(struct reading *reading)
+{
+    uint64_t from = 0;
+    size_t first = 0;
+
+    for (size_t i = reading->count; i-- > 0 && from == 0;)
+        if (reading->files[i].head_error == ERR_OK) {
+            from = reading->files[i].head.from;
+            break;
+        }
+    reading->sum.tally.from = from;
+    while (first < reading->count && reading->files[first].number < from)
+        first++;
+    if (from != 0 && !is_there(reading, from))
+        note_missing(reading, from);
+    return first;
+}
+
+static enum err read_files(struct reading *reading, size_t first, bool *out_is_readable)
+{
+    enum err rc = ERR_OK;
+
+    if (first < reading->count)
+        reading->sum.first = reading->files[first].number;
+    for (size_t i = first; rc == ERR_OK && i < reading->count; i++) {
+        const struct old_file *file = &reading->files[i];
+        uint64_t previous = file->head_error == ERR_OK ? file->head.previous : 0;
+
+        if (i > first && previous != 0 && !is_there(reading, previous))
+            note_missing(reading, previous);
+        rc = read_file(reading, i, out_is_readable);
+    }
+    return rc;
+}
+
+static enum err read_all(struct store *store, const struct journal_events *events, bool is_replay,
     struct journal_replayed *out_replayed)
 {
     struct reading reading = { .store = store, .events = events };
@@ -170,9 +225,9 @@ static enum err read_all(struct store *store, const struct journal_events *event
     tail_init(&reading.tail, store->disk, &journal_format);
     arena_init(&reading.arena, ARENA_CAP);
     rc = read_heads(&reading);
-    for (size_t i = 0; rc == ERR_OK && i < reading.count; i++)
-        rc = read_file(&reading, i, &is_readable);
-    if (rc == ERR_OK && is_cutting && is_readable)
+    if (rc == ERR_OK)
+        rc = read_files(&reading, is_replay ? first_file(&reading) : 0, &is_readable);
+    if (rc == ERR_OK && is_replay && is_readable)
         rc = cut_tail(&reading);
     if (rc == ERR_OK)
         *out_replayed = reading.sum;

@@ -20,8 +20,7 @@ void known_forget(struct known_set *set)
 {
     struct known *known, *next;
 
-    HASH_ITER(hh, set->messages, known, next)
-    {
+    HASH_ITER (hh, set->messages, known, next) {
         HASH_DEL(set->messages, known);
         drop_recipients(known);
         free(known);
@@ -35,8 +34,7 @@ void known_clear(struct known_set *set)
     struct known_cut *cut, *next;
 
     known_forget(set);
-    HASH_ITER(hh, set->cuts, cut, next)
-    {
+    HASH_ITER (hh, set->cuts, cut, next) {
         HASH_DEL(set->cuts, cut);
         free(cut);
     }
@@ -216,6 +214,8 @@ enum err known_apply(struct known_set *set, const struct journal_entry *entry)
 {
     struct known *known = NULL;
 
+    if (!rows[entry->kind].apply)
+        return ERR_OK;
     if (set->is_open) {
         set->is_open = false;
         if (set->nameless_us < entry->at_us)

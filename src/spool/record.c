@@ -41,6 +41,19 @@ void record_draft_seal(struct record_draft *draft, uint64_t generation)
         &record_format, generation, draft->id, RECORD_MESSAGE, RECORD_VERSION, parts, draft->head);
 }
 
+void record_draft_copy(struct record_draft *draft, const struct record *record)
+{
+    *draft = (struct record_draft){
+        .id = record->envelope.id,
+        .envelope = record->packed,
+        .header = &record->header,
+        .header_count = 1,
+        .body = &record->body,
+        .body_count = 1,
+        .total = record->total,
+    };
+}
+
 /* The envelope and the frame say some things twice; a record in which they differ was not written
  * by our gate. */
 static bool is_consistent(const struct frame *frame, const struct envelope *envelope)
@@ -56,7 +69,10 @@ enum err record_from_frame(
     const struct frame *frame, struct arena *arena, struct record *out_record)
 {
     struct record record = {
-        .header = frame->parts[1], .body = frame->parts[2], .total = frame->total
+        .packed = frame->parts[0],
+        .header = frame->parts[1],
+        .body = frame->parts[2],
+        .total = frame->total,
     };
     enum err rc;
 

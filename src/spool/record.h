@@ -44,10 +44,15 @@ void record_draft_seal(struct record_draft *draft, uint64_t generation);
  * arena. */
 struct record {
     struct envelope envelope;
+    struct slice packed; /* the envelope as it lies there */
     struct slice header;
     struct slice body; /* inline body, empty with a body file */
     uint64_t total;
 };
+
+/* A draft of the same record for another segment, octet for octet but for generation and checksums.
+ * The record is borrowed until the draft is written. */
+void record_draft_copy(struct record_draft *draft, const struct record *record);
 
 /* From a sound frame. ERR_CORRUPT when the envelope does not parse or contradicts the frame (id,
  * sizes), ERR_INVALID for a kind or version newer than ours, ERR_NOMEM. */

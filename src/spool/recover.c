@@ -56,8 +56,7 @@ void recover_free(struct recover **recover)
 
     if (!*recover)
         return;
-    HASH_ITER(hh, (*recover)->segments, segment, next)
-    {
+    HASH_ITER (hh, (*recover)->segments, segment, next) {
         drop_segment(*recover, segment);
     }
     known_clear(&(*recover)->known);
@@ -184,9 +183,19 @@ static enum err hand_over(
     const struct envelope *envelope = &item->record.envelope;
     struct recover_recipient *recipients;
     struct recover_message message = {
+        .id = item->id,
         .segment = segment->generation,
         .offset = item->offset,
-        .record = &item->record,
+        .envelope = envelope,
+        .body_file = envelope->body_file,
+        .arrival_us = envelope->arrival_us,
+        .size = envelope->header_size + envelope->body_size,
+        .body_size = envelope->body_size,
+        .sender = envelope->sender,
+        .user = envelope->user,
+        .notice = envelope->notice,
+        .about = envelope->about,
+        .recipient_count = envelope->recipient_count,
     };
     enum err rc;
 
@@ -199,6 +208,10 @@ static enum err hand_over(
     rc = known_recipients(known, &recover->arena, recipients, envelope->recipient_count);
     if (rc != ERR_OK)
         return rc;
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        struct slice address = envelope->recipients[i].address;
+        recipients[i].domain = slice_from(address, slice_find_last(address, '@') + 1);
+    }
     message.recipients = recipients;
     message.is_suspect = known_is_suspect(&recover->known, known, envelope->arrival_us);
     if (known) {
@@ -365,9 +378,22 @@ size_t recover_waiting(const struct recover *recover)
     return recover->waiting;
 }
 
-bool recover_is_known(const struct recover *recover, struct queue_id id)
+enum err recover_passed(struct recover *recover, uint64_t generation, uint64_t upto)
 {
-    return known_find(&recover->known, id) != NULL;
+    struct live_segment *segment = find_or_add(recover, generation);
+
+    if (!segment)
+        return ERR_NOMEM;
+    if (segment->offset < upto)
+        segment->offset = upto;
+    return ERR_OK;
+}
+
+uint64_t recover_cut_of(const struct recover *recover, uint64_t generation)
+{
+    uint64_t cut = known_cut(&recover->known, generation);
+
+    return cut == UINT64_MAX ? 0 : cut;
 }
 
 static bool is_missing(const struct recover *recover, const struct known *known)
@@ -381,8 +407,7 @@ void recover_finish(struct recover *recover)
     const struct recover_events *events = recover->events;
     struct known *known, *next;
 
-    HASH_ITER(hh, recover->known.messages, known, next)
-    {
+    HASH_ITER (hh, recover->known.messages, known, next) {
         if (is_missing(recover, known))
             events->on_missing(events->context, known->id, known->segment, known->offset);
     }

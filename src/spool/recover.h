@@ -1,6 +1,7 @@
-/* spool/recover.h: from what lies on disk to messages: replays the journal, reads the segments
- * behind their writers, drops what is closed, cut or held already, sets aside what is damaged, and
- * hands each surviving message to the queue. Start-up and live tailing are the same call. */
+/* spool/recover.h: from what lies on disk to messages: replays the journal from its last checkpoint
+ * on, hands over the messages that it knows, reads the segments that it does not settle behind
+ * their writers, drops what is closed, cut or held already, sets aside what is damaged. Start-up
+ * and live tailing are the same call. */
 #ifndef SPOOL_RECOVER_H
 #define SPOOL_RECOVER_H
 
@@ -8,29 +9,41 @@
 #include "spool/segment.h"
 #include "spool/store.h"
 
-enum recover_state { RECOVER_PENDING, RECOVER_DELIVERED, RECOVER_FAILED, RECOVER_EXPIRED };
-
 /* What the journal knows of one recipient. */
 struct recover_recipient {
-    enum recover_state state; /* PENDING: never tried, or deferred */
+    struct slice domain; /* of the address, without the @; empty where it has none */
+    enum recover_state state;
     uint32_t attempts;
     int64_t next_us;         /* wall time of the next attempt; 0: now */
     bool has_failure_notice; /* a bounce about it is in the spool */
     bool has_delay_notice;
-    bool has_outcome; /* `outcome` is the last one; not kept for DELIVERED */
+    bool has_outcome; /* `outcome` is the last one; not kept for DELIVERED. From a checkpoint only
+                         result, attempt, next_us, cause, code, status, host, address and text */
     struct journal_outcome outcome;
 };
 
 struct recover_message {
+    struct queue_id id;
     uint64_t segment;
     uint64_t offset;
-    const struct record *record;
-    bool is_journalled; /* an "arrived" entry exists; otherwise the queue writes one */
+    /* NULL: the record was not read, all is known from a checkpoint; then it is journalled. */
+    const struct envelope *envelope;
+    uint64_t body_file; /* 0: inline */
+    int64_t arrival_us;
+    uint64_t size; /* octets of header block and body */
+    uint64_t body_size;
+    struct slice sender;
+    struct slice user;
+    enum envelope_notice notice;
+    struct queue_id about;
+    bool is_journalled; /* an "arrived" or a "state" entry exists; otherwise the queue writes the
+                           former */
     bool is_held;
     int64_t held_until_us; /* 0: until released */
     bool is_suspect; /* journal entries that may concern it are damaged: hold it, never send it
                         blindly */
-    const struct recover_recipient *recipients; /* record->envelope.recipient_count of them */
+    const struct recover_recipient *recipients;
+    size_t recipient_count;
 };
 
 enum recover_why {
@@ -58,8 +71,8 @@ struct recover_events {
     /* The message of that id is in the caller's hands already (live, or closed in this life): a
      * second record is dropped. */
     bool (*is_held)(void *context, struct queue_id id);
-    /* A message that is to be delivered. An error ends the reading before this record; it is read
-     * again next time. */
+    /* A message that is to be delivered. An error ends the reading before it; it comes again next
+     * time. */
     enum err (*on_message)(void *context, const struct recover_message *message);
     /* Octets that are no record (QUE-14). */
     void (*on_aside)(void *context, const struct recover_aside *aside);
@@ -69,7 +82,7 @@ struct recover_events {
      * back. */
     void (*on_missing)(void *context, struct queue_id id, uint64_t segment, uint64_t offset);
     /* The writer of a segment is gone and everything in it has been handed over: when none of its
-     * messages is open (any more) it may be unlinked or reused. */
+     * messages is open (any more) it may be unlinked. */
     void (*on_owned)(void *context, uint64_t generation);
     /* A fault of the world that concerns one segment and stops nothing else. The segment is kept.
      */
@@ -85,12 +98,15 @@ struct recover;
 MUST_CHECK struct recover *recover_new(struct store *store, const struct recover_events *events);
 void recover_free(struct recover **recover);
 
-/* First: replays the journal (recipient states, cuts, holds). */
+/* First: replays the journal (recipient states, cuts, holds, what segments are settled). */
 MUST_CHECK enum err recover_journal(struct recover *recover, struct journal_replayed *out_replayed);
 
-/* Then: every segment on disk. Where the writer is gone the segment is synced first and read to its
- * last sound record, then on_owned. Where it lives: on_alive. Errors are on_message's and those of
- * the folder itself. */
+/* Then: first the messages that a checkpoint and what follows it describe whole, without reading
+ * their records. Then every segment on disk. Where the writer is gone the segment is synced first
+ * and read to its last sound record, then on_owned; a segment of which the checkpoint has settled
+ * everything is not read unless a message is looked for. Where the writer lives: on_alive. Errors
+ * are on_message's and those of the folder itself; the next call goes on where this one has
+ * stopped. */
 MUST_CHECK enum err recover_segments(struct recover *recover);
 
 /* A record may name any body file: the caller refuses a second message that names the same one, and
@@ -104,24 +120,28 @@ MUST_CHECK enum err recover_stated(struct recover *recover, uint64_t generation,
  * calls on_owned. ERR_BUSY while the lock is still held. */
 MUST_CHECK enum err recover_gone(struct recover *recover, uint64_t generation);
 
+/* The caller itself has written the records of this segment up to there, and holds them: they are
+ * never handed over. upto: an end of a record. A smaller one than before is no news. */
+MUST_CHECK enum err recover_passed(struct recover *recover, uint64_t generation, uint64_t upto);
+
 /* A cut is in the synced journal: nothing from the offset on counts. */
 MUST_CHECK enum err recover_cut(struct recover *recover, uint64_t generation, uint64_t offset);
+/* Where a segment is cut as far as the journal says or recover_cut said, 0 for not at all: for the
+ * next checkpoint. */
+uint64_t recover_cut_of(const struct recover *recover, uint64_t generation);
 
 /* Segments that were alive at start and have not been heard of since. 0: recovery is complete; then
  * recover_finish. */
 size_t recover_waiting(const struct recover *recover);
-/* Before recover_finish: the journal has an entry about that id (a notice that was made, and
- * perhaps closed, earlier). */
-bool recover_is_known(const struct recover *recover, struct queue_id id);
 /* Reports what is missing and forgets everything that only start-up needed. */
 void recover_finish(struct recover *recover);
 
-/* The segment was unlinked or reused: forget its reader. */
+/* The segment is unlinked, or will be: forget its reader. */
 void recover_forget(struct recover *recover, uint64_t generation);
 /* A read handle of a segment for segment_load, borrowed until recover_forget; -1 when it cannot be
  * opened. */
 int recover_handle(struct recover *recover, uint64_t generation);
-/* How far a segment has been read: 0 when not at all. */
+/* How far a segment has been read or need not be: 0 when not at all. */
 uint64_t recover_offset(const struct recover *recover, uint64_t generation);
 
 #endif

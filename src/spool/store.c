@@ -193,46 +193,6 @@ enum err store_blank(struct store *store, struct store_blank *out_blank)
     return rc;
 }
 
-/* The new name first: the name's generation counts, so from then on nothing in the file is read as
- * a record. */
-static enum err rename_segment(struct store *store, uint64_t from, const char *to)
-{
-    struct disk *disk = store->disk;
-    int dir = store->dirs[STORE_SEGMENT];
-    char name[STORE_NAME];
-    enum err rc;
-
-    store_name(STORE_SEGMENT, from, name);
-    rc = disk->ops->rename(disk, dir, name, dir, to);
-    return rc == ERR_OK ? disk->ops->sync_dir(disk, dir) : rc;
-}
-
-enum err store_reuse(struct store *store, uint64_t generation, struct store_blank *out_blank)
-{
-    struct store_blank blank = { .size = store->segment_size, .start = FILE_HEAD, .write = -1 };
-    struct file_head head = { .size = store->segment_size };
-    char name[STORE_NAME];
-    enum err rc = store_claim(store, STORE_SEGMENT, generation, &blank.write);
-
-    if (rc == ERR_OK)
-        rc = next_number(store, &blank.generation);
-    if (rc == ERR_OK) {
-        store_name(STORE_SEGMENT, blank.generation, name);
-        rc = rename_segment(store, generation, name);
-    }
-    if (rc != ERR_OK) {
-        disk_close(store->disk, &blank.write);
-        return rc;
-    }
-    head.generation = blank.generation;
-    rc = furnish(store, STORE_SEGMENT, blank.write, &record_format, &head);
-    if (rc != ERR_OK)
-        undo(store, STORE_SEGMENT, name, &blank.write);
-    else
-        *out_blank = blank;
-    return rc;
-}
-
 enum err store_spare(struct store *store, struct store_spare *out_spare)
 {
     struct store_spare spare = { .write = -1 };
@@ -256,29 +216,29 @@ enum err store_spare(struct store *store, struct store_spare *out_spare)
     return rc;
 }
 
-enum err store_new_journal(struct store *store, uint64_t size, uint64_t previous,
-    uint64_t previous_end, uint64_t *out_number, int *out_file)
+enum err store_new_journal(
+    struct store *store, const struct file_head *head, uint64_t *out_number, int *out_file)
 {
-    struct file_head head = { .size = size, .previous = previous, .previous_end = previous_end };
+    struct file_head named = *head;
     struct disk *disk = store->disk;
     char name[STORE_NAME];
     int file = -1;
-    enum err rc = next_number(store, &head.generation);
+    enum err rc = next_number(store, &named.generation);
 
     if (rc != ERR_OK)
         return rc;
-    store_name(STORE_JOURNAL, head.generation, name);
+    store_name(STORE_JOURNAL, named.generation, name);
     rc = disk->ops->create(disk, store->dirs[STORE_JOURNAL], name, &file);
     if (rc != ERR_OK)
         return rc;
     rc = disk->ops->lock(disk, file);
     if (rc == ERR_OK)
-        rc = furnish(store, STORE_JOURNAL, file, &journal_format, &head);
+        rc = furnish(store, STORE_JOURNAL, file, &journal_format, &named);
     if (rc != ERR_OK) {
         undo(store, STORE_JOURNAL, name, &file);
         return rc;
     }
-    *out_number = head.generation;
+    *out_number = named.generation;
     *out_file = file;
     return ERR_OK;
 }

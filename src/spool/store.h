@@ -66,10 +66,6 @@ struct store_blank {
 /* A new empty segment: preallocated, header block synced, name synced. ERR_NOSPACE and others leave
  * nothing behind. */
 MUST_CHECK enum err store_blank(struct store *store, struct store_blank *out_blank);
-/* The same from a finished segment: renamed to a new generation, so what is in it is not read
- * again. All its messages must be closed in the synced journal. ERR_BUSY while a writer lives. */
-MUST_CHECK enum err store_reuse(
-    struct store *store, uint64_t generation, struct store_blank *out_blank);
 
 struct store_spare {
     uint64_t number;
@@ -96,10 +92,10 @@ MUST_CHECK enum err store_remove(struct store *store, enum store_kind kind, uint
 MUST_CHECK enum err store_truncate(
     struct store *store, enum store_kind kind, uint64_t number, uint64_t size);
 
-/* A new journal file: preallocated, header synced, name synced, locked so that it is not unlinked
- * while it is written. */
-MUST_CHECK enum err store_new_journal(struct store *store, uint64_t size, uint64_t previous,
-    uint64_t previous_end, uint64_t *out_number, int *out_file);
+/* A new journal file with this header block, of which the generation is chosen here: preallocated,
+ * header synced, name synced, locked so that it is not unlinked while it is written. */
+MUST_CHECK enum err store_new_journal(
+    struct store *store, const struct file_head *head, uint64_t *out_number, int *out_file);
 
 struct store_file {
     uint64_t number;
@@ -141,9 +137,5 @@ bool store_is_low(const struct disk_space *space);
 enum { STORE_NAME = 40 };
 void store_name(enum store_kind kind, uint64_t number, char out_name[STORE_NAME]);
 MUST_CHECK bool store_parse_name(enum store_kind kind, const char *name, uint64_t *out_number);
-
-/* Place for compaction: copies the live records of a segment into a fresh blank, syncs, journals
- * "moved", syncs, unlinks. It needs nothing here but store_blank, segment_append and store_unlink.
- */
 
 #endif

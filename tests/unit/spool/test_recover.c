@@ -46,13 +46,13 @@ static bool on_is_held(void *context, struct queue_id id)
 
 static enum err on_message(void *context, const struct recover_message *message)
 {
-    size_t count = message->record->envelope.recipient_count;
+    size_t count = message->recipient_count;
 
     (void)context;
     if (said.refuse != ERR_OK)
         return said.refuse;
     add_number(
-        said.messages, sizeof said.messages, (unsigned)(message->record->envelope.id.low - 0x1000));
+        said.messages, sizeof said.messages, (unsigned)(message->id.low - 0x1000));
     if (message->is_held)
         add(said.messages, sizeof said.messages, "h");
     if (message->is_suspect)
@@ -133,7 +133,7 @@ static void start(void)
     recover = recover_new(&store, &events);
     assert_non_null(recover);
     assert_int_equal(recover_journal(recover, &sum), ERR_OK);
-    journal_init(&journal, &store, sum.last, sum.last_end, 1 << 20);
+    journal_init(&journal, &store, &sum, 1 << 20);
 }
 
 /* The queue falls. */
