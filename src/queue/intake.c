@@ -9,6 +9,7 @@
 #include "queue/state.h"
 
 enum { SECOND = 1000000 };
+#define DAY (INT64_C(86400) * SECOND)
 
 /* ---- segments ---- */
 
@@ -212,6 +213,18 @@ static void log_about(enum log_level level, const char *event, struct queue_id i
     log_event(level, NULL, event, log_text("id", text));
 }
 
+/* When it came, by the clock as it goes now, which may have jumped since. What the queue never saw
+ * was accepted shortly before it was last there. */
+static int64_t arrival_by_clock(const struct arrival *arrival)
+{
+    int64_t now = clock_wall_us();
+    int64_t at = arrival->envelope.arrival_us;
+
+    if (at > now)
+        return now;
+    return !arrival->is_journalled && at < now - DAY ? now - DAY : at;
+}
+
 static struct message *add_message(struct queue *queue, const struct arrival *arrival)
 {
     const struct envelope *envelope = &arrival->envelope;
@@ -226,7 +239,7 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
     message->segment = segment_find(queue, arrival->segment);
     message->segment->live++;
     message->offset = arrival->offset;
-    message->arrival_us = envelope->arrival_us;
+    message->arrival_us = arrival_by_clock(arrival);
     message->size = envelope->header_size + envelope->body_size;
     message->is_notice = envelope->notice != NOTICE_NONE;
     message->body_file = envelope->body_file;
@@ -441,6 +454,7 @@ static void done(void *owner, struct reading *reading)
 
     if (queue->phase == QUEUE_DRAINED)
         return;
+    schedule_follow_clock(queue);
     for (arrival = reading->arrivals; arrival; arrival = arrival->next) {
         segment_add(queue, arrival->segment)->handle = arrival->handle;
         take_arrival(queue, arrival);

@@ -274,10 +274,10 @@ static bool read_after(const json_t *request, bool *out_has, struct queue_id *ou
            (json_is_string(value) && queue_id_parse(slice_text(json_string_value(value)), out_id));
 }
 
-/* A message that has gone meanwhile stands where its arrival time was. */
+/* A message that has gone meanwhile stands where its time was, as the ids say it. */
 static bool is_behind(const struct message *message, struct queue_id after)
 {
-    return message->arrival_us / 1000 > (int64_t)(after.high >> 16);
+    return message->id.high >> 16 > after.high >> 16;
 }
 
 void command_list(struct client *client, const json_t *request)

@@ -57,7 +57,7 @@ struct message {
     uint64_t offset;
     struct user *user;
     struct name *sender;
-    int64_t arrival_us;
+    int64_t arrival_us; /* by the wall clock as it goes now: its jumps are added */
     uint64_t body_file; /* 0: inline */
     uint64_t size;      /* header block and body */
     uint32_t recipient_count;

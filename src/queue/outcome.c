@@ -382,6 +382,7 @@ void outcome_take(struct queue *queue, struct carrier *carrier, const struct msg
     };
     struct ack *ack;
 
+    schedule_follow_clock(queue);
     if (!taking.message && !queue->is_recovered && !is_strange(&taking)) {
         keep_late(queue, carrier, outcome);
         return;

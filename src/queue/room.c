@@ -167,8 +167,8 @@ enum err queue_new(struct room *room, struct disk *disk, struct queue **out_queu
     queue->upkeep = default_upkeep;
     queue->spool = queue->lock = queue->listener = -1;
     queue->started_us = clock_wall_us();
-    /* Above every number of an earlier life, as long as the clock does not run back. */
-    queue->first_job = queue->next_job = (uint64_t)queue->started_us;
+    /* Above every number of an earlier life that a carrier may name: none outlives the boot. */
+    queue->first_job = queue->next_job = (uint64_t)clock_mono_ms() * 1000;
     arena_init(&queue->conf_arena, CONF_MEMORY);
     messages_init(&queue->messages, &queue->destinations);
     destinations_init(&queue->destinations, &queue->messages.replies, carrier_is_open, queue);

@@ -1,6 +1,6 @@
 /* queue/schedule.c: when: puts recipients into the heap of times and the lanes of destinations,
  * takes out what is due, ends what has waited too long. Times are wall clock, because they are kept
- * on disk; a jump of that clock moves them. */
+ * on disk; a jump of that clock moves all of them, so that only time that has passed counts. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/notify.h"
@@ -12,7 +12,7 @@ enum {
     DUE_A_TURN = 1000,
     NO_ROUTE_S = 300,    /* until a domain without a route is looked at again */
     LAST_CHANCE_S = 600, /* at most so long after the expiry the last attempt may begin */
-    JUMP_US = 2000000,
+    JUMP_S = 2,
     LONGEST_SLEEP_MS = 1000,
     SECOND = 1000000,
 };
@@ -189,27 +189,32 @@ static void come_due(struct queue *queue, struct recipient *r, int64_t now)
         expire(queue, r->message, now);
 }
 
-/* A jump of the wall clock: what was to wait for a time waits for that time all the same; lifetimes
- * stay what the clock says. */
-static void follow_clock(struct queue *queue)
+static void move_message(struct queue *queue, struct message *message, int64_t jump_s)
+{
+    message->arrival_us += jump_s * SECOND;
+    for (uint32_t i = 0; i < message->recipient_count; i++) {
+        struct recipient *r = &message->recipients[i];
+        int64_t next = r->next_s + jump_s;
+        if (recipient_is_open(r->state) && r->next_s != 0)
+            r->next_s = next < 1 ? 1 : next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+    }
+    schedule_message(queue, message);
+}
+
+/* All that waits waits as long as it was to: nobody was there in the time that the clock has left
+ * out, so no lifetime has passed (QUE-4). */
+void schedule_follow_clock(struct queue *queue)
 {
     int64_t offset = clock_wall_us() - clock_mono_ms() * 1000;
-    int64_t jump = offset - queue->clock_offset_us;
+    int64_t jump_s = (offset - queue->clock_offset_us) / SECOND;
     struct message *message;
 
-    queue->clock_offset_us = offset;
-    if (jump > -JUMP_US && jump < JUMP_US)
+    if (jump_s > -JUMP_S && jump_s < JUMP_S)
         return;
-    log_event(LOG_NOTICE, NULL, "the clock has jumped", log_number("seconds", jump / SECOND));
-    DL_FOREACH (queue->messages.order, message) {
-        for (uint32_t i = 0; i < message->recipient_count; i++) {
-            struct recipient *r = &message->recipients[i];
-            int64_t next = r->next_s + jump / SECOND;
-            if (recipient_is_open(r->state) && r->next_s != 0)
-                r->next_s = (uint32_t)(next > 0 ? next : 1);
-        }
-        schedule_message(queue, message);
-    }
+    queue->clock_offset_us += jump_s * SECOND;
+    log_event(LOG_NOTICE, NULL, "the clock has jumped", log_number("seconds", jump_s));
+    DL_FOREACH (queue->messages.order, message)
+        move_message(queue, message, jump_s);
 }
 
 static void arm(struct queue *queue, bool has_more)
@@ -236,7 +241,7 @@ static void turn(void *owner)
 
     if (queue->phase < QUEUE_RUNNING)
         return;
-    follow_clock(queue);
+    schedule_follow_clock(queue);
     destinations_revive(&queue->destinations, clock_mono_ms());
     now = clock_wall_us();
     while ((first = heap_first(&queue->messages.due)) && first->key <= now && done++ < DUE_A_TURN)

@@ -231,6 +231,9 @@ void schedule_message(struct queue *queue, struct message *message);
 void schedule_kick(struct queue *queue);
 /* New routes: everything is placed again. */
 void schedule_reroute(struct queue *queue);
+/* Moves all times when the wall clock has jumped. Before a message is taken in, which the jump
+ * concerns no longer. */
+void schedule_follow_clock(struct queue *queue);
 int64_t message_expiry_us(const struct queue *queue, const struct message *message);
 
 /* ---- dispatch.c ---- */
