@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "ctl/command.h"
+#include "smtp/address.h"
 
 struct flag {
     const char *name;
@@ -144,10 +145,19 @@ static int check_fit(struct invocation *call)
     return 0;
 }
 
+/* JSON has no way to say other words to the server, and a selection must not get lost. */
+static int check_text(struct invocation *call, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (!text_is_utf8(slice_text(argv[i])))
+            return call_fail(call, EX_USAGE, "argument %d is not UTF-8", i);
+    return 0;
+}
+
 int arguments_read(struct invocation *call, int argc, char **argv)
 {
     bool only_words = false;
-    int status = 0;
+    int status = check_text(call, argc, argv);
 
     for (int i = 1; i < argc && status == 0; i++) {
         if (!only_words && strcmp(argv[i], "--") == 0)

@@ -2,6 +2,7 @@
 #include "ctl/command.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sysexits.h>
 
 #include "ctl/show.h"
@@ -36,6 +37,23 @@ const struct command commands[] = {
 };
 const size_t command_count = LENGTH_OF(commands);
 
+/* As it is shown: a character that was cut in two is none, and JSON would refuse the whole. */
+static int tell_json(struct invocation *call, const char *text)
+{
+    char *shown = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&shown, &len);
+    int status = EX_SOFTWARE;
+
+    if (!to)
+        return status;
+    show_text(to, slice_text(text));
+    if (fclose(to) == 0)
+        status = call_json(call, json_pack("{s:b, s:s}", "ok", 0, "error", shown));
+    free(shown);
+    return status;
+}
+
 int call_fail(struct invocation *call, int status, const char *format, ...)
 {
     char text[1024];
@@ -47,9 +65,7 @@ int call_fail(struct invocation *call, int status, const char *format, ...)
     fputs("submitctl: ", call->err);
     show_text(call->err, slice_text(text));
     fputc('\n', call->err);
-    if (call->json && call_json(call, json_pack("{s:b, s:s}", "ok", 0, "error", text)) != 0)
-        return EX_SOFTWARE;
-    return status;
+    return call->json && tell_json(call, text) != 0 ? EX_SOFTWARE : status;
 }
 
 int call_json(struct invocation *call, json_t *value)

@@ -28,6 +28,8 @@ static const struct line_case cases[] = {
     { "status --all", 64, "submitctl: status takes no --all\n" },
     { "queue list --bounce", 64, "submitctl: queue list takes no --bounce\n" },
     { "queue list --user a --user b", 64, "submitctl: --user is given twice\n" },
+    { "queue list --user \xff@example.org", 64, "submitctl: argument 4 is not UTF-8\n" },
+    { "queue delete --domain=\xc3", 64, "submitctl: argument 3 is not UTF-8\n" },
     { "user add", 64, "submitctl: user add takes ADDRESS [--sender PATTERN]...\n" },
     { "user add -- --sender x", 64, "submitctl: user add takes ADDRESS [--sender PATTERN]...\n" },
     { "-c /nonexistent/conf status", 78,
@@ -68,6 +70,32 @@ static void test_json_error(void **state)
     capture_clear(&capture);
 }
 
+/* A message that is cut within a character is still JSON. */
+static void test_long_error(void **state)
+{
+    struct buffer line;
+
+    (void)state;
+    for (size_t pad = 0; pad < 4; pad++) {
+        struct capture capture;
+        json_t *document;
+
+        buffer_init(&line, 65536);
+        buffer_put_text(&line, "--json queue x");
+        buffer_put(&line, "abcd", pad);
+        for (size_t i = 0; i < 600; i++)
+            buffer_put_text(&line, "\xc3\xa4");
+        buffer_put_char(&line, '\0');
+        capture = capture_run(line.data);
+        document = json_loads(capture.out, 0, NULL);
+        assert_int_equal(capture.status, 64);
+        assert_non_null(document);
+        json_decref(document);
+        capture_clear(&capture);
+        buffer_clear(&line);
+    }
+}
+
 static void test_help(void **state)
 {
     struct capture all = capture_run("--help");
@@ -101,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_json_error),
+        cmocka_unit_test(test_long_error),
         cmocka_unit_test(test_help),
     };
 
