@@ -16,6 +16,7 @@ enum {
     SCRATCH_OCTETS = 256 << 10,
     WORDS_OCTETS = 64 << 10,
     ID_SECONDS = 14, /* ids of a later life lie above those of an earlier one */
+    DISPLACEABLE_LOOKED_AT = 64,
 };
 
 /* Doors. */
@@ -36,6 +37,47 @@ static void turn_away(struct gate *gate, const struct conf_listener *listener, i
     close(fd);
 }
 
+/* Clients that may not submit, and so may be anybody. Of the oldest of them the one whose address
+ * has most connections: a crowd displaces itself, whoever comes alone is hardly ever met. */
+static struct session *whom_to_displace(const struct gate *gate)
+{
+    struct session *chosen = NULL;
+    struct session *s, *next;
+    uint64_t most = 0;
+    int looked = 0;
+
+    HASH_ITER (hh, gate->sessions, s, next) {
+        uint64_t connections;
+
+        if (session_grant(s) || s->phase == PHASE_CLOSING)
+            continue;
+        connections = limits_connections(&gate->limits, &s->peer);
+        if (connections > most) {
+            most = connections;
+            chosen = s;
+        }
+        if (++looked == DISPLACEABLE_LOOKED_AT)
+            break;
+    }
+    return chosen;
+}
+
+/* The house is full. A place is made where somebody has not even logged in; the one displaced has
+ * ended when the next client is met. */
+static bool make_room(struct gate *gate, const struct peer *peer)
+{
+    struct session *s = whom_to_displace(gate);
+
+    if (!s)
+        return false;
+    if (!gate->is_full)
+        log_event(LOG_WARNING, NULL, "all connections are taken: who has not logged in gives way");
+    gate->is_full = true;
+    session_displace(s);
+    limits_enter_all_the_same(&gate->limits, peer);
+    return true;
+}
+
 static void on_client(void *owner, int fd, const struct peer *peer)
 {
     struct door *door = owner;
@@ -45,10 +87,14 @@ static void on_client(void *owner, int fd, const struct peer *peer)
 
     switch (limits_enter(&gate->limits, &conf->limits, peer)) {
     case ADMISSION_GRANTED:
+        gate->is_full = false;
         session_open(gate, listener, fd, peer);
         break;
     case ADMISSION_FULL:
-        turn_away(gate, listener, fd, peer, REPLY_CONNECTIONS_TOTAL);
+        if (make_room(gate, peer))
+            session_open(gate, listener, fd, peer);
+        else
+            turn_away(gate, listener, fd, peer, REPLY_CONNECTIONS_TOTAL);
         break;
     case ADMISSION_CLIENT_FULL:
         turn_away(gate, listener, fd, peer, REPLY_CONNECTIONS_CLIENT);

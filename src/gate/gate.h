@@ -47,6 +47,7 @@ struct gate {
     struct tls_ticket_key ticket_keys[2]; /* the first for new tickets */
     size_t ticket_key_count;
     struct limits limits;
+    bool is_full; /* the last client got its place from another */
     struct ask ask;
     struct commit commit;
     struct session *sessions; /* map by id */

@@ -66,6 +66,16 @@ void limits_leave(struct limits *limits, const struct peer *peer)
     counters_leave(limits->counters, limits->gate, limits_client(peer));
 }
 
+void limits_enter_all_the_same(struct limits *limits, const struct peer *peer)
+{
+    counters_enter(limits->counters, limits->gate, limits_client(peer));
+}
+
+uint64_t limits_connections(const struct limits *limits, const struct peer *peer)
+{
+    return counters_read(limits->counters, limits_client(peer)).client;
+}
+
 static struct limits_lines *lines_of(struct limits *limits, const struct peer *peer, int64_t minute)
 {
     struct slice client = limits_client(peer);

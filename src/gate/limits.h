@@ -45,6 +45,10 @@ void limits_clear(struct limits *limits);
 enum admission limits_enter(
     struct limits *limits, const struct conf_limits *conf, const struct peer *peer);
 void limits_leave(struct limits *limits, const struct peer *peer);
+/* Comes in though ADMISSION_FULL was said: another goes in its place. Wants a limits_leave. */
+void limits_enter_all_the_same(struct limits *limits, const struct peer *peer);
+/* How many that client has open, over all gates. */
+uint64_t limits_connections(const struct limits *limits, const struct peer *peer);
 
 /* May another line about this client be written at this time (seconds)? session_lines: how many its
  * session has had, counted up here. False counts as suppressed. */

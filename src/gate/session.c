@@ -19,6 +19,7 @@ enum {
     HANDSHAKE_MS = 30000, /* a vault that restarts included (design.md section 2) */
     OUTPUT_MS = 120000,   /* the stream's own time-out comes first */
     LINGER_MS = 2000,
+    AT_ONCE = -1,
 };
 
 static const struct stream_settings stream_settings = {
@@ -110,14 +111,19 @@ static void rest(struct session *s)
     }
 }
 
-static void end(struct session *s, bool is_silent)
+static void end_in(struct session *s, int64_t linger_ms)
 {
     session_move(s, PHASE_CLOSING);
     timer_stop(&s->timer);
-    if (is_silent)
+    if (linger_ms == AT_ONCE)
         stream_abort(s->stream);
     else
-        stream_close_after_flush(s->stream, LINGER_MS);
+        stream_close_after_flush(s->stream, linger_ms);
+}
+
+static void end(struct session *s, bool is_silent)
+{
+    end_in(s, is_silent ? AT_ONCE : LINGER_MS);
 }
 
 static void start_tls(struct session *s)
@@ -178,6 +184,23 @@ void session_dismiss(struct session *s)
     s->verb = VERB_UNKNOWN;
     session_say(s, REPLY_SHUTDOWN);
     session_settle(s, ANSWER_CLOSE);
+}
+
+/* The place is wanted now: nothing is waited for, least of all a client that does not read. */
+void session_displace(struct session *s)
+{
+    bool can_hear = s->phase != PHASE_HANDSHAKE && stream_output_pending(s->stream) == 0;
+
+    if (s->wait != WAIT_NOTHING)
+        session_woken(s, s->wait);
+    if (can_hear) {
+        s->verb = VERB_UNKNOWN;
+        s->delay_ms = 0;
+        session_say(s, REPLY_CONNECTIONS_TOTAL);
+        report_refused(s);
+        deliver(s);
+    }
+    end_in(s, can_hear ? 0 : AT_ONCE);
 }
 
 /* What happens when the time is over. */

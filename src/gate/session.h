@@ -132,6 +132,9 @@ void session_woken(struct session *session, enum wait wait);
 void session_settle(struct session *session, enum answer answer);
 /* Tells a client that waits for nothing to go, and ends the session (LSN-6). */
 void session_dismiss(struct session *session);
+/* Ends a session that is not closing yet, whatever it waits for, to make room for another: told so
+ * where that can be done at once (LSN-8). */
+void session_displace(struct session *session);
 
 /* Replies are said here, exactly one for each command (CMD-24), and sent by session_settle. */
 void session_say(struct session *session, enum reply_id reply);
