@@ -51,8 +51,11 @@ struct tls_session {
 struct tls_pending {
     struct tls_sign_request request;
     UT_hash_handle hh;
+    struct tls_pending *previous; /* in line, PENDING_NEW only */
+    struct tls_pending *next;
+    bool is_in_line;
     struct tls_session *session; /* NULL: parked, its stream has gone */
-    enum { PENDING_NEW, PENDING_ASKED, PENDING_SIGNED, PENDING_FAILED } state;
+    enum { PENDING_NEW, PENDING_ASKED, PENDING_SIGNED, PENDING_FAILED, PENDING_GONE } state;
     size_t signature_len;
     unsigned char signature[TLS_SIGN_SIGNATURE_MAX];
     unsigned char input[TLS_SIGN_INPUT_MAX];
@@ -68,6 +71,8 @@ struct tls_signer {
     struct tls_session
         *starved; /* handshakes that found every waiting place taken, first come first served */
     struct tls_pending *pending; /* by number */
+    struct tls_pending *line;    /* those that the vault was not asked for yet, oldest first */
+    size_t asked;                /* how many it was asked for */
     uint64_t last_number;
     size_t parked;
     size_t servers;
@@ -112,7 +117,8 @@ void tls_signer_park(struct tls_signer *signer, struct tls_session *session);
 void tls_signer_starve(struct tls_signer *signer, struct tls_session *session);
 /* A place may be free: wakes the first that starves. */
 void tls_signer_feed(struct tls_signer *signer);
-/* After each step of a handshake, on the ordinary stack: sends a new wish out. */
+/* After each step of a handshake, on the ordinary stack: a new wish gets in line, and what may go
+ * out goes. */
 void tls_signer_ask(struct tls_signer *signer, struct tls_session *session);
 
 void tls_server_hold(struct tls_server *server);

@@ -1,9 +1,11 @@
 /* net/tls_signer.c: requests for signatures from the pause of a handshake to the answer of the
- * vault. Owns struct tls_pending. A request may outlive its stream (parked); a handshake never
- * outlives its stream. */
+ * vault; some are with the vault, the others in line. Owns struct tls_pending. A request may
+ * outlive its stream (parked); a handshake never outlives its stream. */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <openssl/async.h>
 #include <openssl/err.h>
@@ -11,9 +13,15 @@
 
 #include "net/tls_internal.h"
 
-/* Each waiting handshake holds a stack of 32 KiB; those above this number wait for a place (SEC-3).
- */
-enum { PLACES = 512 };
+enum {
+    /* Each waiting handshake holds a stack of 32 KiB; those above this number wait for a place
+     * (SEC-3). */
+    PLACES = 512,
+    /* Wishes that the vault has in hand. The others wait here, where one whose peer goes away in
+     * the meantime costs no signature: a slow key signs some hundred times a second, and a stranger
+     * drops thousands of handshakes in that time. */
+    ASKED_MOST = 64,
+};
 
 enum err tls_signer_new(tls_sign_fn *fn, void *owner, struct tls_signer **out_signer)
 {
@@ -43,6 +51,10 @@ enum err tls_signer_new(tls_sign_fn *fn, void *owner, struct tls_signer **out_si
 static void forget(struct tls_signer *signer, struct tls_pending *pending)
 {
     HASH_DEL(signer->pending, pending);
+    if (pending->is_in_line)
+        DL_DELETE2(signer->line, pending, previous, next);
+    if (pending->state == PENDING_ASKED)
+        signer->asked--;
     if (pending->session)
         pending->session->pending = NULL;
     else
@@ -58,8 +70,7 @@ void tls_signer_free(struct tls_signer **signer)
     if (!*signer)
         return;
     assert((*signer)->servers == 0 && !(*signer)->starved);
-    HASH_ITER(hh, (*signer)->pending, pending, next)
-    {
+    HASH_ITER (hh, (*signer)->pending, pending, next) {
         assert(!pending->session);
         forget(*signer, pending);
     }
@@ -116,20 +127,59 @@ bool tls_signer_wait(struct tls_signer *signer, uint32_t key, enum tls_sign_algo
         *out_len = pending->signature_len;
     }
     if (pending->session)
-        pending->session->is_unsigned = !ok;
+        pending->session->is_unsigned = !ok && pending->state != PENDING_GONE;
     if (pending->session || pending->state != PENDING_ASKED)
         forget(signer, pending);
     return ok;
+}
+
+/* While a handshake waits for its signature nobody watches the descriptor. Input that nobody asked
+ * for may hide a reset from recv, not from SO_ERROR. */
+static bool is_peer_gone(const struct tls_session *session)
+{
+    char octet;
+    ssize_t got = recv(session->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    if (got <= 0)
+        return got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    return getsockopt(session->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0;
+}
+
+/* A handshake whose peer has gone goes on without a signature, and ends. */
+static void ask(struct tls_signer *signer, struct tls_pending *pending)
+{
+    if (is_peer_gone(pending->session)) {
+        pending->state = PENDING_GONE;
+        pending->session->wake(pending->session->owner);
+        return;
+    }
+    pending->state = PENDING_ASKED;
+    signer->asked++;
+    signer->fn(signer->owner, &pending->request);
+}
+
+static void ask_next(struct tls_signer *signer)
+{
+    while (signer->line && signer->asked < ASKED_MOST) {
+        struct tls_pending *pending = signer->line;
+
+        DL_DELETE2(signer->line, pending, previous, next);
+        pending->is_in_line = false;
+        ask(signer, pending);
+    }
 }
 
 void tls_signer_ask(struct tls_signer *signer, struct tls_session *session)
 {
     struct tls_pending *pending = session->pending;
 
-    if (!pending || pending->state != PENDING_NEW)
-        return;
-    pending->state = PENDING_ASKED;
-    signer->fn(signer->owner, &pending->request);
+    if (pending && pending->state == PENDING_NEW && !pending->is_in_line) {
+        DL_APPEND2(signer->line, pending, previous, next);
+        pending->is_in_line = true;
+    }
+    ask_next(signer);
 }
 
 void tls_signer_park(struct tls_signer *signer, struct tls_session *session)
@@ -155,8 +205,10 @@ bool tls_sign_done(struct tls_signer *signer, uint64_t number, struct slice sign
         return false;
     if (!pending->session) {
         forget(signer, pending);
+        ask_next(signer);
         return true;
     }
+    signer->asked--;
     pending->state = PENDING_FAILED;
     if (signature.len > 0 && signature.len <= sizeof pending->signature) {
         memcpy(pending->signature, signature.data, signature.len);
@@ -164,6 +216,7 @@ bool tls_sign_done(struct tls_signer *signer, uint64_t number, struct slice sign
         pending->state = PENDING_SIGNED;
     }
     pending->session->wake(pending->session->owner);
+    ask_next(signer);
     return true;
 }
 
@@ -172,13 +225,13 @@ void tls_signer_resend(struct tls_signer *signer)
     struct tls_pending *pending;
     struct tls_pending *next;
 
-    HASH_ITER(hh, signer->pending, pending, next)
-    {
+    HASH_ITER (hh, signer->pending, pending, next) {
         if (!pending->session)
             forget(signer, pending);
         else if (pending->state == PENDING_ASKED)
             signer->fn(signer->owner, &pending->request);
     }
+    ask_next(signer);
 }
 
 size_t tls_signer_waiting(const struct tls_signer *signer)
