@@ -253,7 +253,9 @@ static enum answer say_result(
 {
     if (result == COMMIT_KEPT)
         return say_kept(s, entry);
-    return result == COMMIT_UNKNOWN ? ANSWER_VANISH : say(s, REPLY_STORAGE);
+    if (result == COMMIT_UNKNOWN)
+        return ANSWER_VANISH;
+    return say(s, result == COMMIT_NO_ROOM ? REPLY_NO_SPACE : REPLY_STORAGE);
 }
 
 void accept_told(void *owner, const struct entry *entry, enum commit_result result)

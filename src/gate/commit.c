@@ -31,7 +31,7 @@ struct entry *entry_new(void)
  * later (spool/body.h). */
 static bool may_be_written(const struct entry *entry)
 {
-    return entry->segment && entry->result != ERR_NOMEM && entry->result != ERR_LIMIT;
+    return entry->segment && entry->is_touched;
 }
 
 static void end_file(struct entry *entry)
@@ -106,6 +106,7 @@ static void write_batch(void *owner, struct hand_job **jobs, size_t count)
 
         for (size_t i = 0; i < same; i++) {
             entry_of(jobs[i])->result = code;
+            entry_of(jobs[i])->is_touched = code == ERR_OK || segment->writer.is_spoiled;
             entry_of(jobs[i])->end = segment->writer.end;
         }
         jobs += same;
@@ -127,6 +128,11 @@ static void want_ticks(struct commit *c)
 }
 
 /* Entries and segments move on. */
+
+static enum commit_result refusal_of(const struct entry *entry)
+{
+    return entry->result == ERR_NOSPACE ? COMMIT_NO_ROOM : COMMIT_FAILED;
+}
 
 static void tell(struct commit *c, struct entry *entry, enum commit_result result)
 {
@@ -242,7 +248,7 @@ static void refuse(struct commit *c, struct held_segment *segment, struct entry 
     if (!is_in_list(c->cut, segment))
         cut(c, segment);
     if (segment->is_cut)
-        tell_and_free(c, entry, COMMIT_FAILED);
+        tell_and_free(c, entry, refusal_of(entry));
     else
         DL_APPEND(segment->refused, entry);
 }
@@ -264,7 +270,7 @@ void commit_cut_known(struct commit *c, struct held_segment *segment)
     while (segment->refused) {
         struct entry *entry = segment->refused;
         DL_DELETE(segment->refused, entry);
-        tell_and_free(c, entry, COMMIT_FAILED);
+        tell_and_free(c, entry, refusal_of(entry));
     }
     settle_segment(c, segment);
 }
@@ -279,8 +285,9 @@ static void on_written(struct hand_job *job)
     if (entry->result == ERR_OK) {
         segment->good = entry->end;
         tell_and_free(c, entry, COMMIT_KEPT);
-    } else if (entry->result == ERR_NOMEM || entry->result == ERR_LIMIT) {
-        tell_and_free(c, entry, COMMIT_FAILED); /* nothing was written: nothing to cut */
+    } else if (!entry->is_touched) {
+        segment->reserved -= entry->draft.total;
+        tell_and_free(c, entry, refusal_of(entry)); /* nothing was written: nothing to cut */
     } else {
         refuse(c, segment, entry);
     }
@@ -305,7 +312,7 @@ static void refuse_late(struct commit *c, int64_t now_ms)
     while (c->waiting && now_ms - c->waiting->since_ms >= c->blank_ms) {
         struct entry *entry = c->waiting;
         DL_DELETE(c->waiting, entry);
-        tell_and_free(c, entry, COMMIT_NO_BLANK);
+        tell_and_free(c, entry, c->is_disk_full ? COMMIT_NO_ROOM : COMMIT_NO_BLANK);
     }
 }
 

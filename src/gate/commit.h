@@ -38,6 +38,7 @@ enum {
 enum commit_result {
     COMMIT_KEPT,     /* on stable storage: 250 */
     COMMIT_NO_BLANK, /* nothing was written: 451 4.3.0 */
+    COMMIT_NO_ROOM,  /* the disk is full, it will never be sent: 452 4.3.1 (DATA-16) */
     COMMIT_FAILED,   /* it will never be sent: 451 4.3.0 */
     COMMIT_UNKNOWN,  /* nobody knows: no reply */
 };
@@ -58,6 +59,7 @@ struct entry {
     int64_t since_ms;
     uint64_t end;    /* of its batch in the segment, when it is kept */
     enum err result; /* of the write */
+    bool is_touched; /* its octets may lie in the segment */
     bool is_8bit_header;
     unsigned fixups; /* what completion did, for the log (MSG-20) */
     bool is_told;

@@ -184,6 +184,7 @@ void report_commit(
     static const char *const results[] = {
         [COMMIT_KEPT] = "accepted",
         [COMMIT_NO_BLANK] = "not stored: no segment",
+        [COMMIT_NO_ROOM] = "not stored: the disk is full",
         [COMMIT_FAILED] = "not stored: the disk failed",
         [COMMIT_UNKNOWN] = "not known whether stored",
     };

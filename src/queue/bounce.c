@@ -311,7 +311,7 @@ static void done(struct hand_job *job)
         /* A batch too large for a fresh segment is written one by one. */
         if (bounces->result == ERR_LIMIT && bounces->writer.end == FILE_HEAD)
             bounces->batch = 1;
-        else
+        else if (bounces->result == ERR_LIMIT || bounces->writer.is_spoiled)
             retire(bounces);
         if (bounces->result != ERR_LIMIT) {
             log_event(LOG_ERROR, NULL, "a notice could not be written; trying on",

@@ -112,13 +112,14 @@ static void took_space(struct stock *stock, const struct chore *chore)
     stock->space = chore->space;
     /* The share of the disk counts only where a share is kept at all: a small disk for tests sets
      * the reserve to what it can spare (DATA-16). */
-    stock->is_low = stock->space.free < stock->reserve ||
+    stock->is_low = stock->space.free < stock->reserve || store_lacks_files(&stock->space) ||
                     (stock->reserve >= (256U << 20) && store_is_low(&stock->space));
     if (stock->is_low == was_low)
         return;
     log_event(stock->is_low ? LOG_WARNING : LOG_NOTICE, NULL,
         stock->is_low ? "the disk is full: no new mail" : "the disk has room again",
-        log_number("free", (int64_t)stock->space.free));
+        log_number("free", (int64_t)stock->space.free),
+        log_number("files_free", (int64_t)stock->space.files_free));
     stock->changed(stock->owner);
 }
 

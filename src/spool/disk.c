@@ -23,11 +23,12 @@ static size_t parts_advance(struct iovec *parts, size_t count, size_t done)
     return used;
 }
 
-enum err disk_write_all(
-    struct disk *disk, int file, struct iovec *parts, size_t count, uint64_t offset)
+enum err disk_write_counted(struct disk *disk, int file, struct iovec *parts, size_t count,
+    uint64_t offset, uint64_t *written)
 {
     size_t used = parts_advance(parts, count, 0);
 
+    *written = 0;
     while (used < count) {
         size_t done = 0;
         int chunk = count - used < IOV_MAX ? (int)(count - used) : IOV_MAX;
@@ -38,9 +39,18 @@ enum err disk_write_all(
         if (done == 0)
             return ERR_IO;
         offset += done;
+        *written += done;
         used += parts_advance(parts + used, count - used, done);
     }
     return ERR_OK;
+}
+
+enum err disk_write_all(
+    struct disk *disk, int file, struct iovec *parts, size_t count, uint64_t offset)
+{
+    uint64_t written;
+
+    return disk_write_counted(disk, file, parts, count, offset, &written);
 }
 
 static enum err read_page(struct disk *disk, int file, char *into, size_t len, uint64_t offset)

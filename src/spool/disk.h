@@ -14,8 +14,10 @@
 struct disk;
 
 struct disk_space {
-    uint64_t total; /* octets of the file system */
-    uint64_t free;  /* octets that we may still use */
+    uint64_t total;      /* octets of the file system */
+    uint64_t free;       /* octets that we may still use */
+    uint64_t files;      /* that the file system can have; 0: it does not count them */
+    uint64_t files_free; /* that may still be made */
 };
 
 /* Called for each name in a directory, without "." and "..", in no order. The name is valid during
@@ -79,6 +81,9 @@ struct disk *disk_posix(void);
  * failure any prefix may have been written. */
 MUST_CHECK enum err disk_write_all(
     struct disk *disk, int file, struct iovec *parts, size_t count, uint64_t offset);
+/* The same; *written: the octets that were written, also when it fails. */
+MUST_CHECK enum err disk_write_counted(struct disk *disk, int file, struct iovec *parts,
+    size_t count, uint64_t offset, uint64_t *written);
 /* Reads exactly len octets whatever happens to them: zeros stand for what lies behind the end of
  * the file, a pattern for pages that the disk cannot give (ERR_IO), so that one bad page spoils
  * only itself. Errors other than ERR_IO are returned. */

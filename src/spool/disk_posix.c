@@ -197,6 +197,8 @@ static enum err posix_space(UNUSED struct disk *disk, int dir, struct disk_space
         return err_from_errno(errno);
     out_space->total = (uint64_t)vfs.f_blocks * vfs.f_frsize;
     out_space->free = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+    out_space->files = vfs.f_files;
+    out_space->files_free = vfs.f_favail;
     return ERR_OK;
 }
 

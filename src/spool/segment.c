@@ -59,12 +59,19 @@ static uint64_t terminator(const struct segment_writer *writer, uint64_t total)
     return left < FRAME_HEAD ? left : FRAME_HEAD;
 }
 
+/* No room, or no leave to write: the file system has not touched the file. */
+static bool is_plain_refusal(enum err rc)
+{
+    return rc == ERR_NOSPACE || rc == ERR_DENIED;
+}
+
 static enum err write_batch(
     struct segment_writer *writer, struct record_draft *const *drafts, size_t count, uint64_t total)
 {
     struct iovec few[PARTS_ON_STACK];
     struct iovec *parts = few;
     size_t most = 1, used = 0;
+    uint64_t written = 0;
     enum err rc;
 
     for (size_t i = 0; i < count; i++)
@@ -79,11 +86,13 @@ static enum err write_batch(
         put_draft(parts, &used, drafts[i]);
     }
     put_part(parts, &used, zeros, terminator(writer, total));
-    rc = disk_write_all(writer->disk, writer->file, parts, used, writer->end);
-    if (rc == ERR_OK)
-        rc = writer->disk->ops->sync(writer->disk, writer->file);
+    rc = disk_write_counted(writer->disk, writer->file, parts, used, writer->end, &written);
     /* Octets may be on the disk or not, and the kernel will not say twice that they are not. */
-    writer->is_spoiled = rc != ERR_OK;
+    writer->is_spoiled = rc != ERR_OK && !(written == 0 && is_plain_refusal(rc));
+    if (rc == ERR_OK) {
+        rc = writer->disk->ops->sync(writer->disk, writer->file);
+        writer->is_spoiled = rc != ERR_OK;
+    }
     if (parts != few)
         free(parts);
     return rc;

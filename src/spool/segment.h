@@ -35,7 +35,8 @@ bool segment_fits(const struct segment_writer *writer, uint64_t total);
  * acknowledged. ERR_LIMIT: the batch does not fit, nothing was written, the segment is as before.
  * After another error look at is_spoiled: if set, say "cut generation at writer->end" to the queue
  * (CMD-29: what is answered 4yz is never sent) and go on with another blank; if not, nothing was
- * written for want of memory. Blocks. */
+ * written for want of memory, room or leave (ERR_NOMEM, ERR_NOSPACE, ERR_DENIED), and the segment
+ * is as before. Blocks. */
 MUST_CHECK enum err segment_append(
     struct segment_writer *writer, struct record_draft *const *drafts, size_t count);
 

@@ -316,3 +316,8 @@ bool store_is_low(const struct disk_space *space)
 {
     return space->free < (UINT64_C(256) << 20) || space->free < space->total / 20;
 }
+
+bool store_lacks_files(const struct disk_space *space)
+{
+    return space->files != 0 && space->files_free < STORE_FILES_LEAST;
+}

@@ -19,6 +19,7 @@ enum {
     STORE_SEGMENT_SIZE = 64 << 20, /* default */
     STORE_SEGMENT_MIN = 8 << 20,   /* the largest record fits */
     STORE_SEGMENT_MAX = 1 << 30,   /* what is said to be larger is not read further */
+    STORE_FILES_LEAST = 64,        /* blanks, spares, journal and copies set aside, with some air */
 };
 
 /* Every number (generation, body, journal file) is a count in its upper 32 bits and 32
@@ -132,6 +133,8 @@ void store_sweep_clear(struct store_sweep *sweep);
 /* Room for new mail? (DATA-16: the gate refuses below 5 % or 256 MiB.) */
 MUST_CHECK enum err store_space(struct store *store, struct disk_space *out_space);
 bool store_is_low(const struct disk_space *space);
+/* Fewer files can be made than the mail under way may need, however many octets are free. */
+bool store_lacks_files(const struct disk_space *space);
 
 /* The name of a file inside its folder. */
 enum { STORE_NAME = 40 };

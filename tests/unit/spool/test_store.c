@@ -390,8 +390,29 @@ static void test_space(void **state)
         faulty.space = (struct disk_space){ cases[i].total << 20, cases[i].free << 20 };
         assert_int_equal(store_space(&store, &space), ERR_OK);
         assert_int_equal(store_is_low(&space), cases[i].low);
+        assert_false(store_lacks_files(&space));
     }
     store_close(&store);
+}
+
+/* DATA-16: a file system that has octets and no more files has no room either. */
+static void test_files(void **state)
+{
+    static const struct {
+        uint64_t files, free;
+        bool lacks;
+    } cases[] = {
+        { 0, 0, false }, /* not counted */
+        { 1000, 64, false },
+        { 1000, 63, true },
+        { 1000, 0, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        const struct disk_space space = { .files = cases[i].files, .files_free = cases[i].free };
+        assert_int_equal(store_lacks_files(&space), cases[i].lacks);
+    }
 }
 
 /* Reuse fails at any act: the old segment or nothing at all remains, never a blank that holds old
@@ -437,6 +458,7 @@ int main(void)
         TEST(test_copy_aside),
         TEST(test_sweep),
         TEST(test_space),
+        TEST(test_files),
         TEST(test_failing_reuse),
     };
 
