@@ -394,8 +394,7 @@ static void test_failed_sync(void **state)
     static const struct {
         int act;
         enum err with;
-    } cases[] = { { ACT_SYNC, ERR_IO }, { ACT_WRITE, ERR_IO }, { ACT_WRITE, ERR_NOSPACE },
-        { ACT_SYNC, ERR_NOSPACE } };
+    } cases[] = { { ACT_SYNC, ERR_IO }, { ACT_WRITE, ERR_IO }, { ACT_SYNC, ERR_NOSPACE } };
 
     (void)state;
     for (size_t i = 0; i < LENGTH_OF(cases); i++) {
@@ -418,6 +417,45 @@ static void test_failed_sync(void **state)
         assert_int_equal(segment_append(&writer, &draft, 1), ERR_LIMIT);
         /* The cut is honoured whether or not the octets are there. */
         assert_string_equal(read_all(good, false).word, "R0 R1 E ");
+        sample_clear(&sample);
+    }
+}
+
+/* DATA-16: no room or no leave at the first octet: the segment is as it was and goes on. When some
+ * octets were written before, it is spoiled as by any other failure. */
+static void test_refused_write(void **state)
+{
+    static const struct {
+        enum err with;
+        size_t write_most; /* 0: all at once */
+        int at;
+        bool is_spoiled;
+    } cases[] = { { ERR_NOSPACE, 0, 1, false }, { ERR_DENIED, 0, 1, false },
+        { ERR_NOSPACE, 7, 2, true }, { ERR_DENIED, 7, 2, true } };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        struct sample sample;
+        struct record_draft *draft = &sample.draft;
+        uint64_t good;
+
+        if (i > 0) {
+            segment_writer_clear(&writer);
+            new_writer();
+        }
+        append_samples(&writer, 0, 2);
+        good = writer.end;
+        sample_make(&sample, 2, 1, slice_text("refused"));
+        faulty.write_most = cases[i].write_most;
+        faulty_plan(&faulty, ACT_WRITE, cases[i].at, cases[i].with);
+        assert_int_equal(segment_append(&writer, &draft, 1), cases[i].with);
+        faulty.write_most = 0;
+        assert_int_equal(writer.is_spoiled, cases[i].is_spoiled);
+        assert_int_equal(writer.end, good);
+        if (!cases[i].is_spoiled)
+            append_samples(&writer, 2, 1);
+        assert_string_equal(
+            read_all(writer.end, false).word, cases[i].is_spoiled ? "R0 R1 E " : "R0 R1 R2 E ");
         sample_clear(&sample);
     }
 }
@@ -461,43 +499,6 @@ static void test_full(void **state)
     sample_clear(&sample);
 }
 
-/* A reused segment is full of old records: none of them is read, a clean end is an end, and a
- * damaged one is damage. */
-static void test_reuse(void **state)
-{
-    struct store_blank blank;
-    uint64_t old = writer.generation, start;
-    char name[STORE_NAME];
-
-    (void)state;
-    append_samples(&writer, 0, 20);
-    assert_int_equal(store_reuse(&store, old, &blank), ERR_BUSY);
-    segment_writer_clear(&writer);
-    assert_int_equal(store_reuse(&store, old, &blank), ERR_OK);
-    assert_true(blank.generation > old);
-    segment_writer_init(
-        &writer, &faulty.disk, blank.write, blank.generation, blank.size, blank.start);
-    store_name(STORE_SEGMENT, blank.generation, name);
-    snprintf(path, sizeof path, "segments/%s", name);
-    assert_int_equal(temp_count(&temp, "segments"), 1);
-    assert_string_equal(read_all(writer.size, false).word, "E ");
-    for (unsigned i = 0; i < 5; i++) {
-        static char body[100];
-        struct sample sample;
-        struct record_draft *draft = &sample.draft;
-        memset(body, 'n', sizeof body);
-        sample_make(&sample, 50 + i, 1, slice_of(body, 17 * i + 5));
-        start = writer.end;
-        assert_int_equal(segment_append(&writer, &draft, 1), ERR_OK);
-        sample_clear(&sample);
-        if (i == 1)
-            assert_string_equal(read_all(writer.size, false).word, "R50 R51 E ");
-    }
-    assert_string_equal(read_all(writer.size, false).word, "R50 R51 R52 R53 R54 E ");
-    temp_spoil(&temp, path, (off_t)start + 3);
-    assert_string_equal(read_all(writer.size, false).word, "R50 R51 R52 R53 T E ");
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -514,8 +515,8 @@ int main(void)
         TEST(test_hole),
         TEST(test_unreadable_page),
         TEST(test_failed_sync),
+        TEST(test_refused_write),
         TEST(test_full),
-        TEST(test_reuse),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
