@@ -6,7 +6,7 @@
 
 void journal_clock_note(struct journal_clock *clock, int64_t at_us)
 {
-    int64_t step = at_us - clock->last_us;
+    int64_t step = journal_clock_add(at_us, -(uint64_t)clock->last_us);
     bool is_first = !clock->has_last;
 
     if (!is_first && step <= 0 && step >= -HOUR_US)
@@ -16,7 +16,7 @@ void journal_clock_note(struct journal_clock *clock, int64_t at_us)
     if (is_first)
         return;
     if (step < 0)
-        clock->moved_us += step;
+        clock->moved_us = journal_clock_add(clock->moved_us, (uint64_t)step);
     else if (step > DAY_US)
-        clock->moved_us += step - DAY_US;
+        clock->moved_us = journal_clock_add(clock->moved_us, (uint64_t)(step - DAY_US));
 }

@@ -18,11 +18,17 @@ struct journal_clock {
  * ends no message (QUE-4). Entries that change places by less than an hour are no jump. */
 void journal_clock_note(struct journal_clock *clock, int64_t at_us);
 
+/* Wraps: a nonsensical time does no more than that. */
+static inline int64_t journal_clock_add(int64_t time_us, uint64_t by_us)
+{
+    return (int64_t)((uint64_t)time_us + by_us);
+}
+
 /* What a time that was written down when moved_us was `then` is by the clock as it goes now. */
 static inline int64_t journal_clock_shift(
     const struct journal_clock *clock, int64_t time_us, int64_t then)
 {
-    return time_us + (clock->moved_us - then);
+    return journal_clock_add(time_us, (uint64_t)clock->moved_us - (uint64_t)then);
 }
 
 #endif

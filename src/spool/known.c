@@ -7,36 +7,42 @@
 
 enum { OUTCOME_MAX = 4096 };
 
-static void drop_recipients(struct known *known)
+static void drop_details(struct known *known)
 {
     for (size_t i = 0; i < known->recipient_count; i++)
-        free(known->recipients[i].outcome);
+        free(known->recipients[i].text);
     free(known->recipients);
+    free(known->head);
     known->recipients = NULL;
     known->recipient_count = 0;
+    known->head = NULL;
+}
+
+void known_drop(struct known_set *set, struct known *known)
+{
+    HASH_DEL(set->messages, known);
+    drop_details(known);
+    free(known);
 }
 
 void known_forget(struct known_set *set)
 {
     struct known *known, *next;
 
-    HASH_ITER (hh, set->messages, known, next) {
-        HASH_DEL(set->messages, known);
-        drop_recipients(known);
-        free(known);
-    }
+    HASH_ITER (hh, set->messages, known, next)
+        known_drop(set, known);
     set->nameless = 0;
     set->is_open = false;
 }
 
 void known_clear(struct known_set *set)
 {
-    struct known_cut *cut, *next;
+    struct known_segment *segment, *next;
 
     known_forget(set);
-    HASH_ITER (hh, set->cuts, cut, next) {
-        HASH_DEL(set->cuts, cut);
-        free(cut);
+    HASH_ITER (hh, set->segments, segment, next) {
+        HASH_DEL(set->segments, segment);
+        free(segment);
     }
 }
 
@@ -63,40 +69,54 @@ static struct known *find_or_add(struct known_set *set, struct queue_id id)
     return known;
 }
 
+enum err known_grow(struct known *known, size_t count)
+{
+    size_t old = known->recipient_count;
+    struct known_recipient *grown;
+
+    if (count <= old)
+        return ERR_OK;
+    grown = reallocarray(known->recipients, count, sizeof *grown);
+    if (!grown)
+        return ERR_NOMEM;
+    memset(grown + old, 0, (count - old) * sizeof *grown);
+    known->recipients = grown;
+    known->recipient_count = (uint32_t)count;
+    return ERR_OK;
+}
+
 /* NULL without memory; and for an index that no envelope has, which then belongs to nobody. */
 static struct known_recipient *recipient_at(struct known *known, uint32_t index)
 {
-    if (index >= ENVELOPE_RECIPIENTS_MAX)
+    if (index >= ENVELOPE_RECIPIENTS_MAX || known_grow(known, (size_t)index + 1) != ERR_OK)
         return NULL;
-    if (index >= known->recipient_count) {
-        size_t count = (size_t)index + 1;
-        struct known_recipient *grown =
-            reallocarray(known->recipients, count, sizeof *known->recipients);
-        if (!grown)
-            return NULL;
-        memset(grown + known->recipient_count, 0, (count - known->recipient_count) * sizeof *grown);
-        known->recipients = grown;
-        known->recipient_count = count;
-    }
     return &known->recipients[index];
 }
 
-static enum err keep_outcome(
-    struct known_recipient *recipient, const struct journal_outcome *outcome)
+enum err known_keep_texts(
+    struct known_recipient *recipient, struct slice domain, const struct journal_outcome *outcome)
 {
-    struct buffer packed;
+    struct buffer text;
 
-    buffer_init(&packed, OUTCOME_MAX);
-    pack(&packed, &journal_outcome_shape, outcome);
-    buffer_shrink(&packed);
-    if (packed.error != ERR_OK) {
-        buffer_clear(&packed);
+    buffer_init(&text, OUTCOME_MAX);
+    buffer_put_slice(&text, domain);
+    if (outcome)
+        pack(&text, &journal_outcome_shape, outcome);
+    buffer_shrink(&text);
+    if (text.error != ERR_OK) {
+        buffer_clear(&text);
         return ERR_NOMEM;
     }
-    free(recipient->outcome);
-    recipient->outcome = packed.data;
-    recipient->outcome_len = packed.len;
+    free(recipient->text);
+    recipient->text = text.data;
+    recipient->domain_len = (uint16_t)domain.len;
+    recipient->outcome_len = (uint32_t)(text.len - domain.len);
     return ERR_OK;
+}
+
+static struct slice domain_of(const struct known_recipient *recipient)
+{
+    return slice_of(recipient->text, recipient->domain_len);
 }
 
 static const enum recover_state states[] = {
@@ -107,7 +127,7 @@ static const enum recover_state states[] = {
 };
 
 static enum err apply_outcome(
-    UNUSED struct known_set *set, struct known *known, const struct journal_entry *entry)
+    struct known_set *set, struct known *known, const struct journal_entry *entry)
 {
     const struct journal_outcome *outcome = &entry->outcome;
     struct known_recipient *recipient = recipient_at(known, outcome->recipient);
@@ -118,20 +138,34 @@ static enum err apply_outcome(
         return ERR_NOMEM;
     recipient->state = states[outcome->result];
     recipient->attempts = outcome->attempt;
-    recipient->next_us = outcome->result == JOURNAL_DEFERRED ? outcome->next_us : 0;
-    if (outcome->result != JOURNAL_DELIVERED)
-        return keep_outcome(recipient, outcome);
-    free(recipient->outcome);
-    recipient->outcome = NULL;
-    return ERR_OK;
+    recipient->next_us = 0;
+    if (outcome->result == JOURNAL_DEFERRED && outcome->next_us != 0)
+        recipient->next_us = journal_clock_add(outcome->next_us, -(uint64_t)set->clock.moved_us);
+    return known_keep_texts(
+        recipient, domain_of(recipient), outcome->result != JOURNAL_DELIVERED ? outcome : NULL);
+}
+
+void known_place(struct known *known, uint64_t segment, uint64_t offset)
+{
+    known->is_placed = true;
+    known->segment = segment;
+    known->offset = offset;
 }
 
 static enum err apply_arrived(
+    struct known_set *set, struct known *known, const struct journal_entry *entry)
+{
+    known->is_journalled = true;
+    known->settled = set->checkpoints;
+    known->moved_us = set->clock.moved_us;
+    known_place(known, entry->arrived.segment, entry->arrived.offset);
+    return ERR_OK;
+}
+
+static enum err apply_moved(
     UNUSED struct known_set *set, struct known *known, const struct journal_entry *entry)
 {
-    known->is_arrived = true;
-    known->segment = entry->arrived.segment;
-    known->offset = entry->arrived.offset;
+    known_place(known, entry->moved.segment, entry->moved.offset);
     return ERR_OK;
 }
 
@@ -158,7 +192,7 @@ static enum err apply_closed(
     UNUSED struct known_set *set, struct known *known, UNUSED const struct journal_entry *entry)
 {
     known->is_closed = true;
-    drop_recipients(known);
+    drop_details(known);
     return ERR_OK;
 }
 
@@ -206,16 +240,20 @@ static const struct {
     [JOURNAL_DELETED] = { apply_closed, true },
     [JOURNAL_CLOSED] = { apply_closed, true },
     [JOURNAL_NOTICED] = { apply_noticed, true },
+    [JOURNAL_MOVED] = { apply_moved, true },
     [JOURNAL_CUT] = { apply_cut, false },
     [JOURNAL_SET_ASIDE] = { apply_set_aside, false },
+    [JOURNAL_CHECKPOINT] = { known_apply_checkpoint, false },
+    [JOURNAL_SEGMENT] = { known_apply_segment, false },
+    [JOURNAL_STATE] = { known_apply_state, true },
 };
 
 enum err known_apply(struct known_set *set, const struct journal_entry *entry)
 {
     struct known *known = NULL;
 
-    if (!rows[entry->kind].apply)
-        return ERR_OK;
+    if (entry->kind != JOURNAL_ARRIVED) /* which carries the time of the arrival */
+        journal_clock_note(&set->clock, entry->at_us);
     if (set->is_open) {
         set->is_open = false;
         if (set->nameless_us < entry->at_us)
@@ -225,32 +263,45 @@ enum err known_apply(struct known_set *set, const struct journal_entry *entry)
         known = find_or_add(set, entry->id);
         if (!known)
             return ERR_NOMEM;
+        known->touched = set->checkpoints;
     } else {
         known = known_find(set, entry->id);
     }
-    if (known && known->is_closed)
+    if (known && known->is_closed && rows[entry->kind].is_about_message)
         return ERR_OK;
     return rows[entry->kind].apply(set, known, entry);
 }
-
-static const struct queue_id nobody;
 
 enum err known_damage(struct known_set *set, const struct journal_damage *damage)
 {
     struct known *known;
 
-    if (damage->has_id && !queue_id_equals(damage->id, nobody)) {
+    if (!journal_damage_is_nameless(damage)) {
         known = find_or_add(set, damage->id);
         if (!known)
             return ERR_NOMEM;
+        known->touched = set->checkpoints;
         known->is_damaged = true;
+        if (known->head)
+            known->head->is_running = false;
         return ERR_OK;
     }
     if (set->nameless == 0)
         set->nameless_us = INT64_MIN;
     set->nameless++;
     set->is_open = true;
+    set->begun = 0;
     return ERR_OK;
+}
+
+bool known_is_stated(const struct known *known)
+{
+    if (!known->head || known->head->total == 0 || known->recipient_count < known->head->total)
+        return false;
+    for (uint32_t i = 0; i < known->head->total; i++)
+        if (!known->recipients[i].is_stated)
+            return false;
+    return true;
 }
 
 bool known_is_suspect(const struct known_set *set, const struct known *known, int64_t arrival_us)
@@ -261,81 +312,41 @@ bool known_is_suspect(const struct known_set *set, const struct known *known, in
         return false;
     if (known && known->born < set->nameless)
         return true;
-    if (known && known->is_arrived)
+    if (known && known->is_journalled)
         return false;
     return set->is_open || arrival_us <= set->nameless_us;
 }
 
-static enum err recipient_state(
-    const struct known_recipient *known, struct arena *arena, struct recover_recipient *recipient)
+static enum err recipient_state(const struct known_set *set, const struct known_recipient *known,
+    struct arena *arena, struct recover_recipient *recipient)
 {
-    struct cursor in = cursor_of(slice_of(known->outcome, known->outcome_len));
+    struct cursor in = cursor_of(slice_from(
+        slice_of(known->text, known->domain_len + known->outcome_len), known->domain_len));
 
-    recipient->state = known->state;
+    recipient->domain = domain_of(known);
+    recipient->state = (enum recover_state)known->state;
     recipient->attempts = known->attempts;
-    recipient->next_us = known->next_us;
+    recipient->next_us = known->next_us ? journal_clock_shift(&set->clock, known->next_us, 0) : 0;
     recipient->has_failure_notice = known->has_failure_notice;
     recipient->has_delay_notice = known->has_delay_notice;
-    recipient->has_outcome = known->outcome != NULL;
-    if (!known->outcome)
+    recipient->has_outcome = known->outcome_len > 0;
+    if (!recipient->has_outcome)
         return ERR_OK;
     return unpack(&in, &journal_outcome_shape, arena, &recipient->outcome);
 }
 
-enum err known_recipients(const struct known *known, struct arena *arena,
-    struct recover_recipient *recipients, size_t count)
+enum err known_recipients(const struct known_set *set, const struct known *known,
+    struct arena *arena, struct recover_recipient *recipients, size_t count)
 {
     enum err rc = ERR_OK;
 
     for (size_t i = 0; known && i < count && i < known->recipient_count && rc == ERR_OK; i++)
-        rc = recipient_state(&known->recipients[i], arena, &recipients[i]);
+        rc = recipient_state(set, &known->recipients[i], arena, &recipients[i]);
     return rc;
 }
 
 void known_hand_over(struct known *known)
 {
     known->is_handed = true;
-    drop_recipients(known);
-}
-
-static struct known_cut *find_cut(const struct known_set *set, uint64_t segment)
-{
-    struct known_cut *cut;
-
-    HASH_FIND(hh, set->cuts, &segment, sizeof segment, cut);
-    return cut;
-}
-
-uint64_t known_cut(const struct known_set *set, uint64_t segment)
-{
-    const struct known_cut *cut = find_cut(set, segment);
-
-    return cut ? cut->offset : UINT64_MAX;
-}
-
-enum err known_set_cut(struct known_set *set, uint64_t segment, uint64_t offset)
-{
-    struct known_cut *cut = find_cut(set, segment);
-
-    if (!cut) {
-        cut = calloc(1, sizeof *cut);
-        if (!cut)
-            return ERR_NOMEM;
-        cut->segment = segment;
-        cut->offset = offset;
-        HASH_ADD(hh, set->cuts, segment, sizeof cut->segment, cut);
-    }
-    if (offset < cut->offset)
-        cut->offset = offset;
-    return ERR_OK;
-}
-
-void known_forget_cut(struct known_set *set, uint64_t segment)
-{
-    struct known_cut *cut = find_cut(set, segment);
-
-    if (cut) {
-        HASH_DEL(set->cuts, cut);
-        free(cut);
-    }
+    drop_details(known);
 }

@@ -1,56 +1,92 @@
-/* spool/known.h: what the journal says about messages, gathered while it is replayed and asked when
- * their records are read. Private to recovery. */
+/* spool/known.h: what the journal says about messages and segments, gathered while it is replayed
+ * and asked when messages are handed over. Texts stay packed until then. Private to recovery. */
 #ifndef SPOOL_KNOWN_H
 #define SPOOL_KNOWN_H
 
 #include "base/arena.h"
 #include "base/map.h"
 #include "spool/journal.h"
+#include "spool/journal_clock.h"
 #include "spool/recover.h"
 
+/* 32 octets on a 64-bit machine. */
 struct known_recipient {
-    enum recover_state state;
+    char *text;      /* the domain, then the last outcome as it packs; NULL for neither */
+    int64_t next_us; /* without the clock's jumps before it was told; 0: now */
     uint32_t attempts;
-    int64_t next_us;
+    uint32_t outcome_len; /* 0: none, or delivered */
+    uint16_t domain_len;
+    uint8_t state;  /* enum recover_state */
+    bool is_stated; /* a checkpoint has named it, so the domain is known */
     bool has_failure_notice;
     bool has_delay_notice;
-    char *outcome; /* the last one, packed; NULL for none and for delivered */
-    size_t outcome_len;
+};
+
+/* What a checkpoint says of the message as a whole. */
+struct known_head {
+    uint64_t body_file;
+    int64_t arrival_us;
+    uint64_t size;
+    uint64_t body_size;
+    struct queue_id about;
+    uint32_t total;   /* recipients of the message */
+    uint32_t reached; /* of them, in the run of entries that is being read */
+    uint32_t born;    /* as struct known's, when that run began */
+    bool is_running;  /* and nothing of the run is lost so far */
+    uint8_t notice;
+    uint16_t sender_len;
+    uint16_t user_len;
+    char text[]; /* sender, user */
 };
 
 struct known {
     struct queue_id id;
     uint64_t segment;
     uint64_t offset;
-    bool is_arrived; /* segment and offset are set */
-    bool is_closed;
-    bool is_held;
-    bool is_damaged; /* an entry of it is lost */
-    bool is_handed;  /* to the caller */
-    bool is_aside;   /* its record is damaged and set aside */
     int64_t held_until_us;
-    size_t born; /* damage without a name that had been met before it was known */
+    int64_t moved_us;        /* the clock's jumps before its arrival was told */
+    struct known_head *head; /* NULL: no checkpoint has named it */
     struct known_recipient *recipients;
-    size_t recipient_count; /* as far as anything is known of them */
+    uint32_t recipient_count; /* as far as anything is known of them */
+    uint32_t born;            /* damage without a name that had been met before it was known */
+    uint32_t touched; /* the checkpoint behind whose begin an entry named it last; 0: before all */
+    uint32_t settled; /* and behind whose begin it arrived or was stated whole */
+    bool is_placed : 1; /* segment and offset are set */
+    bool is_journalled : 1;
+    bool is_closed : 1;
+    bool is_held : 1;
+    bool is_damaged : 1; /* an entry of it is lost */
+    bool is_ready : 1;   /* to be handed over without its record */
+    bool is_handed : 1;  /* to the caller */
+    bool is_aside : 1;   /* its record is damaged and set aside */
     UT_hash_handle hh;
 };
 
-struct known_cut {
-    uint64_t segment;
-    uint64_t offset;
+struct known_segment {
+    uint64_t generation;
+    uint64_t cut;  /* UINT64_MAX: none */
+    uint64_t upto; /* before it whatever is not known is closed */
+    bool is_complete;
+    /* As the checkpoint says whose end has not been read yet. */
+    uint32_t stated; /* which */
+    bool stated_complete;
+    uint64_t stated_upto;
     UT_hash_handle hh;
 };
 
 struct known_set {
     struct known *messages;
-    struct known_cut *cuts;
-    size_t nameless;     /* damage that does not say whom it concerns */
-    bool is_open;        /* no entry has followed the last of it */
-    int64_t nameless_us; /* time of the first entry behind the last of it */
+    struct known_segment *segments;
+    uint32_t nameless;    /* damage that does not say whom it concerns */
+    bool is_open;         /* no entry has followed the last of it */
+    int64_t nameless_us;  /* time of the first entry behind the last of it */
+    uint32_t checkpoints; /* begun so far */
+    struct journal_clock clock;
+    uint64_t begun; /* number of the one that may still come to a good end, or 0 */
 };
 
 void known_clear(struct known_set *set);
-/* Forgets the messages and the damage, keeps the cuts. */
+/* Forgets the messages and the damage, keeps what is known of segments. */
 void known_forget(struct known_set *set);
 /* One entry more. ERR_NOMEM. */
 MUST_CHECK enum err known_apply(struct known_set *set, const struct journal_entry *entry);
@@ -59,16 +95,36 @@ MUST_CHECK enum err known_damage(struct known_set *set, const struct journal_dam
 struct known *known_find(const struct known_set *set, struct queue_id id);
 /* May lost entries be about the message? known may be NULL. */
 bool known_is_suspect(const struct known_set *set, const struct known *known, int64_t arrival_us);
-/* The states of `count` recipients into the array (zeroed by the caller). Text points into the set.
- */
-MUST_CHECK enum err known_recipients(const struct known *known, struct arena *arena,
-    struct recover_recipient *recipients, size_t count);
-/* Frees what is known of its recipients. */
+/* A checkpoint has named the message and each of its recipients. */
+bool known_is_stated(const struct known *known);
+/* The states of `count` recipients into the array (zeroed by the caller), domains where a
+ * checkpoint has named them. Text points into the set. known may be NULL. */
+MUST_CHECK enum err known_recipients(const struct known_set *set, const struct known *known,
+    struct arena *arena, struct recover_recipient *recipients, size_t count);
+/* Frees what is known of it but that it was known. */
 void known_hand_over(struct known *known);
 
+/* NULL when nothing is known of it. */
+struct known_segment *known_segment(const struct known_set *set, uint64_t generation);
 /* UINT64_MAX: not cut. */
-uint64_t known_cut(const struct known_set *set, uint64_t segment);
-MUST_CHECK enum err known_set_cut(struct known_set *set, uint64_t segment, uint64_t offset);
-void known_forget_cut(struct known_set *set, uint64_t segment);
+uint64_t known_cut(const struct known_set *set, uint64_t generation);
+MUST_CHECK enum err known_set_cut(struct known_set *set, uint64_t generation, uint64_t offset);
+void known_forget_segment(struct known_set *set, uint64_t generation);
+
+/* ---- between known.c and known_checkpoint.c ---- */
+
+void known_drop(struct known_set *set, struct known *known);
+/* So many recipients can be looked at, at least. */
+MUST_CHECK enum err known_grow(struct known *known, size_t count);
+/* Replaces the texts; outcome NULL: none. The domain may be the one that it has. */
+MUST_CHECK enum err known_keep_texts(
+    struct known_recipient *recipient, struct slice domain, const struct journal_outcome *outcome);
+void known_place(struct known *known, uint64_t segment, uint64_t offset);
+MUST_CHECK enum err known_apply_checkpoint(
+    struct known_set *set, struct known *known, const struct journal_entry *entry);
+MUST_CHECK enum err known_apply_segment(
+    struct known_set *set, struct known *known, const struct journal_entry *entry);
+MUST_CHECK enum err known_apply_state(
+    struct known_set *set, struct known *known, const struct journal_entry *entry);
 
 #endif

@@ -26,7 +26,9 @@ struct recover {
     size_t waiting;
     struct segment_reader reader;
     struct arena arena;
-    enum err stop; /* what on_message said */
+    struct known *next;  /* of those that are handed over without their records */
+    bool is_known_ready; /* next is set */
+    enum err stop;       /* what on_message said */
 };
 
 struct recover *recover_new(struct store *store, const struct recover_events *events)
@@ -66,14 +68,25 @@ void recover_free(struct recover **recover)
     *recover = NULL;
 }
 
+/* Numbers given from now on are above those of segments that may be named again. */
+static void note_number(struct recover *recover, const struct journal_entry *entry)
+{
+    const uint64_t numbers[JOURNAL_KINDS] = {
+        [JOURNAL_ARRIVED] = entry->kind == JOURNAL_ARRIVED ? entry->arrived.segment : 0,
+        [JOURNAL_MOVED] = entry->kind == JOURNAL_MOVED ? entry->moved.segment : 0,
+        [JOURNAL_CUT] = entry->kind == JOURNAL_CUT ? entry->cut.segment : 0,
+        [JOURNAL_SEGMENT] = entry->kind == JOURNAL_SEGMENT ? entry->segment.generation : 0,
+        [JOURNAL_STATE] = entry->kind == JOURNAL_STATE ? entry->state.segment : 0,
+    };
+
+    store_note_number(recover->store, numbers[entry->kind]);
+}
+
 static enum err take_entry(void *context, const struct journal_entry *entry)
 {
     struct recover *recover = context;
 
-    if (entry->kind == JOURNAL_ARRIVED)
-        store_note_number(recover->store, entry->arrived.segment);
-    if (entry->kind == JOURNAL_CUT)
-        store_note_number(recover->store, entry->cut.segment);
+    note_number(recover, entry);
     if (recover->events->on_entry)
         recover->events->on_entry(recover->events->context, entry);
     return known_apply(&recover->known, entry);
@@ -96,6 +109,11 @@ enum err recover_journal(struct recover *recover, struct journal_replayed *out_r
     enum err rc = journal_replay(recover->store, &events, out_replayed);
 
     return rc == ERR_OK ? recover->stop : rc;
+}
+
+void recover_now(struct recover *recover, int64_t now_us)
+{
+    journal_clock_note(&recover->known.clock, now_us);
 }
 
 static struct live_segment *find_segment(const struct recover *recover, uint64_t generation)
@@ -168,7 +186,7 @@ static enum err open_segment(struct recover *recover, struct live_segment *segme
     return ERR_OK;
 }
 
-/* Is the record still to be delivered? */
+/* Is the message still to be delivered? */
 static bool is_wanted(const struct recover *recover, const struct known *known, struct queue_id id)
 {
     if (known && (known->is_closed || known->is_handed))
@@ -176,12 +194,47 @@ static bool is_wanted(const struct recover *recover, const struct known *known, 
     return !recover->events->is_held(recover->events->context, id);
 }
 
+/* Fills in what the journal says of the message and hands it over. */
 static enum err hand_over(
-    struct recover *recover, const struct live_segment *segment, const struct segment_item *item)
+    struct recover *recover, struct known *known, struct recover_message *message)
+{
+    struct recover_recipient *recipients;
+    const struct envelope *envelope = message->envelope;
+    enum err rc;
+
+    arena_clear(&recover->arena);
+    recipients = arena_array(&recover->arena, message->recipient_count, sizeof *recipients);
+    if (!recipients)
+        return ERR_NOMEM;
+    rc = known_recipients(
+        &recover->known, known, &recover->arena, recipients, message->recipient_count);
+    if (rc != ERR_OK)
+        return rc;
+    for (size_t i = 0; envelope && i < message->recipient_count; i++) {
+        struct slice address = envelope->recipients[i].address;
+        recipients[i].domain = slice_from(address, slice_find_last(address, '@') + 1);
+    }
+    message->recipients = recipients;
+    message->is_suspect = known_is_suspect(&recover->known, known, message->arrival_us);
+    if (known) {
+        message->is_journalled = known->is_journalled;
+        message->is_held = known->is_held;
+        message->held_until_us = known->held_until_us;
+    }
+    if (message->is_journalled)
+        message->arrival_us =
+            journal_clock_shift(&recover->known.clock, message->arrival_us, known->moved_us);
+    rc = recover->events->on_message(recover->events->context, message);
+    if (rc == ERR_OK && known)
+        known_hand_over(known);
+    return rc;
+}
+
+static enum err hand_over_record(struct recover *recover, const struct live_segment *segment,
+    uint64_t settled, const struct segment_item *item)
 {
     struct known *known = known_find(&recover->known, item->id);
     const struct envelope *envelope = &item->record.envelope;
-    struct recover_recipient *recipients;
     struct recover_message message = {
         .id = item->id,
         .segment = segment->generation,
@@ -197,32 +250,37 @@ static enum err hand_over(
         .about = envelope->about,
         .recipient_count = envelope->recipient_count,
     };
-    enum err rc;
 
-    if (!is_wanted(recover, known, item->id))
+    /* A checkpoint would have named it, or an entry since. */
+    if (!known && item->offset < settled)
         return ERR_OK;
-    arena_clear(&recover->arena);
-    recipients = arena_array(&recover->arena, envelope->recipient_count, sizeof *recipients);
-    if (!recipients)
-        return ERR_NOMEM;
-    rc = known_recipients(known, &recover->arena, recipients, envelope->recipient_count);
-    if (rc != ERR_OK)
-        return rc;
-    for (size_t i = 0; i < envelope->recipient_count; i++) {
-        struct slice address = envelope->recipients[i].address;
-        recipients[i].domain = slice_from(address, slice_find_last(address, '@') + 1);
-    }
-    message.recipients = recipients;
-    message.is_suspect = known_is_suspect(&recover->known, known, envelope->arrival_us);
-    if (known) {
-        message.is_journalled = known->is_arrived;
-        message.is_held = known->is_held;
-        message.held_until_us = known->held_until_us;
-    }
-    rc = recover->events->on_message(recover->events->context, &message);
-    if (rc == ERR_OK && known)
+    return is_wanted(recover, known, item->id) ? hand_over(recover, known, &message) : ERR_OK;
+}
+
+static enum err hand_over_stated(struct recover *recover, struct known *known)
+{
+    const struct known_head *head = known->head;
+    struct recover_message message = { 0 };
+
+    if (!is_wanted(recover, known, known->id)) {
         known_hand_over(known);
-    return rc;
+        return ERR_OK;
+    }
+    message = (struct recover_message){
+        .id = known->id,
+        .segment = known->segment,
+        .offset = known->offset,
+        .body_file = head->body_file,
+        .arrival_us = head->arrival_us,
+        .size = head->size,
+        .body_size = head->body_size,
+        .sender = slice_of(head->text, head->sender_len),
+        .user = slice_of(head->text + head->sender_len, head->user_len),
+        .notice = (enum envelope_notice)head->notice,
+        .about = head->about,
+        .recipient_count = head->total,
+    };
+    return hand_over(recover, known, &message);
 }
 
 static const enum recover_why whys[] = {
@@ -258,7 +316,8 @@ static void set_aside(
 static enum err read_segment(
     struct recover *recover, struct live_segment *segment, uint64_t bound, bool is_stated)
 {
-    uint64_t cut = known_cut(&recover->known, segment->generation);
+    const struct known_segment *known = known_segment(&recover->known, segment->generation);
+    uint64_t cut = known ? known->cut : UINT64_MAX;
     struct segment_item item = { .found = SEGMENT_RECORD };
     enum err rc = ERR_OK;
 
@@ -270,7 +329,7 @@ static enum err read_segment(
         if (rc != ERR_OK || item.found == SEGMENT_END)
             break;
         if (item.found == SEGMENT_RECORD)
-            rc = recover->stop = hand_over(recover, segment, &item);
+            rc = recover->stop = hand_over_record(recover, segment, known ? known->upto : 0, &item);
         else
             set_aside(recover, segment, &item);
         if (rc == ERR_OK)
@@ -298,8 +357,31 @@ static enum err sync_segment(struct recover *recover, uint64_t generation)
     return ERR_OK;
 }
 
+static enum err read_left(struct recover *recover, struct live_segment *segment)
+{
+    enum err rc = sync_segment(recover, segment->generation);
+
+    if (rc == ERR_OK)
+        rc = open_segment(recover, segment);
+    return rc == ERR_OK ? read_segment(recover, segment, segment->size, false) : rc;
+}
+
+/* A segment of which everything is known: only the writer must be gone. */
+static enum err pass_left(
+    struct recover *recover, struct live_segment *segment, const struct known_segment *known)
+{
+    int file = -1;
+    enum err rc = store_claim(recover->store, STORE_SEGMENT, segment->generation, &file);
+
+    disk_close(recover->store->disk, &file);
+    if (rc == ERR_OK && segment->offset < known->upto)
+        segment->offset = known->upto;
+    return rc;
+}
+
 enum err recover_gone(struct recover *recover, uint64_t generation)
 {
+    const struct known_segment *known = known_segment(&recover->known, generation);
     struct live_segment *segment = find_or_add(recover, generation);
     enum err rc;
 
@@ -307,11 +389,10 @@ enum err recover_gone(struct recover *recover, uint64_t generation)
         return ERR_NOMEM;
     if (segment->is_owned)
         return ERR_OK;
-    rc = sync_segment(recover, generation);
-    if (rc == ERR_OK)
-        rc = open_segment(recover, segment);
-    if (rc == ERR_OK)
-        rc = read_segment(recover, segment, segment->size, false);
+    if (known && known->is_complete)
+        rc = pass_left(recover, segment, known);
+    else
+        rc = read_left(recover, segment);
     if (rc != ERR_OK)
         return rc;
     heard_of(recover, segment);
@@ -329,6 +410,83 @@ static void note_alive(struct recover *recover, uint64_t generation)
     recover->events->on_alive(recover->events->context, generation);
 }
 
+static int compare_files(const void *a, const void *b)
+{
+    const struct store_file *left = a, *right = b;
+
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
+/* Something is to be found in the segment: it is read whatever the checkpoint says. */
+static void unsettle(struct recover *recover, uint64_t generation)
+{
+    struct known_segment *segment = known_segment(&recover->known, generation);
+
+    if (segment)
+        segment->is_complete = false;
+}
+
+static void unsettle_all(struct recover *recover)
+{
+    struct known_segment *segment, *next;
+
+    HASH_ITER (hh, recover->known.segments, segment, next)
+        segment->is_complete = false;
+}
+
+/* Which messages need no reading, and which segments therefore do. */
+static void sort_known(struct recover *recover, const struct store_file *files, size_t count)
+{
+    struct known *known, *next;
+    bool is_lost = false;
+
+    HASH_ITER (hh, recover->known.messages, known, next) {
+        struct store_file place = { known->segment };
+        bool is_there;
+
+        if (known->is_closed ||
+            (known->is_placed && known->offset >= known_cut(&recover->known, known->segment)))
+            continue;
+        is_there = known->is_placed && count > 0 &&
+                   bsearch(&place, files, count, sizeof *files, compare_files) != NULL;
+        known->is_ready = is_there && known_is_stated(known);
+        if (!known->is_ready && is_there)
+            unsettle(recover, known->segment);
+        is_lost |= !is_there;
+    }
+    if (is_lost)
+        unsettle_all(recover);
+    recover->next = recover->known.messages;
+    recover->is_known_ready = true;
+}
+
+static enum err hand_over_known(struct recover *recover)
+{
+    enum err rc = ERR_OK;
+
+    while (recover->next) {
+        if (recover->next->is_ready)
+            rc = hand_over_stated(recover, recover->next);
+        if (rc != ERR_OK)
+            break;
+        recover->next = recover->next->hh.next;
+    }
+    return rc;
+}
+
+static void take_left(struct recover *recover, uint64_t generation)
+{
+    const struct recover_events *events = recover->events;
+    enum err rc = recover_gone(recover, generation);
+
+    if (recover->stop != ERR_OK)
+        return;
+    if (rc == ERR_BUSY)
+        note_alive(recover, generation);
+    else if (rc != ERR_OK)
+        events->on_trouble(events->context, generation, rc, "reading a segment");
+}
+
 enum err recover_segments(struct recover *recover)
 {
     struct store_file *files;
@@ -337,16 +495,11 @@ enum err recover_segments(struct recover *recover)
 
     if (rc != ERR_OK)
         return rc;
-    recover->stop = ERR_OK;
-    for (size_t i = 0; i < count && recover->stop == ERR_OK; i++) {
-        uint64_t generation = files[i].number;
-        rc = recover_gone(recover, generation);
-        if (rc == ERR_BUSY && recover->stop == ERR_OK)
-            note_alive(recover, generation);
-        else if (rc != ERR_OK && recover->stop == ERR_OK)
-            recover->events->on_trouble(
-                recover->events->context, generation, rc, "reading a segment");
-    }
+    if (!recover->is_known_ready)
+        sort_known(recover, files, count);
+    recover->stop = hand_over_known(recover);
+    for (size_t i = 0; i < count && recover->stop == ERR_OK; i++)
+        take_left(recover, files[i].number);
     free(files);
     return recover->stop;
 }
@@ -398,7 +551,7 @@ uint64_t recover_cut_of(const struct recover *recover, uint64_t generation)
 
 static bool is_missing(const struct recover *recover, const struct known *known)
 {
-    return known->is_arrived && !known->is_closed && !known->is_handed && !known->is_aside &&
+    return known->is_placed && !known->is_closed && !known->is_handed && !known->is_aside &&
            known->offset < known_cut(&recover->known, known->segment);
 }
 
@@ -411,6 +564,7 @@ void recover_finish(struct recover *recover)
         if (is_missing(recover, known))
             events->on_missing(events->context, known->id, known->segment, known->offset);
     }
+    recover->next = NULL;
     known_forget(&recover->known);
 }
 
@@ -420,7 +574,7 @@ void recover_forget(struct recover *recover, uint64_t generation)
 
     if (segment)
         drop_segment(recover, segment);
-    known_forget_cut(&recover->known, generation);
+    known_forget_segment(&recover->known, generation);
 }
 
 int recover_handle(struct recover *recover, uint64_t generation)

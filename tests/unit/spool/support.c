@@ -290,8 +290,8 @@ void newer_head(
 
     file_head_write(format, &(struct file_head){ .generation = generation }, out_block);
     out_block[8] = FILE_VERSION + 1;
-    check = htole64(XXH3_64bits_withSeed(out_block, 48, generation));
-    memcpy(out_block + 48, &check, sizeof check);
+    check = htole64(XXH3_64bits_withSeed(out_block, 56, generation));
+    memcpy(out_block + 56, &check, sizeof check);
 }
 
 struct queue_id sample_id(unsigned number)

@@ -346,7 +346,7 @@ static void test_documented_record(void **state)
 
 static void test_file_head(void **state)
 {
-    const struct file_head head = { 5, 6, 7, 8 };
+    const struct file_head head = { 5, 6, 7, 8, 9 };
     unsigned char block[FILE_HEAD];
     struct file_head back;
 
@@ -355,7 +355,7 @@ static void test_file_head(void **state)
     assert_int_equal(file_head_read(&record_format, block, &back), ERR_OK);
     assert_memory_equal(&back, &head, sizeof head);
     assert_int_equal(file_head_read(&journal_format, block, &back), ERR_CORRUPT);
-    for (size_t at = 0; at < 56; at++) {
+    for (size_t at = 0; at < 64; at++) {
         block[at] ^= 4;
         assert_int_equal(file_head_read(&record_format, block, &back), ERR_CORRUPT);
         block[at] ^= 4;

@@ -415,32 +415,6 @@ static void test_files(void **state)
     }
 }
 
-/* Reuse fails at any act: the old segment or nothing at all remains, never a blank that holds old
- * records as new ones. */
-static void test_failing_reuse(void **state)
-{
-    struct store_blank blank, again;
-    struct store store;
-
-    (void)state;
-    open_store(&store, &faulty.disk, &temp);
-    for (int n = 1; n < 20; n++) {
-        enum err rc;
-        assert_int_equal(store_blank(&store, &blank), ERR_OK);
-        disk_close(&faulty.disk, &blank.write);
-        faulty_plan(&faulty, ACTS, n, ERR_IO);
-        rc = store_reuse(&store, blank.generation, &again);
-        if (rc == ERR_OK) {
-            disk_close(&faulty.disk, &again.write);
-            assert_true(n > 6);
-            break;
-        }
-        faulty.fail_act = -1;
-        assert_true(temp_count(&temp, "segments") <= (size_t)n);
-    }
-    store_close(&store);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -459,7 +433,6 @@ int main(void)
         TEST(test_sweep),
         TEST(test_space),
         TEST(test_files),
-        TEST(test_failing_reuse),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
