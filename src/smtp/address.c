@@ -277,6 +277,16 @@ static enum address_fault stray_octet(const struct reader *r, const struct addre
     return address->domain.len > 0 ? ADDRESS_DOMAIN_OCTET : ADDRESS_LOCAL_OCTET;
 }
 
+/* As it was written, and in its canonical form: lower case may take an octet more than upper case,
+ * and what is kept must be readable again. */
+static enum address_fault check_length(size_t written, const struct address *address)
+{
+    size_t canonical = local_size(address->local) + address->domain.len + (sizeof "<@>" - 1);
+
+    return written > ADDRESS_PATH_MAX || canonical > ADDRESS_PATH_MAX ? ADDRESS_PATH_LONG
+                                                                      : ADDRESS_OK;
+}
+
 static enum address_fault read_brackets(struct reader *r, bool allow_null, struct path *path)
 {
     size_t start = r->at;
@@ -297,7 +307,7 @@ static enum address_fault read_brackets(struct reader *r, bool allow_null, struc
         return fault;
     if (!take(r, '>'))
         return stray_octet(r, &path->address);
-    return r->at - start > ADDRESS_PATH_MAX ? ADDRESS_PATH_LONG : ADDRESS_OK;
+    return check_length(r->at - start, &path->address);
 }
 
 static enum address_fault read_path(
@@ -360,7 +370,7 @@ static enum address_fault read_whole_mailbox(struct reader *r, struct address *a
         return stray_octet(r, address);
     if (address->kind == ADDRESS_BARE)
         return ADDRESS_NO_DOMAIN;
-    return r->text.len + 2 > ADDRESS_PATH_MAX ? ADDRESS_PATH_LONG : ADDRESS_OK;
+    return check_length(r->text.len + (sizeof "<>" - 1), address);
 }
 
 enum address_fault mailbox_parse(

@@ -12,6 +12,10 @@
 #define A64 A50 "aaaaaaaaaaaaaa"
 /* 253 octets and 189 octets of domain. */
 #define DOMAIN_189 A63 "." A63 "." A50 "aaaaaaaaaaa"
+/* 189 octets too, but 190 in lower case: U+023A has two octets and its small letter three. */
+#define DOMAIN_GROWS                                                                               \
+    A63 "." A63 "." A50 ".\xc8\xba"                                                                \
+        "bbbbbbbb"
 
 static const struct path_case {
     const char *name;
@@ -96,6 +100,8 @@ static const struct path_case {
     { "GRM-8 longest path", "RCPT TO:<" A64 "@" DOMAIN_189 ">", ADDRESS_OK, 0,
         "<" A64 "@" DOMAIN_189 ">", ADDRESS_QUALIFIED, "" },
     { "GRM-8 path one octet more", "RCPT TO:<" A64 "@" DOMAIN_189 "a>", ADDRESS_PATH_LONG, 260 },
+    { "GRM-8 path that grows in its canonical form", "RCPT TO:<" A64 "@" DOMAIN_GROWS ">",
+        ADDRESS_PATH_LONG, 259 },
     { "GRM-8 domain too long", "RCPT TO:<a@" A63 "." A63 "." A63 "." A63 ".a>", ADDRESS_DOMAIN_LONG,
         6 },
     { "GRM-9 source route", "RCPT TO:<@a.example,@b.example:bob@example.org>", ADDRESS_OK, 0,
@@ -352,6 +358,8 @@ static void test_mailbox(void **state UNUSED)
         { "a>b@example.net", ADDRESS_LOCAL_OCTET, 1 },
         { A64 "@" DOMAIN_189, ADDRESS_OK, 0 },
         { A64 "@" DOMAIN_189 "a", ADDRESS_PATH_LONG, 255 },
+        { A64 "@" DOMAIN_GROWS, ADDRESS_PATH_LONG, 254 },
+        { A63 "@" DOMAIN_GROWS, ADDRESS_OK, 0 },
     };
     struct arena arena;
 
