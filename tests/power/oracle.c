@@ -1,0 +1,285 @@
+/* tests/power/oracle.c: the promises and how they are judged. */
+#include "oracle.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+void oracle_init(struct oracle *oracle)
+{
+    *oracle = (struct oracle){ 0 };
+}
+
+void oracle_clear(struct oracle *oracle)
+{
+    HASH_CLEAR(hh, oracle->promises);
+    for (size_t i = 0; i < oracle->count; i++)
+        free(oracle->order[i]);
+    free(oracle->order);
+    *oracle = (struct oracle){ 0 };
+}
+
+void oracle_fault(struct oracle *oracle, const char *format, ...)
+{
+    va_list args;
+
+    if (oracle->faults++ > 0)
+        return;
+    va_start(args, format);
+    vsnprintf(oracle->fault, sizeof oracle->fault, format, args);
+    va_end(args);
+}
+
+struct promise *oracle_find(const struct oracle *oracle, struct queue_id id)
+{
+    struct promise *promise;
+
+    HASH_FIND(hh, oracle->promises, &id, sizeof id, promise);
+    return promise;
+}
+
+static void fate_init(struct fate *fate)
+{
+    fate->ended = fate->end_known = ORACLE_NEVER;
+    for (size_t i = 0; i < ORACLE_TRIES; i++)
+        fate->tried[i] = fate->try_known[i] = ORACLE_NEVER;
+}
+
+struct promise *oracle_promise(struct oracle *oracle, struct queue_id id)
+{
+    struct promise *promise = oracle_find(oracle, id);
+
+    if (promise)
+        return promise;
+    promise = power_alloc(sizeof *promise);
+    promise->id = id;
+    promise->offered = promise->given = promise->refused = ORACLE_NEVER;
+    promise->hold_asked = promise->hold_answered = ORACLE_NEVER;
+    promise->release_asked = promise->release_answered = ORACLE_NEVER;
+    promise->delete_asked = promise->delete_answered = ORACLE_NEVER;
+    for (size_t i = 0; i < ORACLE_RECIPIENTS; i++)
+        fate_init(&promise->fates[i]);
+    HASH_ADD(hh, oracle->promises, id, sizeof promise->id, promise);
+    oracle->order = power_grow(oracle->order, &oracle->room, oracle->count, sizeof *oracle->order);
+    promise->place = oracle->count;
+    oracle->order[oracle->count++] = promise;
+    return promise;
+}
+
+/* ---- likeness ---- */
+
+void likeness_digest(const void *data, size_t len, uint64_t out_digest[2])
+{
+    XXH128_hash_t digest = XXH3_128bits(data, len);
+
+    out_digest[0] = digest.low64;
+    out_digest[1] = digest.high64;
+}
+
+void likeness_of_envelope(const struct envelope *envelope, uint64_t out_digest[2])
+{
+    struct buffer packed;
+
+    buffer_init(&packed, ENVELOPE_MAX);
+    if (envelope_pack(&packed, envelope) != ERR_OK)
+        abort();
+    likeness_digest(buffer_slice(&packed).data, packed.len, out_digest);
+    buffer_clear(&packed);
+}
+
+static void learn_record(struct oracle *oracle, const struct frame *frame, moment at)
+{
+    struct arena arena;
+    struct record record;
+    struct promise *promise;
+
+    arena_init(&arena, 1 << 20);
+    if (record_from_frame(frame, &arena, &record) == ERR_OK &&
+        record.envelope.notice != NOTICE_NONE) {
+        promise = oracle_promise(oracle, record.envelope.id);
+        promise->is_notice = true;
+        if (promise->offered == ORACLE_NEVER) {
+            promise->offered = at;
+            promise->recipient_count = record.envelope.recipient_count;
+        }
+        if (!promise->is_likeness_known) {
+            promise->is_likeness_known = true;
+            likeness_of_envelope(&record.envelope, promise->likeness.envelope);
+            likeness_digest(record.header.data, record.header.len, promise->likeness.header);
+            likeness_digest(record.body.data, record.body.len, promise->likeness.body);
+            promise->likeness.body_size = record.body.len;
+        }
+    }
+    arena_clear(&arena);
+}
+
+void oracle_learn(struct oracle *oracle, const struct recorder *log)
+{
+    for (size_t i = 0; i < log->count; i++) {
+        const struct event *event = &log->events[i];
+        size_t at = 0;
+        while (event->kind == EVENT_WRITE && at + FRAME_HEAD <= event->len) {
+            struct slice rest = slice_of(event->data + at, event->len - at);
+            struct frame frame;
+            uint64_t generation;
+            memcpy(&generation, event->data + at + 8, sizeof generation);
+            if (frame_parse(&record_format, generation, rest, &frame) != FRAME_GOOD)
+                break;
+            learn_record(oracle, &frame, (moment)i);
+            at += frame.total;
+        }
+    }
+}
+
+/* ---- judging ---- */
+
+/* Had it happened before the cut? */
+static bool was(moment when, moment now)
+{
+    return when != ORACLE_NEVER && when < now;
+}
+
+static const char *name_of(struct queue_id id)
+{
+    static char text[QUEUE_ID_TEXT + 1];
+
+    queue_id_format(id, text);
+    return text;
+}
+
+void harvest_begin(struct harvest *harvest, struct oracle *oracle, moment now)
+{
+    *harvest = (struct harvest){ .oracle = oracle, .now = now };
+    harvest->seen = power_alloc(oracle->count * sizeof *harvest->seen);
+}
+
+static bool is_like(const struct likeness *a, const struct likeness *b)
+{
+    return memcmp(a->envelope, b->envelope, sizeof a->envelope) == 0 &&
+           memcmp(a->header, b->header, sizeof a->header) == 0 &&
+           memcmp(a->body, b->body, sizeof a->body) == 0 && a->body_size == b->body_size;
+}
+
+static void judge_fate(const struct harvest *harvest, const struct promise *promise, size_t index,
+    const struct returned_fate *found)
+{
+    const struct fate *fate = &promise->fates[index];
+    moment now = harvest->now;
+    uint32_t known = 0, said = was(fate->ended, now);
+
+    for (size_t i = 0; i < fate->tries; i++) {
+        known += was(fate->try_known[i], now);
+        said += was(fate->tried[i], now);
+    }
+    if (found->state == RECOVER_PENDING && was(fate->end_known, now))
+        oracle_fault(harvest->oracle, "%s: the end of recipient %zu is forgotten",
+            name_of(promise->id), index);
+    if (found->state == RECOVER_PENDING && was(promise->delete_answered, now) &&
+        !was(fate->ended, now))
+        oracle_fault(
+            harvest->oracle, "%s: deleted, and recipient %zu is back", name_of(promise->id), index);
+    if (found->state != RECOVER_PENDING && !was(fate->ended, now) &&
+        !was(promise->delete_asked, now))
+        oracle_fault(harvest->oracle, "%s: an end of recipient %zu that nobody told",
+            name_of(promise->id), index);
+    if (found->state != RECOVER_PENDING && was(fate->ended, now) && found->state != fate->end &&
+        !was(promise->delete_asked, now))
+        oracle_fault(harvest->oracle, "%s: another end of recipient %zu than was told",
+            name_of(promise->id), index);
+    if (found->attempts < known || found->attempts > said)
+        oracle_fault(harvest->oracle, "%s: recipient %zu has %u attempts, acknowledged %u, told %u",
+            name_of(promise->id), index, found->attempts, known, said);
+}
+
+static void judge_hold(
+    const struct harvest *harvest, const struct promise *promise, const struct returned *returned)
+{
+    moment now = harvest->now;
+
+    if (was(promise->hold_answered, now) && !was(promise->release_asked, now) && !returned->is_held)
+        oracle_fault(harvest->oracle, "%s: held, and now it is not", name_of(promise->id));
+    if (returned->is_held &&
+        (!was(promise->hold_asked, now) || was(promise->release_answered, now)))
+        oracle_fault(harvest->oracle, "%s: held by nobody", name_of(promise->id));
+}
+
+void harvest_take(struct harvest *harvest, const struct returned *returned)
+{
+    struct oracle *oracle = harvest->oracle;
+    const struct promise *promise = oracle_find(oracle, returned->id);
+    moment now = harvest->now;
+
+    if (!promise || !was(promise->offered, now)) {
+        oracle_fault(oracle, "%s: nobody sent that", name_of(returned->id));
+        return;
+    }
+    if (harvest->seen[promise->place]++ > 0)
+        oracle_fault(oracle, "%s: twice in the queue", name_of(promise->id));
+    if (was(promise->refused, now))
+        oracle_fault(oracle, "%s: was refused, and is back", name_of(promise->id));
+    if (returned->is_suspect)
+        oracle_fault(oracle, "%s: suspect, though nothing was damaged", name_of(promise->id));
+    if (returned->recipient_count != promise->recipient_count) {
+        oracle_fault(oracle, "%s: %zu recipients instead of %zu", name_of(promise->id),
+            returned->recipient_count, promise->recipient_count);
+        return;
+    }
+    if (returned->likeness && !is_like(returned->likeness, &promise->likeness))
+        oracle_fault(oracle, "%s: not as it was sent", name_of(promise->id));
+    for (size_t i = 0; i < promise->recipient_count && i < ORACLE_RECIPIENTS; i++)
+        judge_fate(harvest, promise, i, &returned->fates[i]);
+    judge_hold(harvest, promise, returned);
+}
+
+/* May it be that the message is closed? Only when each recipient's end had been told. */
+static bool may_be_closed(const struct promise *promise, moment now)
+{
+    if (was(promise->delete_asked, now))
+        return true;
+    for (size_t i = 0; i < promise->recipient_count && i < ORACLE_RECIPIENTS; i++)
+        if (!was(promise->fates[i].ended, now))
+            return false;
+    return true;
+}
+
+static bool is_there_or_closed(const struct harvest *harvest, const struct promise *promise)
+{
+    return harvest->seen[promise->place] > 0 || may_be_closed(promise, harvest->now);
+}
+
+/* Whoever was told of a failure has a notice in the spool, or had one. */
+static void judge_notices(const struct harvest *harvest, const struct promise *promise)
+{
+    static const struct queue_id none;
+
+    for (size_t i = 0; i < promise->recipient_count && i < ORACLE_RECIPIENTS; i++) {
+        const struct fate *fate = &promise->fates[i];
+        const struct promise *notice;
+        if (!was(fate->end_known, harvest->now) || fate->end != RECOVER_FAILED ||
+            queue_id_equals(fate->notice, none) || was(promise->delete_asked, harvest->now))
+            continue;
+        notice = oracle_find(harvest->oracle, fate->notice);
+        if (!notice || !was(notice->offered, harvest->now))
+            oracle_fault(harvest->oracle, "%s: the failure of recipient %zu was never told",
+                name_of(promise->id), i);
+        else if (!is_there_or_closed(harvest, notice))
+            oracle_fault(harvest->oracle, "%s: its notice is lost", name_of(promise->id));
+    }
+}
+
+void harvest_end(struct harvest *harvest)
+{
+    struct oracle *oracle = harvest->oracle;
+
+    for (size_t i = 0; i < oracle->count; i++) {
+        const struct promise *promise = oracle->order[i];
+        if (was(promise->given, harvest->now) && !is_there_or_closed(harvest, promise))
+            oracle_fault(oracle, "%s: had a 250 and is lost", name_of(promise->id));
+        if (!promise->is_notice)
+            judge_notices(harvest, promise);
+    }
+    free(harvest->seen);
+}
