@@ -1,48 +1,94 @@
-/* tests/fuzz/fuzz_gate_session.c: whole dialogues with random cuts against a gate whose neighbours
- * answer at once. The first octet chooses client and ends, the next eight seed the cuts. What comes
- * back must be replies, and when the client is gone nothing of it may be left. */
-#include <stdint.h>
-#include <string.h>
-
+/* tests/fuzz/fuzz_gate_session.c: whole dialogues over socket pairs, in random cuts, against a gate
+ * between a queue, a vault and a relay. The first octet chooses the listener, the client and what
+ * goes wrong, the next eight seed the cuts and the rest is what is said. Answers may come late and
+ * in any order, neighbours may go and come back, the disk may fail, and clients leave anywhere,
+ * also within a handshake. What comes back must be replies, and when the clients are gone nothing
+ * of them may be left. */
 #include "base/log.h"
-#include "house.h"
+#include "fuzz.h"
+#include "house_tls.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum {
+    IS_STARTTLS = 1,
+    IS_STRANGER = 2,
+    LEAVES_ABRUPTLY = 4,
+    WAITS = 8,
+    IS_SLOW = 16, /* answers wait until the dice release them */
+    HAS_TLS = 32, /* a real handshake first; then AUTH is offered */
+    IS_DISTURBED = 64,
+    ARE_TWO = 128,
+};
+
+struct talker {
+    struct client client;
+    struct slice left;
+    bool has_left;
+};
 
 static struct house house;
-static uint64_t random_state;
-
-static size_t random_below(size_t most)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % most;
-}
+static struct house_tls *tls;
+static struct dice dice;
+static unsigned choice;
 
 static void open_house(void)
 {
-    log_open("fuzz", LOG_ERROR);
-    house.forgets = true;
-    house.segment_size = 1 << 20;
+    log_open("fuzz", LOG_ERROR - 1);
+    if (!tls)
+        tls = house_tls_new();
+    house = (struct house){ .tls = tls, .forgets = true, .segment_size = 1 << 20 };
     house_open(&house, "spool { large_message = 4096 }\n");
     house.gate.snapshot->conf->limits.recipients = 5;
     house.gate.snapshot->conf->limits.message_size = 20000;
 }
 
-/* Nobody waits here for the sake of politeness. */
-static void hurry(void)
+/* Nobody waits here for the sake of politeness; at the end, for nothing at all. */
+static void hurry(bool is_over)
 {
     struct session *s, *next;
 
-    HASH_ITER(hh, house.gate.sessions, s, next)
-    if (s->wait == WAIT_DELAY)
-        timer_set(&s->timer, 0);
+    HASH_ITER (hh, house.gate.sessions, s, next)
+        if (s->wait == WAIT_DELAY || (is_over && s->wait != WAIT_COMMIT))
+            timer_set(&s->timer, 0);
+}
+
+static void toggle(
+    const struct channel *neighbour, void (*attach)(struct house *), void (*detach)(struct house *))
+{
+    if (neighbour)
+        detach(&house);
+    else
+        attach(&house);
+}
+
+static void disturb(void)
+{
+    if (house.owed_count > 0 && dice_roll(&dice, 3) == 0)
+        house_answer(&house, dice_roll(&dice, house.owed_count));
+    if (!(choice & IS_DISTURBED) || dice_roll(&dice, 24) > 0)
+        return;
+    switch (dice_roll(&dice, 5)) {
+    case 0:
+        toggle(house.vault, house_attach_vault, house_detach_vault);
+        break;
+    case 1:
+        toggle(house.queue, house_attach_queue, house_detach_queue);
+        break;
+    case 2:
+        toggle(house.relay, house_attach_relay, house_detach_relay);
+        break;
+    case 3:
+        house.disk.sync_fails = 1;
+        break;
+    default:
+        house.disk.write_fails = 1;
+        break;
+    }
 }
 
 static void turn(void)
 {
-    hurry();
+    disturb();
+    hurry(false);
     loop_turn(house.loop, 0);
 }
 
@@ -65,55 +111,124 @@ static void check_replies(struct slice heard)
     }
 }
 
-static void talk(struct client *c, struct slice text, bool waits)
+static void enter(struct talker *it, struct slice text)
 {
-    while (text.len > 0 && !c->is_closed) {
-        size_t len = 1 + random_below(text.len < 200 ? text.len : 200);
+    enum house_listener listener = choice & HAS_TLS       ? LISTENER_IMPLICIT
+                                   : choice & IS_STARTTLS ? LISTENER_STARTTLS
+                                                          : LISTENER_CLEAR;
 
-        client_send(c, text.data, len);
-        text = slice_from(text, len);
+    *it = (struct talker){ .left = text };
+    client_open(&it->client, &house, listener, choice & IS_STRANGER ? "198.51.100.1" : "192.0.2.9");
+    if (choice & HAS_TLS)
+        client_start_tls(&it->client, tls);
+}
+
+static bool may_speak(const struct talker *it)
+{
+    return !(choice & HAS_TLS) || it->client.is_secured;
+}
+
+/* The next cut. False when there is nothing more to say. */
+static bool speak(struct talker *it)
+{
+    size_t len = 1 + dice_roll(&dice, it->left.len < 200 ? it->left.len + 1 : 200);
+
+    if (it->left.len == 0 || it->client.is_closed)
+        return false;
+    if (!may_speak(it))
+        return dice_roll(&dice, 200) > 0;
+    client_send(&it->client, it->left.data, slice_first(it->left, len).len);
+    it->left = slice_from(it->left, len);
+    return true;
+}
+
+static void talk(struct talker *talkers, size_t count)
+{
+    size_t speaking = count;
+
+    while (speaking > 0) {
+        speaking = 0;
+        for (size_t i = 0; i < count; i++)
+            speaking += speak(&talkers[i]);
         for (int i = 0; i < 3; i++)
             turn();
-        if (waits && house.gate.commit.busy > 0)
+        if ((choice & WAITS) && house.gate.commit.busy > 0)
             loop_turn(house.loop, 1);
     }
 }
 
-static void leave(struct client *c, bool abruptly)
+/* Until the gate has said all it has to say. */
+static void hear_out(void)
 {
-    for (int i = 0; i < 2000 && !abruptly && !c->is_closed; i++) {
-        struct session *s = house.gate.sessions;
+    for (int quiet = 0, i = 0; quiet < 4 && i < 2000; i++) {
+        struct session *s, *next;
+        bool waits = house.gate.commit.busy > 0;
 
-        hurry();
-        loop_turn(house.loop, s && s->wait != WAIT_NOTHING ? 1 : 0);
-        if (!s || (s->wait == WAIT_NOTHING && i > 3))
-            break;
+        if (house.owed_count > 0)
+            house_answer(&house, dice_roll(&dice, house.owed_count));
+        HASH_ITER (hh, house.gate.sessions, s, next)
+            waits |= s->wait != WAIT_NOTHING && s->wait != WAIT_HANDSHAKE;
+        hurry(false);
+        loop_turn(house.loop, waits ? 1 : 0);
+        quiet = waits && i < 400 ? 0 : quiet + 1;
     }
-    check_replies(buffer_slice(&c->heard));
-    stream_free(&c->stream);
-    buffer_clear(&c->heard);
-    for (int i = 0; i < 2000 && (house.gate.sessions || house.gate.commit.busy > 0); i++) {
-        hurry();
-        loop_turn(house.loop, 1);
+}
+
+static void leave(struct talker *it)
+{
+    check_replies(buffer_slice(&it->client.heard));
+    stream_free(&it->client.stream);
+    buffer_clear(&it->client.heard);
+}
+
+/* Whatever was under way ends with its client, or with its answer. */
+static void clean_up(void)
+{
+    if (!house.vault)
+        house_attach_vault(&house);
+    if (!house.queue)
+        house_attach_queue(&house);
+    if (!house.relay)
+        house_attach_relay(&house);
+    house.is_slow = false;
+    for (int i = 0; i < 4000 && (house.gate.sessions || house.gate.commit.busy > 0); i++) {
+        if (house.owed_count > 0)
+            house_answer(&house, dice_roll(&dice, house.owed_count));
+        hurry(i > 50);
+        loop_turn(house.loop, i > 3 ? 1 : 0);
     }
     REQUIRE(!house.gate.sessions && house.gate.commit.busy == 0);
+    while (house.owed_count > 0)
+        house_answer(&house, 0);
+    house.disk.sync_fails = house.disk.write_fails = 0;
+    house_turn(&house, 0);
+    if (house.segment_count > HOUSE_SEGMENTS / 2 || house.spare_count > HOUSE_SPARES / 2) {
+        house_close(&house);
+        house.loop = NULL;
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct client client;
-    struct slice text;
+    struct talker talkers[2];
+    size_t count = size > 0 && (data[0] & ARE_TWO) ? 2 : 1;
+    uint64_t seed;
 
     if (!house.loop)
         open_house();
     if (size < 9)
         return 0;
-    memcpy(&random_state, data + 1, sizeof random_state);
-    random_state |= 1;
-    text = slice_of(data + 9, size - 9);
-    client_open(&client, &house, data[0] & 1 ? LISTENER_STARTTLS : LISTENER_CLEAR,
-        data[0] & 2 ? "198.51.100.1" : "192.0.2.9");
-    talk(&client, text, data[0] & 8);
-    leave(&client, data[0] & 4);
+    choice = data[0];
+    memcpy(&seed, data + 1, sizeof seed);
+    dice = (struct dice){ seed | 1 };
+    house.is_slow = choice & IS_SLOW;
+    for (size_t i = 0; i < count; i++)
+        enter(&talkers[i], slice_first(slice_of(data + 9, size - 9), 60000));
+    talk(talkers, count);
+    if (!(choice & LEAVES_ABRUPTLY))
+        hear_out();
+    for (size_t i = 0; i < count; i++)
+        leave(&talkers[i]);
+    clean_up();
     return 0;
 }

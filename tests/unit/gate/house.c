@@ -61,6 +61,52 @@ static void disk_open(struct house_disk *d)
     d->disk.ops = &d->ops;
 }
 
+/* What is said, now or later. */
+
+void house_say(
+    struct house *h, struct channel **to, enum message_type type, const void *message, int fd)
+{
+    struct house_owed *owed = &h->owed[h->owed_count];
+
+    if (!h->is_slow || h->owed_count == HOUSE_OWED) {
+        REQUIRE(channel_send(*to, type, message, fd) == ERR_OK);
+        return;
+    }
+    *owed = (struct house_owed){ .to = to, .type = type, .fd = fd };
+    buffer_init(&owed->packed, FRAME_MAX);
+    pack(&owed->packed, message_row(type)->shape, message);
+    REQUIRE(owed->packed.error == ERR_OK);
+    h->owed_count++;
+}
+
+static void say_packed(struct house_owed *owed)
+{
+    const struct message_row *row = message_row(owed->type);
+    struct cursor in = cursor_of(buffer_slice(&owed->packed));
+    struct arena arena;
+    void *message;
+
+    arena_init(&arena, 2 * FRAME_MAX);
+    message = arena_alloc(&arena, row->shape->size);
+    REQUIRE(message && unpack(&in, row->shape, &arena, message) == ERR_OK);
+    /* The other end may have closed it by now. */
+    (void)!channel_send(*owed->to, owed->type, message, owed->fd);
+    arena_clear(&arena);
+}
+
+void house_answer(struct house *h, size_t place)
+{
+    struct house_owed owed = h->owed[place];
+
+    h->owed_count--;
+    memmove(&h->owed[place], &h->owed[place + 1], (h->owed_count - place) * sizeof *h->owed);
+    if (*owed.to)
+        say_packed(&owed);
+    else if (owed.fd >= 0)
+        close(owed.fd);
+    buffer_clear(&owed.packed);
+}
+
 /* The queue. */
 
 static struct house_segment *segment_of(struct house *h, uint64_t generation)
@@ -88,7 +134,7 @@ static void give_blank(struct house *h)
     *segment = (struct house_segment){ .generation = ++h->generation,
         .file = memory_file(h->segment_size) };
     message.generation = segment->generation;
-    REQUIRE(channel_send(h->queue, MSG_BLANK, &message, dup(segment->file)) == ERR_OK);
+    house_say(h, &h->queue, MSG_BLANK, &message, dup(segment->file));
 }
 
 static void give_spare(struct house *h)
@@ -99,7 +145,7 @@ static void give_spare(struct house *h)
     REQUIRE(h->spare_count < HOUSE_SPARES);
     *spare = (struct house_spare){ .number = 5000 + h->spare_count, .file = memory_file(0) };
     message.number = spare->number;
-    REQUIRE(channel_send(h->queue, MSG_SPARE, &message, dup(spare->file)) == ERR_OK);
+    house_say(h, &h->queue, MSG_SPARE, &message, dup(spare->file));
     if (h->forgets)
         close(h->spares[--h->spare_count].file);
 }
@@ -145,7 +191,7 @@ static void on_doorbell(void *owner, struct channel *channel, const void *messag
 
 static void answer_cut(struct house *h, const struct msg_cut *m)
 {
-    REQUIRE(channel_send(h->queue, MSG_CUT_DONE, m, -1) == ERR_OK);
+    house_say(h, &h->queue, MSG_CUT_DONE, m, -1);
 }
 
 static void on_cut(void *owner, struct channel *channel, const void *message, int fd)
@@ -160,6 +206,8 @@ static void on_cut(void *owner, struct channel *channel, const void *message, in
     segment->cut = m->upto;
     if (!h->holds_cuts)
         answer_cut(h, m);
+    if (h->forgets)
+        forget(h, segment);
 }
 
 static const struct channel_handler queue_handlers[] = {
@@ -216,7 +264,11 @@ void house_attach_queue(struct house *h)
 void house_detach_queue(struct house *h)
 {
     channel_free(&h->queue);
-    house_turn(h, 20);
+    /* Its successor knows nothing of what it owed. */
+    for (size_t i = h->owed_count; i > 0; i--)
+        if (h->owed[i - 1].to == &h->queue)
+            house_answer(h, i - 1);
+    house_turn(h, h->is_slow ? 0 : 20);
 }
 
 size_t house_records(
@@ -258,14 +310,14 @@ static void finish_login(struct house *h, uint64_t session, bool is_good)
 
     if (!is_good)
         done = (struct msg_auth_done){ .session = session, .result = AUTH_REFUSED };
-    REQUIRE(channel_send(h->vault, MSG_AUTH_DONE, &done, -1) == ERR_OK);
+    house_say(h, &h->vault, MSG_AUTH_DONE, &done, -1);
 }
 
 static void challenge(struct house *h, uint64_t session, const char *text)
 {
     struct msg_auth_step say = { .session = session, .data = slice_text(text) };
 
-    REQUIRE(channel_send(h->vault, MSG_AUTH_SAY, &say, -1) == ERR_OK);
+    house_say(h, &h->vault, MSG_AUTH_SAY, &say, -1);
 }
 
 static const struct slice good_plain = { "\0alice@example.net\0secret", 25 };
@@ -312,7 +364,7 @@ static void on_rights(void *owner, struct channel *channel, const void *message,
 
     (void)channel, (void)fd;
     if (!h->is_vault_silent)
-        REQUIRE(channel_send(h->vault, MSG_RIGHTS_DONE, &done, -1) == ERR_OK);
+        house_say(h, &h->vault, MSG_RIGHTS_DONE, &done, -1);
 }
 
 static void on_sign(void *owner, struct channel *channel, const void *message, int fd)
@@ -321,7 +373,7 @@ static void on_sign(void *owner, struct channel *channel, const void *message, i
 
     (void)channel, (void)fd;
     if (h->tls && !h->is_vault_silent)
-        h->tls->sign(h->tls, h->vault, message);
+        h->tls->sign(h->tls, h, message);
 }
 
 static const struct channel_handler vault_handlers[] = {
@@ -343,7 +395,7 @@ void house_attach_vault(struct house *h)
 void house_detach_vault(struct house *h)
 {
     channel_free(&h->vault);
-    house_turn(h, 20);
+    house_turn(h, h->is_slow ? 0 : 20);
 }
 
 /* The relay. */
@@ -368,7 +420,7 @@ static void on_domain_ask(void *owner, struct channel *channel, const void *mess
     for (size_t i = 0; i < LENGTH_OF(known); i++)
         if (slice_is(m->domain, known[i].name))
             answer.verdict = known[i].verdict;
-    REQUIRE(channel_send(h->relay, MSG_DOMAIN_ANSWER, &answer, -1) == ERR_OK);
+    house_say(h, &h->relay, MSG_DOMAIN_ANSWER, &answer, -1);
 }
 
 static const struct channel_handler relay_handlers[] = { { MSG_DOMAIN_ASK, on_domain_ask } };
@@ -379,6 +431,12 @@ void house_attach_relay(struct house *h)
 
     h->relay = neighbour(h, ROLE_RELAY, relay_handlers, LENGTH_OF(relay_handlers), &fd);
     ask_attach_relay(&h->gate.ask, 0, fd);
+}
+
+void house_detach_relay(struct house *h)
+{
+    channel_free(&h->relay);
+    house_turn(h, h->is_slow ? 0 : 20);
 }
 
 /* The house. */
@@ -445,6 +503,8 @@ void house_open(struct house *h, const char *text)
 
 void house_close(struct house *h)
 {
+    while (h->owed_count > 0)
+        house_answer(h, 0);
     gate_clear(&h->gate);
     channel_free(&h->queue);
     channel_free(&h->vault);

@@ -24,7 +24,7 @@
         }                                                                                          \
     } while (0)
 
-enum { HOUSE_SEGMENTS = 64, HOUSE_SPARES = 128, HOUSE_SEGMENT_SIZE = 8 << 20 };
+enum { HOUSE_SEGMENTS = 64, HOUSE_SPARES = 128, HOUSE_SEGMENT_SIZE = 8 << 20, HOUSE_OWED = 256 };
 
 /* The places of the listeners in the configuration. */
 enum house_listener { LISTENER_CLEAR, LISTENER_STARTTLS, LISTENER_IMPLICIT };
@@ -55,10 +55,21 @@ struct house_spare {
     int file;
 };
 
+/* What a neighbour has to say, kept for later. */
+struct house_owed {
+    struct channel **to;
+    enum message_type type;
+    struct buffer packed;
+    int fd;
+};
+
+struct house;
+
 /* The certificate, and the vault's way to sign for it; house_tls.c has one. */
 struct house_tls {
     struct slice chain;
-    void (*sign)(struct house_tls *tls, struct channel *vault, const struct msg_sign *request);
+    /* Answers with house_say. */
+    void (*sign)(struct house_tls *tls, struct house *house, const struct msg_sign *request);
 };
 
 struct house {
@@ -84,6 +95,9 @@ struct house {
     int auth_starts;
     int domain_asks;
     bool is_vault_silent;
+    bool is_slow; /* the neighbours keep what they have to say for house_answer */
+    struct house_owed owed[HOUSE_OWED];
+    size_t owed_count;
 };
 
 struct client {
@@ -106,6 +120,13 @@ void house_detach_queue(struct house *house);
 void house_attach_vault(struct house *house);
 void house_detach_vault(struct house *house);
 void house_attach_relay(struct house *house);
+void house_detach_relay(struct house *house);
+/* A neighbour (&house->queue, vault or relay) says this, now or, where the house is slow, later. */
+void house_say(struct house *house, struct channel **neighbour, enum message_type type,
+    const void *message, int fd);
+/* Says what is owed at that place; what came after it stays owed. A neighbour that has gone
+ * meanwhile says nothing; one that has come back says it out of turn. */
+void house_answer(struct house *house, size_t place);
 /* Hands out what is asked for, as far as nothing is held back. */
 void house_serve(struct house *house);
 /* The records that the gate stated, in the order of their segments. Calls each; returns their

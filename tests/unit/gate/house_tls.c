@@ -23,7 +23,7 @@ static struct tls_house *whole(struct house_tls *tls)
     return CONTAINER_OF(tls, struct tls_house, tls);
 }
 
-static void sign(struct house_tls *tls, struct channel *vault, const struct msg_sign *m)
+static void sign(struct house_tls *tls, struct house *house, const struct msg_sign *m)
 {
     struct tls_sign_request request = {
         .number = m->request, .key = m->key, .algorithm = m->algorithm, .input = m->input
@@ -35,7 +35,7 @@ static void sign(struct house_tls *tls, struct channel *vault, const struct msg_
     };
 
     REQUIRE(m->key == key_number(1, 0));
-    REQUIRE(channel_send(vault, MSG_SIGNED, &answer, -1) == ERR_OK);
+    house_say(house, &house->vault, MSG_SIGNED, &answer, -1);
 }
 
 struct house_tls *house_tls_new(void)
@@ -60,11 +60,16 @@ void house_tls_free(struct house_tls **at)
     *at = NULL;
 }
 
-void client_secure(struct client *client, struct house_tls *tls)
+void client_start_tls(struct client *client, struct house_tls *tls)
 {
     client->is_secured = false;
     REQUIRE(stream_start_tls_client(client->stream, whole(tls)->client,
                 slice_text("msa.example.net"), TLS_VERIFY_ANY) == ERR_OK);
+}
+
+void client_secure(struct client *client, struct house_tls *tls)
+{
+    client_start_tls(client, tls);
     for (int i = 0; i < 200 && !client->is_secured && !client->is_closed; i++)
         loop_turn(client->house->loop, 20);
     REQUIRE(client->is_secured);
