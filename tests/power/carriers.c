@@ -56,12 +56,34 @@ static struct promise *promise_of(struct carrier_player *carrier, const struct m
     struct queue_id id = { m->id_high, m->id_low };
     struct promise *promise = oracle_find(carrier->site->oracle, id);
 
-    if (promise || m->sender.len > 0)
+    if (promise || m->sender.len > 0 || carrier->site->now != ORACLE_NEVER)
         return promise;
     promise = oracle_promise(carrier->site->oracle, id);
     promise->is_notice = true;
     promise->recipient_count = 1;
     return promise;
+}
+
+/* Had it happened, as far as this site goes? */
+static bool was(const struct site *site, moment when)
+{
+    return when != ORACLE_NEVER && (site->now == ORACLE_NEVER || when < site->now);
+}
+
+/* A recipient is in hand once. */
+static bool has_recipient(
+    struct carrier_player *carrier, const struct promise *promise, uint32_t index)
+{
+    for (int i = 0; i < SITE_RELAYS; i++) {
+        const struct job *job;
+        if (!carrier->site->relays[i])
+            continue;
+        DL_FOREACH (carrier->site->relays[i]->jobs, job)
+            for (size_t j = 0; job->promise == promise && j < job->count; j++)
+                if (job->index[j] == index && !job->is_told)
+                    return true;
+    }
+    return false;
 }
 
 static void on_job(void *owner, struct channel *channel, const void *message, int fd)
@@ -84,10 +106,12 @@ static void on_job(void *owner, struct channel *channel, const void *message, in
     job->count = m->recipient_count;
     for (size_t i = 0; i < job->count; i++) {
         job->index[i] = m->recipients[i].index;
-        if (promise->fates[job->index[i]].end_known != ORACLE_NEVER)
+        if (was(carrier->site, promise->fates[job->index[i]].end_known))
             oracle_fault(carrier->site->oracle, "a job for a recipient whose end was recorded");
+        if (has_recipient(carrier, promise, job->index[i]))
+            oracle_fault(carrier->site->oracle, "two jobs for one recipient");
     }
-    if (promise->refused != ORACLE_NEVER)
+    if (was(carrier->site, promise->refused))
         oracle_fault(carrier->site->oracle, "a job for a message that was refused");
     DL_APPEND(carrier->jobs, job);
     carrier->count++;

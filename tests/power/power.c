@@ -7,11 +7,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "check_room.h"
 #include "check_spool.h"
 #include "model.h"
 #include "workload.h"
 
-enum { SECOND_CUTS = 2, FAULTS_SHOWN = 5, SHARE = 1000 };
+enum { SECOND_CUTS = 2, FAULTS_SHOWN = 5, ROOM_TURNS = 20 };
 
 struct proof {
     uint64_t seed;
@@ -108,6 +109,24 @@ static void check_state(struct cutting *cutting, struct memory_disk *disk)
     recorder_free(&recorder);
 }
 
+/* The same with the whole room, and always cut again: it does more than read. */
+static void check_house(struct cutting *cutting)
+{
+    struct memory_disk *disk =
+        model_state(cutting->model, cutting->mode, &cutting->chance, true);
+    struct model *model = model_new(disk);
+    struct recorder *recorder = recorder_new(disk);
+
+    check_room(disk, recorder, cutting->oracle, (moment)cutting->at,
+        chance_below(&cutting->chance, ROOM_TURNS));
+    cutting->proof->rooms++;
+    count(cutting, "the whole room");
+    cut_again(cutting, model, recorder);
+    model_free(&model);
+    recorder_free(&recorder);
+    memory_disk_free(&disk);
+}
+
 /* The states at one step: the extremes, then some by chance, the awkward ones more often. */
 static void cut_here(struct cutting *cutting, size_t extra)
 {
@@ -117,6 +136,10 @@ static void cut_here(struct cutting *cutting, size_t extra)
         struct memory_disk *disk;
         cutting->mode = i < 2 ? (enum cut_mode)i
                               : (enum cut_mode)(2 + chance_below(&cutting->chance, CUT_MODES - 2));
+        if (chance_of(&cutting->chance, cutting->proof->room)) {
+            check_house(cutting);
+            continue;
+        }
         disk = model_state(cutting->model, cutting->mode, &cutting->chance, false);
         check_state(cutting, disk);
         memory_disk_free(&disk);

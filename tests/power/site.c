@@ -141,6 +141,7 @@ void site_init(struct site *site, struct memory_disk *memory, struct recorder *r
     *site = (struct site){ .memory = memory, .recorder = recorder, .oracle = oracle };
     site->chance.state = seed;
     site->doorstep = -1;
+    site->now = ORACLE_NEVER;
     site->loop = loop_new();
     must(site->loop, "loop");
     arena_init(&site->arena, 4 << 20);
@@ -174,6 +175,13 @@ void site_turn(struct site *site)
 }
 
 /* ---- looking ---- */
+
+bool site_is_open(const struct site *site)
+{
+    const struct queue *queue = site->room.state;
+
+    return site->is_running && queue->phase >= QUEUE_RUNNING;
+}
 
 bool site_is_settled(struct site *site)
 {

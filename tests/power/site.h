@@ -30,7 +30,8 @@ struct site {
     struct sender *senders[SITE_GATES];
     struct carrier_player *relays[SITE_RELAYS];
     struct operator* operator;
-    int doorstep; /* the operator's listening socket */
+    int doorstep;     /* the operator's listening socket */
+    moment now;       /* NEVER: the site is living; otherwise it looks at what a cut then has left */
     size_t kept, refused, unknown, delivered, deferred, failed;
 };
 
@@ -46,6 +47,8 @@ void site_crash(struct site *site);
 int site_dial(struct site *site, enum role role, uint32_t index);
 void site_turn(struct site *site);
 
+/* The journal has been read, so the room does not give up any more when the disk fails. */
+bool site_is_open(const struct site *site);
 /* All that was on the disk at start has been read, and nothing is on its way to it. */
 bool site_is_settled(struct site *site);
 /* What the room has in its queue, against the oracle. */

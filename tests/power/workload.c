@@ -27,6 +27,7 @@ struct run {
     const struct habit *habit;
     struct chance disk_chance; /* under the recorder's mutex */
     int storm;                 /* turns left */
+    int is_open;               /* a room that cannot read its journal ends, and is not tried here */
     size_t offered, wanted;
 };
 
@@ -39,6 +40,8 @@ static enum err judge(void *context, enum event_kind kind)
     unsigned sync_fails = is_storm ? 300 : run->habit->sync_fails;
     bool is_sync = kind == EVENT_SYNC;
 
+    if (!__atomic_load_n(&run->is_open, __ATOMIC_RELAXED))
+        return ERR_OK;
     if (is_sync ? chance_of(&run->disk_chance, sync_fails)
                 : is_storm && chance_of(&run->disk_chance, 40))
         return chance_of(&run->disk_chance, 500) ? ERR_IO : ERR_NOSPACE;
@@ -122,9 +125,11 @@ static void crash(struct run *run)
         carrier_attach(site->relays[which]);
     }
     if (run->storm == 0 && chance_of(chance, run->habit->queue_crash)) {
+        __atomic_store_n(&run->is_open, 0, __ATOMIC_RELAXED);
         site_crash(site);
         site_start(site);
     }
+    __atomic_store_n(&run->is_open, site_is_open(site), __ATOMIC_RELAXED);
 }
 
 static void turn(struct run *run)
