@@ -36,7 +36,7 @@ need_packages() {
 }
 
 BUILD_PACKAGES=(gcc libc6-dev pkg-config meson ninja-build libevent-dev libssl-dev libunbound-dev libgsasl-dev
-    libcrypt-dev libidn-dev libidn2-dev libunistring-dev libconfuse-dev libjansson-dev libxxhash-dev uthash-dev
+    libcrypt-dev libidn-dev libidn2-dev libunistring-dev libconfuse-dev libjansson-dev libxxhash-dev libseccomp-dev uthash-dev
     ca-certificates dns-root-data)
 
 # build FOLDER [meson options...]: configures once, builds, and shows what ninja does.

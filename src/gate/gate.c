@@ -406,6 +406,7 @@ static void orphaned(struct room *room)
 
 const struct room_type gate_room = {
     .role = ROLE_GATE,
+    .early_walls = WALLS_ALL,
     .init = init,
     .give = give,
     .certificate = certificate,

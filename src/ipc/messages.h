@@ -81,7 +81,10 @@ enum gift {
     GIFT_USERS,    /* directory descriptor of the user file; name: the file's name in it */
     GIFT_PASSWORD, /* file with a smarthost's password; index: route */
     GIFT_MAILDIR,  /* directory descriptor; index: route */
+    GIFT_ROOTS,    /* PEM file of trusted roots; index: route, or GIFT_ROOTS_SYSTEM */
 };
+
+enum { GIFT_ROOTS_SYSTEM = 0x7fffffff };
 
 struct msg_give {
     enum gift gift;

@@ -8,15 +8,19 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/map.h"
+#include "ipc/probe.h"
+#include "net/hands.h"
 
 enum { EXIT_OK = 0, EXIT_SOFTWARE = 70, EXIT_OSERR = 71, EXIT_CONFIG = 78 };
 
 struct harness {
     struct room room;
+    struct walls walls;
     int status;
 };
 
@@ -47,6 +51,7 @@ static void on_give(void *owner, struct channel *c, const void *message, int fd)
     struct harness *h = owner;
 
     (void)c;
+    walls_note_gift(&h->walls, ((const struct msg_give *)message)->gift, fd);
     if (h->room.type->give)
         h->room.type->give(&h->room, message, fd);
     else
@@ -70,6 +75,40 @@ static void on_peer(void *owner, struct channel *c, const void *message, int fd)
     h->room.type->peer(&h->room, message, fd);
 }
 
+/* Landlock first, while there is one thread: those that are made then inherit it. Seccomp takes all
+ * threads at once. */
+static enum err raise_walls(struct harness *h, unsigned walls)
+{
+    enum err rc = ERR_OK;
+
+    if (walls & WALL_FILES)
+        rc = walls_raise(&h->walls, WALL_FILES);
+    if (rc == ERR_OK && walls & WALL_CALLS) {
+        rc = hands_release();
+        if (rc == ERR_OK)
+            rc = walls_raise(&h->walls, WALL_SELF | WALL_CALLS);
+    }
+    return rc;
+}
+
+/* The first snapshot: the room begins its work, and when this returns it is walled in. The loop has
+ * not turned meanwhile, so nothing from outside was read. */
+static enum err begin(struct harness *h, struct slice conf)
+{
+    unsigned early = h->room.type->early_walls;
+    enum err rc;
+
+    probe_before(&h->walls);
+    rc = raise_walls(h, early);
+    if (rc == ERR_OK)
+        rc = h->room.type->apply(&h->room, conf);
+    if (rc == ERR_OK)
+        rc = raise_walls(h, WALLS_ALL);
+    if (rc == ERR_OK)
+        probe_after(&h->walls);
+    return rc;
+}
+
 static void on_apply(void *owner, struct channel *c, const void *message, int fd)
 {
     struct harness *h = owner;
@@ -79,7 +118,8 @@ static void on_apply(void *owner, struct channel *c, const void *message, int fd
 
     (void)fd;
     if (m->number == pending.number && pending.conf.error == ERR_OK)
-        rc = h->room.type->apply(&h->room, buffer_slice(&pending.conf));
+        rc = first ? begin(h, buffer_slice(&pending.conf))
+                   : h->room.type->apply(&h->room, buffer_slice(&pending.conf));
     if (rc != ERR_OK) {
         log_event(LOG_ERROR, NULL, first ? "cannot start" : "keeps its old configuration",
             log_reason(rc));
@@ -174,6 +214,17 @@ static void ignore_terminal(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* What the C library reads once: the time zone. */
+static void warm(void)
+{
+    time_t now = time(NULL);
+    struct tm tm;
+
+    tzset();
+    (void)gmtime_r(&now, &tm);
+    (void)localtime_r(&now, &tm);
+}
+
 int room_main(const struct room_type *type, uint32_t index, uid_t uid, gid_t gid)
 {
     struct harness h = { .room = { .type = type, .index = index }, .status = EXIT_SOFTWARE };
@@ -197,6 +248,9 @@ int room_main(const struct room_type *type, uint32_t index, uid_t uid, gid_t gid
     }
     if (getrandom(&seed, sizeof seed, 0) == sizeof seed)
         map_seed(seed);
+    warm();
+    hands_hold();
+    walls_init(&h.walls, type->role);
     buffer_init(&pending.conf, FRAME_MAX);
     h.room.loop = loop_new();
     h.room.control = h.room.loop ? channel_new(h.room.loop, ROOM_CONTROL_FD, &spec) : NULL;

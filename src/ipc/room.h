@@ -1,12 +1,13 @@
 /* ipc/room.h: what every room does alike: started by the supervisor through exec with one
  * descriptor (3, the control channel), it drops its rights, reads its snapshot and its descriptors,
- * and ends when the supervisor is gone. */
+ * raises its walls before anything from outside is read, and ends when the supervisor is gone. */
 #ifndef IPC_ROOM_H
 #define IPC_ROOM_H
 
 #include <sys/types.h>
 
 #include "ipc/channel.h"
+#include "ipc/walls.h"
 
 enum { ROOM_CONTROL_FD = 3 };
 
@@ -23,7 +24,12 @@ struct room {
  * close. */
 struct room_type {
     enum role role;
-    /* Makes room->state, before any message. An error ends the room. */
+    /* Walls (WALL_ bits) that are up before the first snapshot is applied; the others follow right
+     * after it. Threads start behind WALL_FILES and before WALL_CALLS: those whose jobs `apply`
+     * waits for it must not have. */
+    unsigned early_walls;
+    /* Makes room->state, before any message; and warms what libraries would open or load later,
+     * when the walls are up. An error ends the room. */
     enum err (*init)(struct room *room);
     /* A descriptor for the snapshot that follows. NULL: the room takes none. */
     void (*give)(struct room *room, const struct msg_give *gift, int fd);

@@ -19,15 +19,13 @@ enum {
     WALLS_ALL = WALL_SELF | WALL_FILES | WALL_CALLS,
 };
 
-enum { WALLS_FOLDERS_MAX = 128 };
-
 struct walls {
     enum role role;
     unsigned up;      /* the parts that stand */
     unsigned missing; /* those that were asked for and that this kernel does not have */
+    int *folders;     /* descriptors: below these the room may do its work */
     size_t folder_count;
-    int folders[WALLS_FOLDERS_MAX]; /* descriptors: below these the room may do its work */
-    bool is_full;                   /* a folder did not fit or could not be kept */
+    enum err error; /* a folder could not be kept */
 };
 
 void walls_init(struct walls *walls, enum role role);

@@ -306,6 +306,7 @@ static void drain(struct room *room)
 
 const struct room_type maildrop_room = {
     .role = ROLE_MAILDROP,
+    .early_walls = WALLS_ALL,
     .init = init,
     .give = give,
     .peer = peer,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "net/loop.h"
@@ -24,6 +25,8 @@ struct job_list {
 };
 
 struct hands {
+    struct hands *next_held;
+    const char *name;
     struct watch watch;
     int event_fd;
     size_t busy; /* the loop's own: given and not yet done */
@@ -40,8 +43,16 @@ struct hands {
     bool is_ending;
 
     unsigned threads;
+    unsigned started; /* the loop's own */
+    unsigned begun;   /* guarded too */
     pthread_t thread[];
 };
+
+/* The loop's own: hands without threads yet. */
+static struct {
+    bool holds;
+    struct hands *first;
+} held;
 
 static void list_init(struct job_list *list)
 {
@@ -125,7 +136,10 @@ static void *run_thread(void *arg)
 {
     struct hands *hands = arg;
 
+    (void)prctl(PR_SET_NAME, hands->name);
     pthread_mutex_lock(&hands->mutex);
+    hands->begun++;
+    pthread_cond_signal(&hands->returned);
     for (;;) {
         while (hands->waiting.count == 0 && !hands->is_ending)
             pthread_cond_wait(&hands->given, &hands->mutex);
@@ -174,22 +188,63 @@ static void on_finished(void *owner, unsigned ready)
     call_done(hands, job);
 }
 
-/* Every signal is for the loop's thread. Returns the number of threads that started. */
-static unsigned start_threads(struct hands *hands, const char *name, unsigned threads)
+/* Until every thread runs our code: what the C library does at the start of one is then done. */
+static void await_threads(struct hands *hands)
+{
+    pthread_mutex_lock(&hands->mutex);
+    while (hands->begun < hands->started)
+        pthread_cond_wait(&hands->returned, &hands->mutex);
+    pthread_mutex_unlock(&hands->mutex);
+}
+
+/* Every signal is for the loop's thread. */
+static enum err start_threads(struct hands *hands)
 {
     sigset_t all;
     sigset_t before;
-    unsigned started = 0;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (started < threads &&
-           pthread_create(&hands->thread[started], NULL, run_thread, hands) == 0) {
-        pthread_setname_np(hands->thread[started], name);
-        started++;
-    }
+    while (hands->started < hands->threads &&
+           pthread_create(&hands->thread[hands->started], NULL, run_thread, hands) == 0)
+        hands->started++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
+    await_threads(hands);
+    return hands->started == hands->threads ? ERR_OK : ERR_NOMEM;
+}
+
+static void hold(struct hands *hands)
+{
+    hands->next_held = held.first;
+    held.first = hands;
+}
+
+/* Nothing happens to hands that are not held. */
+static void let_go(struct hands *hands)
+{
+    struct hands **at = &held.first;
+
+    while (*at && *at != hands)
+        at = &(*at)->next_held;
+    if (*at)
+        *at = hands->next_held;
+}
+
+void hands_hold(void)
+{
+    held.holds = true;
+}
+
+enum err hands_release(void)
+{
+    enum err rc = ERR_OK;
+
+    held.holds = false;
+    while (held.first && rc == ERR_OK) {
+        rc = start_threads(held.first);
+        let_go(held.first);
+    }
+    return rc;
 }
 
 static void end_threads(struct hands *hands)
@@ -198,12 +253,13 @@ static void end_threads(struct hands *hands)
     hands->is_ending = true;
     pthread_cond_broadcast(&hands->given);
     pthread_mutex_unlock(&hands->mutex);
-    for (unsigned i = 0; i < hands->threads; i++)
+    for (unsigned i = 0; i < hands->started; i++)
         pthread_join(hands->thread[i], NULL);
 }
 
 static void destroy(struct hands *hands)
 {
+    let_go(hands);
     watch_clear(&hands->watch);
     if (hands->event_fd >= 0)
         close(hands->event_fd);
@@ -226,6 +282,8 @@ static struct hands *create(
     pthread_cond_init(&hands->returned, NULL);
     list_init(&hands->waiting);
     list_init(&hands->finished);
+    hands->name = name;
+    hands->threads = threads;
     hands->batch_fn = fn;
     hands->batch_owner = owner;
     hands->batch_size = BATCH_FIRST;
@@ -237,8 +295,9 @@ static struct hands *create(
         destroy(hands);
         return NULL;
     }
-    hands->threads = start_threads(hands, name, threads);
-    if (hands->threads < threads) {
+    if (held.holds) {
+        hold(hands);
+    } else if (start_threads(hands) != ERR_OK) {
         end_threads(hands);
         destroy(hands);
         return NULL;
@@ -279,6 +338,7 @@ void hands_free(struct hands **hands)
 
     if (!*hands)
         return;
+    assert((*hands)->started > 0 || (*hands)->busy == 0);
     while ((*hands)->busy > 0) {
         pthread_mutex_lock(&(*hands)->mutex);
         while ((*hands)->finished.count == 0)

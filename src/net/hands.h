@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "base/error.h"
 #include "base/macros.h"
 
 struct loop;
@@ -24,15 +25,21 @@ struct hand_job {
 typedef void hands_batch_fn(void *owner, struct hand_job **jobs, size_t count);
 
 /* threads: 1 and more, all started here with every signal blocked, named `name` (at most 15
- * characters). Each takes one job at a time, in the order of giving. NULL without memory, threads
- * or descriptors. Make them before the walls of a room go up only if the walls cover all threads.
- */
+ * characters, a literal). Each takes one job at a time, in the order of giving. NULL without
+ * memory, threads or descriptors. */
 MUST_CHECK struct hands *hands_new(struct loop *loop, const char *name, unsigned threads);
 /* One thread that takes ALL waiting jobs at once (group commit): what is given while a batch is in
  * work forms the next batch; one job alone is taken at once. Their done functions run in one turn
  * of the loop, in the order of giving. */
 MUST_CHECK struct hands *hands_new_batch(
     struct loop *loop, const char *name, hands_batch_fn *fn, void *owner);
+/* Hands that are made from now on have no thread until hands_release: Landlock's rules hold for the
+ * thread that takes them and for those it makes later, so a room makes its threads behind the wall.
+ * Jobs may be given before; they wait. */
+void hands_hold(void);
+/* Starts the threads of all hands that were held; what is made later starts at once. ERR_NOMEM when
+ * one does not start. */
+MUST_CHECK enum err hands_release(void);
 /* Never blocks, never fails. From the loop's thread, also from a done function. */
 void hands_give(struct hands *hands, struct hand_job *job);
 /* Jobs given and not yet returned to their done function. */

@@ -70,11 +70,13 @@ enum tls_verify {
     TLS_VERIFY_PKIX, /* a trusted chain and the host name, else the handshake fails */
 };
 
-/* ca_file: PEM file of trusted roots, or NULL for the system's store (where there is none it is
- * logged and nothing will verify); loaded here, so that nothing is opened later. TLS 1.2 and 1.3.
- * ERR_NOTFOUND or ERR_INVALID with a phrase in out_why, ERR_NOMEM. */
+/* The file of roots that this system trusts, or NULL where there is none. */
+const char *tls_system_roots(void);
+/* roots: descriptor of a PEM file of trusted roots, read from its start and left open, or -1: it is
+ * logged that nothing will verify. All is loaded here, nothing is opened later. TLS 1.2 and 1.3.
+ * ERR_INVALID or ERR_IO with a phrase in out_why, ERR_NOMEM. */
 MUST_CHECK enum err tls_client_new(
-    const char *ca_file, struct tls_client **out_client, char out_why[TLS_WHY]);
+    int roots, struct tls_client **out_client, char out_why[TLS_WHY]);
 /* Drops the owner's hold; it lives on while streams use it. */
 void tls_client_free(struct tls_client **client);
 

@@ -1,13 +1,17 @@
 /* net/tls_client.c: the rules for connections that we open. */
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include "base/log.h"
 #include "net/tls_internal.h"
 
-static const char *system_store(void)
+enum { ROOTS_MAX = 64 << 20 };
+
+const char *tls_system_roots(void)
 {
     const char *const files[] = {
         getenv(X509_get_default_cert_file_env()),
@@ -38,28 +42,66 @@ static SSL_CTX *context_new(void)
     return context;
 }
 
-static enum err load_roots(SSL_CTX *context, const char *ca_file, char out_why[TLS_WHY])
+/* The descriptor's position is not its own: others read the same file at the same time. */
+static BIO *read_file(int file)
 {
-    const char *file = ca_file ? ca_file : system_store();
-    char reason[128];
+    struct stat st;
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = fstat(file, &st) == 0 && st.st_size <= ROOTS_MAX
+                     ? OPENSSL_malloc((size_t)st.st_size + 1)
+                     : NULL;
+    ssize_t got = text ? pread(file, text, (size_t)st.st_size, 0) : -1;
 
-    if (!file) {
+    if (!bio || got < 0 || (got > 0 && BIO_write(bio, text, (int)got) != got)) {
+        BIO_free(bio);
+        bio = NULL;
+    }
+    OPENSSL_free(text);
+    return bio;
+}
+
+/* Returns the number of certificates. */
+static int add_all(X509_STORE *store, const STACK_OF(X509_INFO) * infos)
+{
+    int count = 0;
+
+    for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
+        const X509_INFO *info = sk_X509_INFO_value(infos, i);
+
+        if (info->x509 && X509_STORE_add_cert(store, info->x509) == 1)
+            count++;
+        if (info->crl)
+            X509_STORE_add_crl(store, info->crl);
+    }
+    return count;
+}
+
+static enum err load_roots(SSL_CTX *context, int roots, char out_why[TLS_WHY])
+{
+    BIO *bio;
+    STACK_OF(X509_INFO) * infos;
+    int count;
+
+    if (roots < 0) {
         log_event(
             LOG_WARNING, NULL, "no-trust-store", log_text("effect", "no certificate will verify"));
         return ERR_OK;
     }
-    if (access(file, R_OK) != 0) {
-        snprintf(out_why, TLS_WHY, "%s cannot be read", file);
-        return ERR_NOTFOUND;
+    bio = read_file(roots);
+    if (!bio) {
+        snprintf(out_why, TLS_WHY, "cannot be read");
+        return ERR_IO;
     }
-    if (SSL_CTX_load_verify_file(context, file) == 1)
-        return ERR_OK;
-    tls_explain(reason, sizeof reason);
-    snprintf(out_why, TLS_WHY, "%s: %s", file, reason);
-    return ERR_INVALID;
+    infos = PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL);
+    count = add_all(SSL_CTX_get_cert_store(context), infos);
+    sk_X509_INFO_pop_free(infos, X509_INFO_free);
+    BIO_free(bio);
+    if (count == 0)
+        snprintf(out_why, TLS_WHY, "holds no PEM certificate");
+    return count > 0 ? ERR_OK : ERR_INVALID;
 }
 
-enum err tls_client_new(const char *ca_file, struct tls_client **out_client, char out_why[TLS_WHY])
+enum err tls_client_new(int roots, struct tls_client **out_client, char out_why[TLS_WHY])
 {
     struct tls_client *client = calloc(1, sizeof *client);
     enum err err = ERR_NOMEM;
@@ -70,7 +112,7 @@ enum err tls_client_new(const char *ca_file, struct tls_client **out_client, cha
     client->holds = 1;
     client->context = context_new();
     if (client->context)
-        err = load_roots(client->context, ca_file, out_why);
+        err = load_roots(client->context, roots, out_why);
     ERR_clear_error();
     if (err != ERR_OK) {
         tls_client_drop(client);

@@ -11,12 +11,14 @@
 #include "relay/delivery.h"
 #include "relay/domain.h"
 #include "relay/pool.h"
+#include "relay/settings.h"
 
 struct carrier {
     struct room *room;
     struct loop *loop;
     struct resolver *resolver;
     struct settings *settings;
+    struct roots roots; /* given, not applied yet */
     struct hands *hands; /* reads large bodies */
     struct channel *queue;
     struct channel *vault;

@@ -283,6 +283,18 @@ static enum err relay_init(struct room *room)
     return carrier->hands && carrier->dead && carrier->pool && carrier->gates ? ERR_OK : ERR_NOMEM;
 }
 
+static void relay_give(struct room *room, const struct msg_give *gift, int fd)
+{
+    struct carrier *carrier = room->state;
+
+    if (gift->gift != GIFT_ROOTS) {
+        close(fd);
+        return;
+    }
+    if (roots_take(&carrier->roots, gift->index, fd) != ERR_OK)
+        log_event(LOG_ERROR, NULL, "trusted roots were not taken", log_reason(ERR_NOMEM));
+}
+
 static enum err make_resolver(struct carrier *carrier, const struct conf_dns *dns)
 {
     const char *forwards[16];
@@ -309,8 +321,9 @@ static enum err relay_apply(struct room *room, struct slice conf)
 {
     struct carrier *carrier = room->state;
     struct settings *fresh;
-    enum err rc = settings_new(conf, &fresh);
+    enum err rc = settings_new(conf, &carrier->roots, &fresh);
 
+    roots_clear(&carrier->roots);
     if (rc == ERR_OK && !carrier->resolver) {
         rc = make_resolver(carrier, &fresh->conf->dns);
         if (rc != ERR_OK)
@@ -360,6 +373,7 @@ void carrier_free(struct carrier **at)
     }
     resolver_free(&carrier->resolver);
     settings_drop(&carrier->settings);
+    roots_clear(&carrier->roots);
     dead_hosts_free(&carrier->dead);
     free(carrier->gates);
     free(carrier);
@@ -368,6 +382,7 @@ void carrier_free(struct carrier **at)
 const struct room_type relay_room = {
     .role = ROLE_RELAY,
     .init = relay_init,
+    .give = relay_give,
     .peer = relay_peer,
     .apply = relay_apply,
     .drain = relay_drain,

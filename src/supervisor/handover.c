@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "net/tls.h"
 #include "net/tls_pair.h"
 #include "users/file.h"
 
@@ -217,11 +218,13 @@ static enum err open_routes(struct handover *h, const struct conf *conf, struct 
 
     h->passwords = calloc(conf->route_count, sizeof *h->passwords);
     h->maildirs = calloc(conf->route_count, sizeof *h->maildirs);
-    if (!h->passwords || !h->maildirs)
+    h->ca_files = calloc(conf->route_count, sizeof *h->ca_files);
+    if (!h->passwords || !h->maildirs || !h->ca_files)
         return ERR_NOMEM;
     h->route_count = conf->route_count;
     memset(h->passwords, 0xff, conf->route_count * sizeof *h->passwords);
     memset(h->maildirs, 0xff, conf->route_count * sizeof *h->maildirs);
+    memset(h->ca_files, 0xff, conf->route_count * sizeof *h->ca_files);
     for (size_t i = 0; i < conf->route_count && rc == ERR_OK; i++) {
         const struct conf_route *route = &conf->routes[i];
 
@@ -229,8 +232,18 @@ static enum err open_routes(struct handover *h, const struct conf *conf, struct 
             rc = open_secret("password file", route->password_file, &h->passwords[i], out_why);
         if (rc == ERR_OK && route->via == CONF_VIA_MAILDIR)
             rc = open_maildir(route->path, maildrop, &h->maildirs[i], out_why);
+        if (rc == ERR_OK && route->ca_file.len > 0)
+            rc = open_file("ca_file", route->ca_file, O_RDONLY, &h->ca_files[i], out_why);
     }
     return rc;
+}
+
+static enum err open_roots(struct handover *h, struct conf_error *out_why)
+{
+    const char *path = tls_system_roots();
+
+    return path ? open_file("trusted roots", slice_text(path), O_RDONLY, &h->roots, out_why)
+                : ERR_OK;
 }
 
 enum err handover_open(struct handover *h, const struct conf *conf,
@@ -238,13 +251,15 @@ enum err handover_open(struct handover *h, const struct conf *conf,
 {
     enum err rc;
 
-    *h = (struct handover){ .users = -1 };
+    *h = (struct handover)HANDOVER_NONE;
     snprintf(out_why->text, sizeof out_why->text, "out of memory");
     rc = open_certificates(h, conf, out_why);
     if (rc == ERR_OK)
         rc = open_users(h, conf, accounts[ROLE_VAULT], out_why);
     if (rc == ERR_OK)
         rc = open_routes(h, conf, accounts[ROLE_MAILDROP], out_why);
+    if (rc == ERR_OK)
+        rc = open_roots(h, out_why);
     if (rc != ERR_OK)
         handover_close(h);
     return rc;
@@ -265,17 +280,20 @@ void handover_close(struct handover *h)
     for (size_t i = 0; i < h->route_count; i++) {
         close_fd(h->passwords[i]);
         close_fd(h->maildirs[i]);
+        close_fd(h->ca_files[i]);
     }
+    close_fd(h->roots);
     close_fd(h->users);
     free(h->certificates);
     free(h->passwords);
     free(h->maildirs);
-    *h = (struct handover){ .users = -1 };
+    free(h->ca_files);
+    *h = (struct handover)HANDOVER_NONE;
 }
 
 enum err handover_check(const struct conf *conf, struct conf_error *out_why)
 {
-    struct handover h = { .users = -1 };
+    struct handover h = HANDOVER_NONE;
     enum err rc = open_certificates(&h, conf, out_why);
 
     handover_close(&h);

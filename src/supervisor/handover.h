@@ -1,6 +1,6 @@
 /* supervisor/handover.h: what belongs to one snapshot and is opened anew at each reload:
- * certificate chains, private keys, the user file's folder, smarthost passwords, Maildir folders.
- */
+ * certificate chains, private keys, the user file's folder, smarthost passwords, Maildir folders,
+ * trusted roots. */
 #ifndef SUPERVISOR_HANDOVER_H
 #define SUPERVISOR_HANDOVER_H
 
@@ -20,8 +20,15 @@ struct handover {
     struct slice users_name; /* the file's name in it */
     int *passwords;          /* by route, -1 where none */
     int *maildirs;           /* by route, -1 where none */
+    int *ca_files;           /* by route, -1 where none */
     size_t route_count;
+    int roots; /* what the system trusts, or -1 */
 };
+
+#define HANDOVER_NONE                                                                              \
+    {                                                                                              \
+        .users = -1, .roots = -1                                                                   \
+    }
 
 /* Opens everything the configuration names. On failure nothing stays open and one sentence in
  * out_why names the file and the way out. accounts: owner of a Maildir folder that has to be made.

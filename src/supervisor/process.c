@@ -107,7 +107,9 @@ static void give_handover(struct giving *g, const struct handover *h)
     for (size_t i = 0; i < h->route_count; i++) {
         give(g, GIFT_PASSWORD, i, slice_text("password"), h->passwords[i]);
         give(g, GIFT_MAILDIR, i, slice_text("Maildir"), h->maildirs[i]);
+        give(g, GIFT_ROOTS, i, slice_text("ca_file"), h->ca_files[i]);
     }
+    give(g, GIFT_ROOTS, GIFT_ROOTS_SYSTEM, slice_text("system"), h->roots);
 }
 
 enum err process_hand_over(const struct process *process, uint64_t number, struct slice conf,

@@ -371,7 +371,7 @@ static enum err candidate_load(
 {
     enum err rc = ERR_NOMEM;
 
-    *c = (struct candidate){ .arena = calloc(1, sizeof *c->arena), .handover = { .users = -1 } };
+    *c = (struct candidate){ .arena = calloc(1, sizeof *c->arena), .handover = HANDOVER_NONE };
     snprintf(out_why->text, sizeof out_why->text, "out of memory");
     if (!c->arena)
         return rc;
@@ -546,7 +546,7 @@ int supervisor_main(const char *conf_path)
 {
     struct supervisor s = { .conf_path = conf_path,
         .status = EXIT_GOOD,
-        .handover = { .users = -1 },
+        .handover = HANDOVER_NONE,
         .fixtures = { .lock = -1, .spool = -1, .control = -1, .counters_fd = -1 } };
     struct conf_error why;
     enum err rc;

@@ -389,6 +389,7 @@ static void vault_drain(struct room *room)
 
 const struct room_type vault_room = {
     .role = ROLE_VAULT,
+    .early_walls = WALLS_ALL,
     .init = vault_init,
     .give = vault_give,
     .certificate = vault_certificate,

@@ -45,7 +45,7 @@ struct house_tls *house_tls_new(void)
 
     REQUIRE(house);
     certificate_make(&house->certificate, KEY_EC, "DNS:msa.example.net", NULL);
-    REQUIRE(tls_client_new(NULL, &house->client, why) == ERR_OK);
+    REQUIRE(tls_client_new(-1, &house->client, why) == ERR_OK);
     house->tls = (struct house_tls){ certificate_pem(&house->certificate), sign };
     return &house->tls;
 }

@@ -226,6 +226,28 @@ static void batch_free_drains(void **state)
     assert_int_equal(done_count, 501);
 }
 
+/* Held hands have no thread: what is given waits. */
+static void held_hands_wait_for_their_release(void **state)
+{
+    struct hands *hands, *batch;
+
+    hands_hold();
+    hands = hands_new(*state, "test", 2);
+    batch = hands_new(*state, "unused", 1);
+    assert_non_null(hands);
+    assert_non_null(batch);
+    for (int i = 0; i < 10; i++)
+        hands_give(hands, &tasks[i].job);
+    hands_free(&batch);
+    usleep(20000);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(tasks[i].worked, 0);
+    assert_int_equal(hands_release(), ERR_OK);
+    turn_until_idle(*state, hands);
+    assert_int_equal(done_count, 10);
+    hands_free(&hands);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -239,6 +261,7 @@ int main(void)
         CASE(batch_takes_all_that_waits),
         CASE(batch_of_one_is_taken_at_once),
         CASE(batch_free_drains),
+        CASE(held_hands_wait_for_their_release),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

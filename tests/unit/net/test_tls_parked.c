@@ -40,7 +40,7 @@ static int set_up(void **state)
     certificate_make(&rig->vault.keys[0], KEY_EC, "DNS:mail.example.org", NULL);
     identity = (struct tls_identity){ certificate_pem(&rig->vault.keys[0]), 0 };
     assert_int_equal(tls_server_new(rig->vault.signer, &identity, 1, &rig->server, why), ERR_OK);
-    assert_int_equal(tls_client_new(NULL, &rig->client, why), ERR_OK);
+    assert_int_equal(tls_client_new(-1, &rig->client, why), ERR_OK);
     *state = rig;
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -111,6 +112,18 @@ void certificate_save(const struct certificate *certificate, char out_path[32])
     assert_true(fd >= 0);
     assert_int_equal(write(fd, certificate->pem, certificate->pem_len), certificate->pem_len);
     close(fd);
+}
+
+int certificate_open(const struct certificate *certificate)
+{
+    char path[32];
+    int fd;
+
+    certificate_save(certificate, path);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    unlink(path);
+    return fd;
 }
 
 static const struct {

@@ -27,6 +27,8 @@ void certificate_clear(struct certificate *certificate);
 struct slice certificate_pem(const struct certificate *certificate);
 /* A file with the PEM text; the caller unlinks it. */
 void certificate_save(const struct certificate *certificate, char out_path[32]);
+/* An open, nameless file with the PEM text. */
+int certificate_open(const struct certificate *certificate);
 
 /* Plays the vault for one signer. */
 struct vault {

@@ -382,6 +382,18 @@ static void put_conf(struct buffer *out, const struct scene *s, uint16_t dns, co
 
 static uint16_t dns_port; /* outlives reloads */
 
+/* As the supervisor does with a snapshot. */
+static void give_roots(struct scene *s)
+{
+    for (size_t i = 0; i < s->conf->route_count; i++) {
+        struct msg_give gift = { .gift = GIFT_ROOTS, .index = (uint32_t)i };
+        int file = s->conf->routes[i].ca_file.len > 0 ? open(s->ca_file, O_RDONLY | O_CLOEXEC) : -1;
+
+        if (file >= 0)
+            relay_room.give(&s->room, &gift, file);
+    }
+}
+
 void scene_reapply(struct scene *s)
 {
     struct buffer packed;
@@ -389,6 +401,7 @@ void scene_reapply(struct scene *s)
     buffer_init(&packed, CONF_SNAPSHOT_MAX);
     s->conf->number = ++s->room.snapshot;
     conf_pack(s->conf, &packed);
+    give_roots(s);
     REQUIRE(relay_room.apply(&s->room, buffer_slice(&packed)) == ERR_OK);
     buffer_clear(&packed);
     /* The rows say when a connection is kept, and hosts come back at once. */

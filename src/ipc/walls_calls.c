@@ -1,0 +1,291 @@
+/* ipc/walls_calls.c: which system calls each room may make, as one table. What is not in it kills
+ * the process: no part of the program makes another call, so whoever does is not the program.
+ * How the list was found: docs/decisions/0007-walls.md. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ipc/walls_parts.h"
+
+enum {
+    GATE = 1 << ROLE_GATE,
+    VAULT = 1 << ROLE_VAULT,
+    QUEUE = 1 << ROLE_QUEUE,
+    RELAY = 1 << ROLE_RELAY,
+    MAILDROP = 1 << ROLE_MAILDROP,
+    EVERY = GATE | VAULT | QUEUE | RELAY | MAILDROP,
+    SANITIZED = 1 << 16, /* every room, in sanitized builds only */
+};
+
+enum { CONDITIONS_MAX = 2, SOCKET_TYPE_MASK = 0xf };
+
+/* A condition on one argument: (argument & mask) == value. */
+struct condition {
+    unsigned argument;
+    uint64_t mask;
+    uint64_t value;
+};
+
+struct row {
+    int call;
+    unsigned rooms;
+    size_t condition_count; /* all have to hold */
+    struct condition conditions[CONDITIONS_MAX];
+};
+
+#define CALL(name, rooms)                                                                          \
+    {                                                                                              \
+        SCMP_SYS(name), rooms, 0,                                                                  \
+        {                                                                                          \
+            {                                                                                      \
+                0, 0, 0                                                                            \
+            }                                                                                      \
+        }                                                                                          \
+    }
+#define CALL_IF(name, rooms, argument, mask, value)                                                \
+    {                                                                                              \
+        SCMP_SYS(name), rooms, 1,                                                                  \
+        {                                                                                          \
+            {                                                                                      \
+                argument, mask, value                                                              \
+            }                                                                                      \
+        }                                                                                          \
+    }
+#define CALL_IF_BOTH(name, rooms, argument, mask, value, argument2, mask2, value2)                 \
+    {                                                                                              \
+        SCMP_SYS(name), rooms, 2,                                                                  \
+        {                                                                                          \
+            { argument, mask, value },                                                             \
+            {                                                                                      \
+                argument2, mask2, value2                                                           \
+            }                                                                                      \
+        }                                                                                          \
+    }
+#define WHOLE UINT32_MAX /* an int argument, as a mask */
+
+/* clang-format off */
+static const struct row allowed[] = {
+    /* Memory, of which nothing can ever be executed that was not so from the start. */
+    CALL(brk, EVERY),
+    CALL(munmap, EVERY),
+    CALL(mremap, EVERY),
+    CALL(madvise, EVERY),
+    CALL_IF(mmap, EVERY, 2, PROT_EXEC, 0),
+    CALL_IF(mprotect, EVERY, 2, PROT_EXEC, 0),
+
+    /* Threads that are there already: waiting for each other, ending. None is made any more. */
+    CALL(futex, EVERY),
+    CALL(sched_yield, EVERY),
+    CALL(exit, EVERY),
+    CALL(exit_group, EVERY),
+    CALL(sched_getaffinity, EVERY), /* malloc counts processors when it makes an arena */
+    CALL(sysinfo, EVERY),           /* qsort asks how much memory it may use */
+
+    /* Time, and chance. */
+    CALL(clock_gettime, EVERY),
+    CALL(gettimeofday, EVERY),
+    CALL(time, EVERY),
+    CALL(clock_nanosleep, EVERY),
+    CALL(nanosleep, EVERY),
+    CALL(restart_syscall, EVERY),
+    CALL(getrandom, EVERY),
+
+    /* Signals: what an assertion needs to end the process, and nothing for others. */
+    CALL(rt_sigprocmask, EVERY),
+    CALL(rt_sigaction, EVERY),
+    CALL(rt_sigreturn, EVERY),
+    CALL(sigaltstack, SANITIZED),
+    CALL(getpid, EVERY),
+    CALL(gettid, EVERY),
+
+    /* The loop. */
+    CALL(epoll_wait, EVERY),
+    CALL(epoll_pwait, EVERY),
+    CALL(epoll_ctl, EVERY),
+    CALL(timerfd_settime, EVERY),
+
+    /* Descriptors that the room has. */
+    CALL(read, EVERY),
+    CALL(readv, EVERY),
+    CALL(write, EVERY),
+    CALL(writev, EVERY),
+    CALL(close, EVERY),
+    CALL(lseek, EVERY),
+    CALL(pread64, EVERY),
+    CALL(fstat, EVERY),
+    /* fstat(2) of newer C libraries. Seccomp cannot see that the name is empty; Landlock has no
+     * rule for it either: a room can ask whether a name exists. */
+    CALL_IF(newfstatat, EVERY, 3, AT_EMPTY_PATH, AT_EMPTY_PATH),
+    CALL_IF(fcntl, EVERY, 1, WHOLE, F_GETFL),
+    CALL_IF(fcntl, EVERY, 1, WHOLE, F_SETFL),
+    CALL_IF(fcntl, EVERY, 1, WHOLE, F_GETFD),
+    CALL_IF(fcntl, EVERY, 1, WHOLE, F_SETFD),
+    CALL_IF(fcntl, EVERY, 1, WHOLE, F_DUPFD_CLOEXEC),
+    CALL(dup, EVERY),
+
+    /* Channels, and what is at their ends: no room can make a socket but the relay. */
+    CALL(sendmsg, EVERY),
+    CALL(recvmsg, EVERY),
+    CALL(shutdown, EVERY),
+    CALL(getsockopt, EVERY),
+    CALL(sendto, GATE | RELAY | QUEUE),
+    CALL(recvfrom, GATE | RELAY | QUEUE),
+    CALL(accept4, GATE | QUEUE),
+    CALL(getsockname, GATE | RELAY),
+    CALL(getpeername, GATE | RELAY),
+    CALL_IF_BOTH(setsockopt, GATE, 1, WHOLE, IPPROTO_TCP, 2, WHOLE, TCP_NODELAY),
+    CALL_IF(setsockopt, RELAY, 1, WHOLE, SOL_SOCKET),
+    CALL_IF(setsockopt, RELAY, 1, WHOLE, IPPROTO_IP),
+    CALL_IF(setsockopt, RELAY, 1, WHOLE, IPPROTO_IPV6),
+    CALL_IF(setsockopt, RELAY, 1, WHOLE, IPPROTO_TCP),
+
+    /* Outward: streams and datagrams over IP, streams to a LMTP server's socket. No listening. */
+    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_INET, 1, SOCKET_TYPE_MASK, SOCK_STREAM),
+    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_INET6, 1, SOCKET_TYPE_MASK, SOCK_STREAM),
+    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_INET, 1, SOCKET_TYPE_MASK, SOCK_DGRAM),
+    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_INET6, 1, SOCKET_TYPE_MASK, SOCK_DGRAM),
+    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_UNIX, 1, SOCKET_TYPE_MASK, SOCK_STREAM),
+    CALL(connect, RELAY),
+    CALL(bind, RELAY),
+
+    /* Writing into what was handed over. */
+    CALL(pwrite64, GATE | QUEUE),
+    CALL(pwritev, GATE | QUEUE),
+    CALL(ftruncate, GATE | QUEUE),
+    CALL(fdatasync, GATE | QUEUE),
+    CALL(flock, GATE | QUEUE),
+
+    /* Folders: Landlock says which. */
+    CALL(openat, VAULT | QUEUE | MAILDROP),
+    CALL(fsync, QUEUE | MAILDROP),
+    CALL(mkdirat, QUEUE | MAILDROP),
+    CALL(renameat, QUEUE | MAILDROP),
+    CALL(unlinkat, QUEUE | MAILDROP),
+    CALL(getdents64, QUEUE),
+    CALL(fallocate, QUEUE),
+    CALL(fstatfs, QUEUE),
+    CALL(faccessat, MAILDROP),
+    CALL(faccessat2, MAILDROP),
+    CALL(newfstatat, VAULT | MAILDROP),
+
+    /* Reports of the sanitizers. */
+    CALL(openat, SANITIZED),
+    CALL(open, SANITIZED),
+    CALL(newfstatat, SANITIZED),
+    CALL(readlink, SANITIZED),
+    CALL(readlinkat, SANITIZED),
+    CALL(prlimit64, SANITIZED),
+    CALL(getrlimit, SANITIZED),
+    CALL(uname, SANITIZED),
+    CALL(mmap, SANITIZED),
+    CALL(mprotect, SANITIZED),
+};
+
+/* What a library may try when it needs something that it can do without: refused, but no crime.
+ * Holds in every room that is not allowed the call altogether. */
+static const struct {
+    struct row row;
+    int error;
+} refused[] = {
+    { CALL(openat, EVERY), EACCES },
+    { CALL(open, EVERY), EACCES },
+    { CALL(access, EVERY), EACCES },
+    { CALL(faccessat, EVERY), EACCES },
+    { CALL(faccessat2, EVERY), EACCES },
+    { CALL_IF(newfstatat, EVERY, 3, AT_EMPTY_PATH, 0), EACCES },
+    { CALL(stat, EVERY), EACCES },
+    { CALL(readlink, EVERY), EACCES },
+    { CALL(prctl, EVERY), EPERM },  /* newer C libraries give names to their memory */
+    { CALL(ioctl, EVERY), ENOTTY }, /* is this a terminal? */
+};
+/* clang-format on */
+
+static int add_row(scmp_filter_ctx filter, uint32_t action, const struct row *row)
+{
+    struct scmp_arg_cmp cmps[CONDITIONS_MAX];
+
+    for (size_t i = 0; i < row->condition_count; i++)
+        cmps[i] = (struct scmp_arg_cmp){ row->conditions[i].argument, SCMP_CMP_MASKED_EQ,
+            row->conditions[i].mask, row->conditions[i].value };
+    return seccomp_rule_add_array(filter, action, row->call, (unsigned)row->condition_count, cmps);
+}
+
+/* Ending itself with a core-less bang, as abort(3) does; no other process, no other signal. */
+static int add_abort(scmp_filter_ctx filter)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2,
+        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()), SCMP_A2(SCMP_CMP_EQ, SIGABRT));
+}
+
+static bool is_wholly_allowed(int call, unsigned rooms)
+{
+    for (size_t i = 0; i < LENGTH_OF(allowed); i++)
+        if (allowed[i].call == call && allowed[i].rooms & rooms && allowed[i].condition_count == 0)
+            return true;
+    return false;
+}
+
+static int add_refused(scmp_filter_ctx filter, unsigned rooms)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < LENGTH_OF(refused) && rc == 0; i++)
+        if (!is_wholly_allowed(refused[i].row.call, rooms))
+            rc = add_row(filter, SCMP_ACT_ERRNO((uint16_t)refused[i].error), &refused[i].row);
+    return rc;
+}
+
+static int fill(scmp_filter_ctx filter, unsigned rooms)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < LENGTH_OF(allowed) && rc == 0; i++)
+        if (allowed[i].rooms & rooms)
+            rc = add_row(filter, SCMP_ACT_ALLOW, &allowed[i]);
+    if (rc == 0)
+        rc = add_abort(filter);
+    if (rc == 0)
+        rc = add_refused(filter, rooms);
+    return rc;
+}
+
+/* Linux 4.14 and later, unless filters are left out of it. */
+static bool has_filters(void)
+{
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+enum err walls_calls_raise(const struct walls *walls, char out_missing[WALLS_MISSING])
+{
+    unsigned rooms = 1u << walls->role | (WALLS_SANITIZED ? SANITIZED : 0);
+    scmp_filter_ctx filter;
+    int rc;
+
+    if (!has_filters()) {
+        snprintf(out_missing, WALLS_MISSING, "seccomp filters");
+        return ERR_NOTFOUND;
+    }
+    filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    if (!filter)
+        return ERR_NOMEM;
+    rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (rc == 0)
+        rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a long list */
+    if (rc == 0)
+        rc = fill(filter, rooms);
+    if (rc == 0)
+        rc = seccomp_load(filter);
+    seccomp_release(filter);
+    return rc == 0 ? ERR_OK : err_from_errno(-rc);
+}
