@@ -12,7 +12,7 @@ enum {
     DUE_A_TURN = 1000,
     NO_ROUTE_S = 300,    /* until a domain without a route is looked at again */
     LAST_CHANCE_S = 600, /* at most so long after the expiry the last attempt may begin */
-    JUMP_S = 2,
+    JUMP_US = 2000000,
     LONGEST_SLEEP_MS = 1000,
     SECOND = 1000000,
 };
@@ -189,9 +189,16 @@ static void come_due(struct queue *queue, struct recipient *r, int64_t now)
         expire(queue, r->message, now);
 }
 
-static void move_message(struct queue *queue, struct message *message, int64_t jump_s)
+static int64_t whole_seconds(int64_t us)
 {
-    message->arrival_us += jump_s * SECOND;
+    return (us + (us < 0 ? -SECOND : SECOND) / 2) / SECOND;
+}
+
+static void move_message(struct queue *queue, struct message *message, int64_t jump_us)
+{
+    int64_t jump_s = whole_seconds(jump_us);
+
+    message->arrival_us += jump_us;
     for (uint32_t i = 0; i < message->recipient_count; i++) {
         struct recipient *r = &message->recipients[i];
         int64_t next = r->next_s + jump_s;
@@ -206,15 +213,16 @@ static void move_message(struct queue *queue, struct message *message, int64_t j
 void schedule_follow_clock(struct queue *queue)
 {
     int64_t offset = clock_wall_us() - clock_mono_ms() * 1000;
-    int64_t jump_s = (offset - queue->clock_offset_us) / SECOND;
+    int64_t jump_us = offset - queue->clock_offset_us;
     struct message *message;
 
-    if (jump_s > -JUMP_S && jump_s < JUMP_S)
+    if (jump_us > -JUMP_US && jump_us < JUMP_US)
         return;
-    queue->clock_offset_us += jump_s * SECOND;
-    log_event(LOG_NOTICE, NULL, "the clock has jumped", log_number("seconds", jump_s));
+    queue->clock_offset_us = offset;
+    log_event(
+        LOG_NOTICE, NULL, "the clock has jumped", log_number("seconds", whole_seconds(jump_us)));
     DL_FOREACH (queue->messages.order, message)
-        move_message(queue, message, jump_s);
+        move_message(queue, message, jump_us);
 }
 
 static void arm(struct queue *queue, bool has_more)
