@@ -159,7 +159,7 @@ static bool may_name_body(struct queue *queue, const struct arrival *arrival)
     struct body *body;
 
     HASH_FIND(hh, queue->bodies, &arrival->envelope.body_file, sizeof body->number, body);
-    return !body || (body->gate && (!segment->gate || segment->gate == body->gate));
+    return !body || (body->gate && (!segment->handed_to || segment->handed_to == body->gate));
 }
 
 static void take_body(struct queue *queue, uint64_t number)
@@ -172,6 +172,8 @@ static void take_body(struct queue *queue, uint64_t number)
         body->number = number;
         HASH_ADD(hh, queue->bodies, number, sizeof body->number, body);
     }
+    if (body->gate)
+        body->gate->spares_held--;
     body->gate = NULL;
 }
 
@@ -218,7 +220,7 @@ static void log_about(enum log_level level, const char *event, struct queue_id i
 static int64_t arrival_by_clock(const struct arrival *arrival)
 {
     int64_t now = clock_wall_us();
-    int64_t at = arrival->envelope.arrival_us;
+    int64_t at = arrival->arrival_us;
 
     if (at > now)
         return now;

@@ -80,6 +80,7 @@ static enum err on_message(void *context, const struct recover_message *message)
         .is_journalled = message->is_journalled,
         .is_held = message->is_held,
         .is_suspect = message->is_suspect,
+        .arrival_us = message->arrival_us,
         .recipient_count = (uint32_t)envelope->recipient_count,
         .recipients = arena_array(arena, envelope->recipient_count, sizeof *arrival->recipients),
     };
@@ -179,7 +180,9 @@ static enum err read_journal(struct reader *reader, struct reading *reading)
     rc = store_list(&reader->store, STORE_SEGMENT, &reading->segments, &reading->segment_count);
     if (rc != ERR_OK)
         return rc;
-    return recover_journal(reader->recover, &reading->replayed);
+    rc = recover_journal(reader->recover, &reading->replayed);
+    recover_now(reader->recover, clock_wall_us());
+    return rc;
 }
 
 static enum err read_spool(struct reader *reader, struct reading *reading)

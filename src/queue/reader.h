@@ -30,6 +30,7 @@ struct arrival {
     bool is_journalled;
     bool is_held;
     bool is_suspect;
+    int64_t arrival_us; /* where it is journalled, by the clock as it goes now */
     struct envelope envelope; /* without recipients */
     struct arrival_recipient *recipients;
     uint32_t recipient_count;
