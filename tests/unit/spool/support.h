@@ -45,6 +45,7 @@ struct faulty_disk {
     bool spoiled[4096];        /* descriptors whose sync has failed */
     int synced_again;          /* syncs of such a descriptor: must stay 0 */
     struct disk_space space;
+    bool is_lazy; /* syncs are not passed on: for many files that no crash will meet */
 };
 void faulty_init(struct faulty_disk *faulty);
 void faulty_plan(struct faulty_disk *faulty, int act, int in, enum err with);
