@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 static enum err copy_outcome(
     struct arena *arena, const struct journal_outcome *from, struct journal_outcome *to)
 {
