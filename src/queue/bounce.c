@@ -25,6 +25,7 @@ struct report {
     struct queue *queue;
     struct message *message;
     struct notice notice;
+    struct place place; /* of the original, while it is being read */
     struct arena arena;
     struct ending *endings;
     size_t count;
@@ -177,8 +178,10 @@ static void put_ending(struct report *report, const struct ending *ending)
         .outcome = ending->outcome,
     };
 
-    if (ending->to == RECIPIENT_WAITING)
+    if (ending->to == RECIPIENT_WAITING) {
+        r->flags &= (uint8_t)~RECIPIENT_TELLING_DELAY;
         return;
+    }
     if (ending->to == RECIPIENT_DELETED)
         entry.outcome.cause = CAUSE_DELETED;
     else
@@ -211,6 +214,7 @@ static void give_up(struct report *report)
 
     for (size_t i = 0; i < report->count; i++) {
         struct recipient *r = &message->recipients[report->endings[i].recipient];
+        r->flags &= (uint8_t)~RECIPIENT_TELLING_DELAY;
         if (r->state == RECIPIENT_SETTLING)
             recipient_move(&queue->messages, r, RECIPIENT_HELD, INT64_MAX, NULL);
     }
@@ -300,10 +304,12 @@ static void wrote(struct bounces *bounces, struct report *working)
 static void done(struct hand_job *job)
 {
     struct bounces *bounces = CONTAINER_OF(job, struct bounces, job);
-    struct report *working = bounces->working;
+    struct report *working = bounces->working, *report;
 
     bounces->is_busy = false;
     bounces->working = NULL;
+    LL_FOREACH (working, report)
+        place_release(bounces->queue, &report->place);
     if (bounces->result == ERR_OK) {
         bounces->batch = BATCH;
         wrote(bounces, working);
@@ -352,7 +358,10 @@ void bounces_step(struct bounces *bounces)
     for (size_t i = 0; i < bounces->batch && (report = bounces->waiting); i++) {
         LL_DELETE(bounces->waiting, report);
         LL_APPEND(bounces->working, report);
-        report->notice.handle = report->message->segment->handle;
+        report->place = place_take(report->message);
+        report->notice.handle = report->place.handle;
+        report->notice.generation = report->place.generation;
+        report->notice.offset = report->place.offset;
     }
     bounces->is_busy = true;
     hands_give(bounces->queue->disk, &bounces->job);
@@ -424,8 +433,6 @@ static struct report *report_new(struct queue *queue, struct message *message,
     notice->kind = kind;
     notice->about = message->id;
     notice->id = derive_id(report);
-    notice->generation = message->segment->generation;
-    notice->offset = message->offset;
     notice->hostname = copy(report, queue->conf->hostname);
     notice->postmaster = copy(report, queue->conf->postmaster);
     notice->now_us = clock_wall_us();

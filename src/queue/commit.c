@@ -47,8 +47,8 @@ static void done(struct hand_job *job)
     if (commit->is_failing)
         log_event(LOG_NOTICE, NULL, "the journal is written again");
     commit->is_failing = false;
-    if (commit->journal.number != 0)
-        commit->file = commit->journal.number;
+    commit->tally = commit->journal.tally;
+    commit->floor = commit->journal.floor;
     journal_batch_reset(&commit->working);
     commit->working_waits = NULL;
     tell_waits(waits);
@@ -103,7 +103,7 @@ enum err commits_init(struct commit *commit, struct loop *loop, struct store *st
 void commit_open(struct commit *commit, const struct journal_replayed *replayed, uint64_t file_size)
 {
     journal_init(&commit->journal, commit->store, replayed, file_size);
-    commit->file = replayed->last;
+    commit->tally = commit->journal.tally;
     commit->is_open = true;
     deferred_ask(&commit->start);
 }

@@ -26,7 +26,8 @@ struct commit {
     struct deferred start;
     struct timer lazy; /* for facts that nobody waits for; also the pause after a failure */
     enum err result;
-    uint64_t file; /* number of the journal file as of the last commit */
+    struct journal_tally tally; /* as of the last commit, like all below */
+    uint64_t floor;             /* journal files below are not read at a start */
     bool is_open;
     bool is_busy;
     bool is_failing;

@@ -16,10 +16,7 @@ enum { JOB_MEMORY = 256 << 10, RECORD_MEMORY = 4 << 20, PAUSE_AFTER_TROUBLE_S = 
 struct fetch {
     struct disk *disk;
     struct store *store; /* only for store_open_read, which keeps no state */
-    struct segment *segment;
-    int handle;
-    uint64_t generation;
-    uint64_t offset;
+    struct place place;
     struct queue_id id;
     struct buffer bytes;
     struct arena arena;
@@ -119,7 +116,8 @@ void message_damaged(struct queue *queue, struct message *message, enum err reas
     log_event(LOG_ERROR, NULL, "damaged: held", log_text("id", id),
         log_number("segment", (int64_t)message->segment->generation),
         log_number("offset", (int64_t)message->offset), log_reason(reason));
-    queue->counters.damaged++;
+    queue->counters.damaged += !message->is_damaged;
+    message->is_damaged = true;
     message_hold(&queue->messages, message, true);
     schedule_message(queue, message);
 }
@@ -143,8 +141,8 @@ static void fetch_work(struct hand_job *hand)
 {
     struct fetch *fetch = CONTAINER_OF(hand, struct job, hand)->fetch;
 
-    fetch->result = segment_load(fetch->disk, fetch->handle, fetch->generation, fetch->offset,
-        fetch->id, &fetch->bytes, &fetch->arena, &fetch->record);
+    fetch->result = segment_load(fetch->disk, fetch->place.handle, fetch->place.generation,
+        fetch->place.offset, fetch->id, &fetch->bytes, &fetch->arena, &fetch->record);
     if (fetch->result == ERR_OK && fetch->record.envelope.body_file != 0)
         fetch->result = open_body(fetch);
 }
@@ -218,13 +216,11 @@ static void fetch_done(struct hand_job *hand)
     struct job *job = CONTAINER_OF(hand, struct job, hand);
     struct fetch *fetch = job->fetch;
     struct queue *queue = job->carrier->queue;
-    struct segment *segment = fetch->segment;
     struct message *message = job->message;
     enum err rc = fetch->result;
 
     job->is_fetching = false;
     job->fetch = NULL;
-    segment->uses--;
     if (job->is_void) {
         job_free(job);
     } else if (!job->carrier->is_open) {
@@ -239,8 +235,8 @@ static void fetch_done(struct hand_job *hand)
         if (rc != ERR_OK)
             job_end(queue, job);
     }
+    place_release(queue, &fetch->place);
     fetch_free(fetch);
-    segment_check(queue, segment);
 }
 
 static void fetch_begin(struct queue *queue, struct job *job)
@@ -250,15 +246,11 @@ static void fetch_begin(struct queue *queue, struct job *job)
 
     fetch->disk = queue->seam;
     fetch->store = &queue->stock.store;
-    fetch->segment = message->segment;
-    fetch->handle = message->segment->handle;
-    fetch->generation = message->segment->generation;
-    fetch->offset = message->offset;
+    fetch->place = place_take(message);
     fetch->id = message->id;
     fetch->body = -1;
     buffer_init(&fetch->bytes, RECORD_MAX);
     arena_init(&fetch->arena, RECORD_MEMORY);
-    message->segment->uses++;
     job->fetch = fetch;
     job->is_fetching = true;
     job->hand = (struct hand_job){ .work = fetch_work, .done = fetch_done };

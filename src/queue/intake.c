@@ -11,70 +11,6 @@
 enum { SECOND = 1000000 };
 #define DAY (INT64_C(86400) * SECOND)
 
-/* ---- segments ---- */
-
-struct segment *segment_find(struct queue *queue, uint64_t generation)
-{
-    struct segment *segment;
-
-    HASH_FIND(hh, queue->segments, &generation, sizeof generation, segment);
-    return segment;
-}
-
-struct segment *segment_add(struct queue *queue, uint64_t generation)
-{
-    struct segment *segment = segment_find(queue, generation);
-
-    if (segment)
-        return segment;
-    segment = need_memory(sizeof *segment);
-    segment->generation = generation;
-    segment->handle = -1;
-    segment->journal_file = queue->is_recovered ? queue->commit.file : 0;
-    HASH_ADD(hh, queue->segments, generation, sizeof segment->generation, segment);
-    return segment;
-}
-
-struct cutting {
-    struct commit_wait wait;
-    struct queue *queue;
-    uint64_t generation;
-    uint64_t upto;
-};
-
-static void cut_is_synced(struct commit_wait *wait)
-{
-    struct cutting *cutting = CONTAINER_OF(wait, struct cutting, wait);
-    struct segment *segment = segment_find(cutting->queue, cutting->generation);
-
-    if (segment)
-        segment->cut = cutting->upto;
-    intake_step(cutting->queue);
-    free(cutting);
-}
-
-void segment_cut(struct queue *queue, struct segment *segment, uint64_t upto)
-{
-    struct journal_entry entry = {
-        .kind = JOURNAL_CUT,
-        .at_us = clock_wall_us(),
-        .cut = { .segment = segment->generation, .offset = upto },
-    };
-    struct cutting *cutting = need_memory(sizeof *cutting);
-
-    log_event(LOG_WARNING, NULL, "a sync failed: cut",
-        log_number("segment", (int64_t)segment->generation), log_number("from", (int64_t)upto));
-    segment->is_cutting = true;
-    if (segment->stated > upto)
-        segment->stated = upto;
-    commit_put(&queue->commit, &entry);
-    *cutting = (struct cutting){ .wait = { .done = cut_is_synced },
-        .queue = queue,
-        .generation = segment->generation,
-        .upto = upto };
-    commit_await(&queue->commit, &cutting->wait);
-}
-
 /* ---- what to read next ---- */
 
 static bool wants_reading(struct queue *queue, struct segment *segment, enum reading_kind *out_kind)
@@ -83,6 +19,8 @@ static bool wants_reading(struct queue *queue, struct segment *segment, enum rea
         *out_kind = READING_CUT;
     else if (segment->is_going && !segment->is_forgotten)
         *out_kind = READING_FORGET;
+    else if (segment->passed > segment->taken && !segment->is_asked)
+        *out_kind = READING_PASSED;
     else if (segment->is_owned)
         return false;
     else if (segment->stated > segment->read && !segment->is_asked)
@@ -93,7 +31,7 @@ static bool wants_reading(struct queue *queue, struct segment *segment, enum rea
         *out_kind = READING_GONE;
     else
         return false;
-    return *out_kind == READING_CUT || *out_kind == READING_FORGET ||
+    return *out_kind == READING_CUT || *out_kind == READING_FORGET || *out_kind == READING_PASSED ||
            !commit_is_full(&queue->commit);
 }
 
@@ -112,7 +50,9 @@ void intake_step(struct queue *queue)
         if (!wants_reading(queue, segment, &kind))
             continue;
         reader_begin(&queue->reader, kind, segment->generation,
-            kind == READING_CUT ? segment->cut : segment->stated);
+            kind == READING_CUT      ? segment->cut
+            : kind == READING_PASSED ? segment->passed
+                                     : segment->stated);
         /* To the end of the order: the others have their turn. */
         HASH_DEL(queue->segments, segment);
         HASH_ADD(hh, queue->segments, generation, sizeof segment->generation, segment);
@@ -124,28 +64,11 @@ void intake_step(struct queue *queue)
 
 static void put_arrived(struct queue *queue, const struct arrival *arrival)
 {
-    const struct envelope *envelope = &arrival->envelope;
     struct journal_entry entry = {
         .kind = JOURNAL_ARRIVED,
-        .id = envelope->id,
-        .at_us = envelope->arrival_us,
-        .arrived = {
-            .segment = arrival->segment,
-            .offset = arrival->offset,
-            .body_file = envelope->body_file,
-            .arrival_us = envelope->arrival_us,
-            .size = envelope->header_size + envelope->body_size,
-            .recipient_count = arrival->recipient_count,
-            .sender = envelope->sender,
-            .user = envelope->user,
-            .mechanism = envelope->mechanism,
-            .listener = envelope->listener,
-            .client = envelope->client,
-            .tls_version = envelope->tls_version,
-            .tls_cipher = envelope->tls_cipher,
-            .notice = envelope->notice,
-            .about = envelope->about,
-        },
+        .id = arrival->message.id,
+        .at_us = arrival->message.arrival_us,
+        .arrived = arrival->said,
     };
 
     commit_put(&queue->commit, &entry);
@@ -155,10 +78,10 @@ static void put_arrived(struct queue *queue, const struct arrival *arrival)
  * given in an earlier life is not known, and believed. */
 static bool may_name_body(struct queue *queue, const struct arrival *arrival)
 {
-    const struct segment *segment = segment_find(queue, arrival->segment);
+    const struct segment *segment = segment_find(queue, arrival->message.segment);
     struct body *body;
 
-    HASH_FIND(hh, queue->bodies, &arrival->envelope.body_file, sizeof body->number, body);
+    HASH_FIND(hh, queue->bodies, &arrival->message.body_file, sizeof body->number, body);
     return !body || (body->gate && (!segment->handed_to || segment->handed_to == body->gate));
 }
 
@@ -181,10 +104,11 @@ static const enum recipient_state ends[] = {
     [RECOVER_DELIVERED] = RECIPIENT_DELIVERED,
     [RECOVER_FAILED] = RECIPIENT_FAILED,
     [RECOVER_EXPIRED] = RECIPIENT_EXPIRED,
+    [RECOVER_DELETED] = RECIPIENT_DELETED,
 };
 
 static void take_recipient(
-    struct queue *queue, struct recipient *r, const struct arrival_recipient *from)
+    struct queue *queue, struct recipient *r, const struct recover_recipient *from)
 {
     const struct journal_outcome *last = &from->outcome;
     int64_t most_s = clock_wall() + 7 * 86400;
@@ -220,64 +144,64 @@ static void log_about(enum log_level level, const char *event, struct queue_id i
 static int64_t arrival_by_clock(const struct arrival *arrival)
 {
     int64_t now = clock_wall_us();
-    int64_t at = arrival->arrival_us;
+    int64_t at = arrival->message.arrival_us;
 
     if (at > now)
         return now;
-    return !arrival->is_journalled && at < now - DAY ? now - DAY : at;
+    return !arrival->message.is_journalled && at < now - DAY ? now - DAY : at;
 }
 
 static struct message *add_message(struct queue *queue, const struct arrival *arrival)
 {
-    const struct envelope *envelope = &arrival->envelope;
+    const struct recover_message *from = &arrival->message;
     struct message_spec spec = {
-        .id = envelope->id,
-        .user = envelope->user,
-        .sender = envelope->sender,
-        .recipient_count = arrival->recipient_count,
+        .id = from->id,
+        .user = from->user,
+        .sender = from->sender,
+        .recipient_count = (uint32_t)from->recipient_count,
     };
     struct message *message = message_add(&queue->messages, &spec);
 
-    message->segment = segment_find(queue, arrival->segment);
-    message->segment->live++;
-    message->offset = arrival->offset;
     message->arrival_us = arrival_by_clock(arrival);
-    message->size = envelope->header_size + envelope->body_size;
-    message->is_notice = envelope->notice != NOTICE_NONE;
-    message->body_file = envelope->body_file;
+    message->size = from->size;
+    message->header_size = (uint32_t)(from->size - from->body_size);
+    message->is_notice = from->notice != NOTICE_NONE;
+    message->is_delay_notice = from->notice == NOTICE_DELAY;
+    message->about = from->about;
+    message->body_file = from->body_file;
     if (message->body_file != 0) {
         take_body(queue, message->body_file);
-        queue->body_octets += envelope->body_size;
+        queue->body_octets += from->body_size;
     }
+    segment_join(segment_find(queue, from->segment), message, from->offset);
     for (uint32_t i = 0; i < message->recipient_count; i++)
-        take_recipient(queue, &message->recipients[i], &arrival->recipients[i]);
+        take_recipient(queue, &message->recipients[i], &from->recipients[i]);
     return message;
 }
 
 static void take_arrival(struct queue *queue, const struct arrival *arrival)
 {
-    const struct envelope *envelope = &arrival->envelope;
+    const struct recover_message *from = &arrival->message;
     struct message *message;
 
-    if (message_find(&queue->messages, envelope->id) ||
-        bounces_know(queue->bounces, envelope->id)) {
-        log_about(LOG_NOTICE, "a second record of the same id dropped", envelope->id);
+    if (message_find(&queue->messages, from->id) || bounces_know(queue->bounces, from->id)) {
+        log_about(LOG_NOTICE, "a second record of the same id dropped", from->id);
         return;
     }
-    if (envelope->body_file != 0 && !may_name_body(queue, arrival)) {
-        log_about(LOG_ERROR, "a record names a body that is not its own: dropped", envelope->id);
+    if (from->body_file != 0 && !may_name_body(queue, arrival)) {
+        log_about(LOG_ERROR, "a record names a body that is not its own: dropped", from->id);
         queue->counters.damaged++;
-        segment_find(queue, arrival->segment)->is_kept = true;
+        segment_find(queue, from->segment)->is_kept = true;
         return;
     }
     message = add_message(queue, arrival);
-    if (!arrival->is_journalled) {
+    if (!from->is_journalled) {
         queue->counters.accepted++;
         put_arrived(queue, arrival);
     }
-    if (arrival->is_suspect)
-        log_about(LOG_ERROR, "the journal about it is damaged: held", envelope->id);
-    if (arrival->is_held || arrival->is_suspect)
+    if (from->is_suspect)
+        log_about(LOG_ERROR, "the journal about it is damaged: held", from->id);
+    if (from->is_held || from->is_suspect)
         message_hold(&queue->messages, message, true);
     schedule_message(queue, message);
     carrier_claim(queue, message);
@@ -323,10 +247,23 @@ static void take_aside(struct queue *queue, const struct finding *finding)
         put_set_aside(queue, aside, whys[aside->why]);
 }
 
+/* How far the reader has come, with all that it has handed over until now. */
+static void note_taken(struct queue *queue, uint64_t generation, uint64_t taken, uint64_t refused)
+{
+    struct segment *segment = segment_add(queue, generation);
+
+    if (taken > segment->taken)
+        segment->taken = taken;
+    if (refused != 0)
+        segment->refused = refused;
+}
+
 static void take_finding(struct queue *queue, const struct finding *finding)
 {
     struct segment *segment;
 
+    if (finding->taken != 0)
+        note_taken(queue, finding->segment, finding->taken, finding->refused);
     switch (finding->kind) {
     case FINDING_ASIDE:
         take_aside(queue, finding);
@@ -337,6 +274,7 @@ static void take_finding(struct queue *queue, const struct finding *finding)
     case FINDING_OWNED:
         segment = segment_add(queue, finding->segment);
         segment->is_owned = true;
+        segment->owned_ms = clock_mono_ms();
         segment_check(queue, segment);
         break;
     case FINDING_MISSING:
@@ -367,6 +305,7 @@ static void end_recovery(struct queue *queue)
     log_event(LOG_NOTICE, NULL, "the spool has been read",
         log_number("messages", (int64_t)queue->messages.count),
         log_number("segments", (int64_t)HASH_COUNT(queue->segments)),
+        log_number("ms", clock_mono_ms() - queue->started_ms),
         log_number("damaged", (int64_t)queue->counters.damaged));
 }
 
@@ -403,7 +342,11 @@ static void note_result(struct queue *queue, struct reading *reading)
 {
     struct segment *segment = segment_find(queue, reading->segment);
 
-    if (!segment || reading->result == ERR_LIMIT)
+    if (!segment)
+        return;
+    if (reading->taken != 0)
+        note_taken(queue, segment->generation, reading->taken, reading->refused);
+    if (reading->result == ERR_LIMIT)
         return;
     /* Asked again at the next tick: the lock was held, or the disk or memory failed. */
     segment->is_asked = reading->result != ERR_OK;
@@ -421,31 +364,15 @@ static void note_result(struct queue *queue, struct reading *reading)
         segment->is_cutting = false;
         gate_cut_done(queue, segment, reading->upto);
     }
-}
-
-static void unlinked(void *owner, enum store_kind kind, uint64_t number, enum err result)
-{
-    struct queue *queue = owner;
-    struct segment *segment = segment_find(queue, number);
-
-    (void)kind;
-    if (!segment)
-        return;
-    if (result != ERR_OK && result != ERR_NOTFOUND) {
-        segment->is_going = segment->is_forgotten = false; /* asked again by reclaim_tick */
-        return;
+    if (reading->result == ERR_OK && reading->kind == READING_PASSED) {
+        segment->handle = reading->handle;
+        compaction_passed(queue->compaction, segment);
     }
-    HASH_DEL(queue->segments, segment);
-    free(segment);
 }
 
 static void took_forget(struct queue *queue, const struct reading *reading)
 {
-    struct segment *segment = segment_find(queue, reading->segment);
-
-    segment->is_forgotten = true;
-    segment->handle = -1;
-    stock_remove(&queue->stock, STORE_SEGMENT, segment->generation, unlinked, queue);
+    segment_remove(queue, segment_find(queue, reading->segment));
 }
 
 static void done(void *owner, struct reading *reading)
@@ -458,7 +385,7 @@ static void done(void *owner, struct reading *reading)
         return;
     schedule_follow_clock(queue);
     for (arrival = reading->arrivals; arrival; arrival = arrival->next) {
-        segment_add(queue, arrival->segment)->handle = arrival->handle;
+        segment_add(queue, arrival->message.segment)->handle = arrival->handle;
         take_arrival(queue, arrival);
     }
     for (finding = reading->findings; finding; finding = finding->next)

@@ -25,11 +25,9 @@ struct listed_recipient {
 };
 
 struct listed {
-    struct message *message; /* in use, so it and its segment stay */
+    struct message *message; /* in use */
     struct queue_id id;
-    int handle;
-    uint64_t generation;
-    uint64_t offset;
+    struct place place;
     int64_t arrival_us;
     int64_t expires_us;
     uint64_t size;
@@ -102,7 +100,7 @@ static void show_more(json_t *row, const struct listed *listed, const struct env
     json_object_set_new(row, "listener", show_text_or_null(envelope->listener));
     json_object_set_new(
         row, "notice_of", envelope->notice != NOTICE_NONE ? show_id(envelope->about) : json_null());
-    json_object_set_new(row, "segment", json_integer((json_int_t)listed->generation));
+    json_object_set_new(row, "segment", json_integer((json_int_t)listed->place.generation));
     json_object_set_new(row, "body_file",
         listed->body_file ? json_integer((json_int_t)listed->body_file) : json_null());
 }
@@ -133,8 +131,8 @@ static json_t *read_row(
     json_t *row;
 
     arena_init(&arena, RECORD_MEMORY);
-    if (segment_load(disk, listed->handle, listed->generation, listed->offset, listed->id, bytes,
-            &arena, &record) != ERR_OK)
+    if (segment_load(disk, listed->place.handle, listed->place.generation, listed->place.offset,
+            listed->id, bytes, &arena, &record) != ERR_OK)
         record = (struct record){ 0 };
     row = show_row(listed, &record.envelope, is_show);
     arena_clear(&arena);
@@ -179,6 +177,7 @@ static void release(struct listing *listing)
             free(row->recipients[j].destination);
         }
         free(row->recipients);
+        place_release(listing->queue, &row->place);
         message_release(listing->queue, row->message);
     }
     free(listing->rows);
@@ -216,9 +215,7 @@ static void note_message(
     *row = (struct listed){
         .message = message,
         .id = message->id,
-        .handle = message->segment->handle,
-        .generation = message->segment->generation,
-        .offset = message->offset,
+        .place = place_take(message),
         .arrival_us = message->arrival_us,
         .expires_us = message_expiry_us(queue, message),
         .size = message->size,

@@ -98,6 +98,8 @@ void message_remove(struct messages *ms, struct message *message)
     }
     message_hold(ms, message, false);
     HASH_DEL(ms->map, message);
+    if (ms->cursor == message)
+        ms->cursor = message->next;
     DL_DELETE(ms->order, message);
     ms->count--;
     ms->closing -= message->is_closing;

@@ -30,7 +30,12 @@ static inline bool recipient_is_open(enum recipient_state state)
     return state < RECIPIENT_DELIVERED;
 }
 
-enum { RECIPIENT_TOLD_DELAY = 1, RECIPIENT_UNWANTED = 2, RECIPIENT_UNWANTED_BOUNCE = 4 };
+enum {
+    RECIPIENT_TOLD_DELAY = 1,
+    RECIPIENT_UNWANTED = 2,
+    RECIPIENT_UNWANTED_BOUNCE = 4,
+    RECIPIENT_TELLING_DELAY = 8, /* the notice of delay is not in the spool yet */
+};
 
 /* 72 octets on a 64-bit machine. */
 struct recipient {
@@ -52,21 +57,26 @@ struct recipient {
 struct message {
     UT_hash_handle hh;
     struct queue_id id;
-    struct message *next, *prev; /* in the order of intake */
-    struct segment *segment;
+    struct message *next, *prev;             /* in the order of intake */
+    struct segment *segment;                 /* segment.c alone changes where the message lies */
+    struct message *next_there, *prev_there; /* in the segment's */
     uint64_t offset;
     struct user *user;
     struct name *sender;
-    int64_t arrival_us; /* by the wall clock as it goes now: its jumps are added */
-    uint64_t body_file; /* 0: inline */
-    uint64_t size;      /* header block and body */
+    int64_t arrival_us;    /* by the wall clock as it goes now: its jumps are added */
+    uint64_t body_file;    /* 0: inline */
+    uint64_t size;         /* header block and body */
+    struct queue_id about; /* of a notice */
+    uint32_t header_size;
     uint32_t recipient_count;
     uint32_t open_count;
-    uint32_t uses;   /* reads of its record under way: it is not freed before */
-    bool is_held;    /* no attempt is begun */
-    bool is_notice;  /* of ours */
+    uint32_t uses;  /* whoever works with it: it is not forgotten before */
+    bool is_held;   /* no attempt is begun */
+    bool is_notice; /* of ours */
+    bool is_delay_notice;
     bool is_closing; /* its end is in the journal, perhaps not yet synced */
     bool is_closed;  /* and synced: it goes when its last use ends */
+    bool is_damaged; /* its record does not read back */
     struct recipient recipients[];
 };
 
@@ -81,6 +91,8 @@ struct name {
 struct messages {
     struct message *map;
     struct message *order;
+    struct message *cursor; /* of a walk along the order, which goes on when messages go; NULL: at
+                               its end */
     struct heap due;
     struct name *senders;
     struct replies replies;

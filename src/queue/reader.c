@@ -13,59 +13,76 @@ static enum err copy_outcome(
     bool good = true;
 
     *to = *from;
-    good &= arena_copy(arena, from->mailbox, &to->mailbox);
     good &= arena_copy(arena, from->status, &to->status);
     good &= arena_copy(arena, from->host, &to->host);
     good &= arena_copy(arena, from->address, &to->address);
     good &= arena_copy(arena, from->text, &to->text);
-    to->tls_version = to->tls_cipher = to->local = (struct slice){ 0 };
+    to->mailbox = to->tls_version = to->tls_cipher = to->local = (struct slice){ 0 };
     return good ? ERR_OK : ERR_NOMEM;
 }
 
-static enum err copy_recipient(struct arena *arena, const struct envelope_recipient *mailbox,
-    const struct recover_recipient *known, struct arrival_recipient *to)
+static enum err copy_recipients(
+    struct arena *arena, const struct recover_message *from, struct recover_message *to)
 {
-    struct slice address = mailbox->address;
+    struct recover_recipient *rows = arena_array(arena, from->recipient_count, sizeof *rows);
+    enum err rc = rows ? ERR_OK : ERR_NOMEM;
 
-    to->state = known->state;
-    to->attempts = known->attempts;
-    to->next_us = known->next_us;
-    to->has_failure_notice = known->has_failure_notice;
-    to->has_delay_notice = known->has_delay_notice;
-    to->has_outcome = known->has_outcome;
-    if (!arena_copy(arena, slice_from(address, slice_find_last(address, '@') + 1), &to->domain))
-        return ERR_NOMEM;
-    return known->has_outcome ? copy_outcome(arena, &known->outcome, &to->outcome) : ERR_OK;
+    for (size_t i = 0; i < from->recipient_count && rc == ERR_OK; i++) {
+        rows[i] = from->recipients[i];
+        if (!arena_copy(arena, rows[i].domain, &rows[i].domain))
+            rc = ERR_NOMEM;
+        else if (rows[i].has_outcome)
+            rc = copy_outcome(arena, &from->recipients[i].outcome, &rows[i].outcome);
+    }
+    to->recipients = rows;
+    return rc;
 }
 
-static enum err copy_envelope(struct arena *arena, const struct envelope *from, struct envelope *to)
+/* What the journal shall know when the record is gone. */
+static enum err copy_said(
+    struct arena *arena, const struct recover_message *message, struct journal_arrived *said)
 {
-    static const size_t texts[] = {
-        offsetof(struct envelope, sender),
-        offsetof(struct envelope, user),
-        offsetof(struct envelope, mechanism),
-        offsetof(struct envelope, listener),
-        offsetof(struct envelope, client),
-        offsetof(struct envelope, ehlo),
-        offsetof(struct envelope, tls_version),
-        offsetof(struct envelope, tls_cipher),
+    const struct envelope *envelope = message->envelope;
+    bool good = true;
+
+    *said = (struct journal_arrived){
+        .segment = message->segment,
+        .offset = message->offset,
+        .body_file = message->body_file,
+        .arrival_us = message->arrival_us,
+        .size = message->size,
+        .recipient_count = (uint32_t)message->recipient_count,
+        .notice = message->notice,
+        .about = message->about,
     };
+    good &= arena_copy(arena, message->sender, &said->sender);
+    good &= arena_copy(arena, message->user, &said->user);
+    good &= arena_copy(arena, envelope->mechanism, &said->mechanism);
+    good &= arena_copy(arena, envelope->listener, &said->listener);
+    good &= arena_copy(arena, envelope->client, &said->client);
+    good &= arena_copy(arena, envelope->tls_version, &said->tls_version);
+    good &= arena_copy(arena, envelope->tls_cipher, &said->tls_cipher);
+    return good ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err copy_message(
+    struct arena *arena, const struct recover_message *from, struct arrival *arrival)
+{
+    struct recover_message *to = &arrival->message;
+    enum err rc = from->is_journalled ? ERR_OK : copy_said(arena, from, &arrival->said);
 
     *to = *from;
-    to->recipients = NULL;
-    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
-        struct slice *text = (struct slice *)(void *)((char *)to + texts[i]);
-        if (!arena_copy(arena, *text, text))
-            return ERR_NOMEM;
-    }
-    return ERR_OK;
+    to->envelope = NULL;
+    if (rc == ERR_OK && (!arena_copy(arena, from->sender, &to->sender) ||
+                            !arena_copy(arena, from->user, &to->user)))
+        rc = ERR_NOMEM;
+    return rc == ERR_OK ? copy_recipients(arena, from, to) : rc;
 }
 
-/* ERR_LIMIT ends the portion; recovery reads this record again with the next. */
+/* ERR_LIMIT ends the portion; recovery hands this one over again with the next. */
 static enum err on_message(void *context, const struct recover_message *message)
 {
     struct reading *reading = context;
-    const struct envelope *envelope = message->envelope;
     struct arena *arena = &reading->arena;
     struct arrival *arrival;
     enum err rc;
@@ -75,21 +92,8 @@ static enum err on_message(void *context, const struct recover_message *message)
     arrival = arena_alloc(arena, sizeof *arrival);
     if (!arrival)
         return ERR_NOMEM;
-    *arrival = (struct arrival){
-        .segment = message->segment,
-        .offset = message->offset,
-        .handle = -1,
-        .is_journalled = message->is_journalled,
-        .is_held = message->is_held,
-        .is_suspect = message->is_suspect,
-        .arrival_us = message->arrival_us,
-        .recipient_count = (uint32_t)envelope->recipient_count,
-        .recipients = arena_array(arena, envelope->recipient_count, sizeof *arrival->recipients),
-    };
-    rc = arrival->recipients ? copy_envelope(arena, envelope, &arrival->envelope) : ERR_NOMEM;
-    for (uint32_t i = 0; i < arrival->recipient_count && rc == ERR_OK; i++)
-        rc = copy_recipient(
-            arena, &envelope->recipients[i], &message->recipients[i], &arrival->recipients[i]);
+    *arrival = (struct arrival){ .handle = -1 };
+    rc = copy_message(arena, message, arrival);
     if (rc != ERR_OK)
         return rc;
     *reading->arrivals_last = arrival;
@@ -122,14 +126,25 @@ static void on_aside(void *context, const struct recover_aside *aside)
         finding->aside = *aside;
 }
 
+static void find_segment(void *context, enum finding_kind kind, uint64_t generation)
+{
+    struct reader *reader = CONTAINER_OF(context, struct reader, reading);
+    struct finding *finding = find(context, kind, generation);
+
+    if (!finding)
+        return;
+    finding->taken = recover_offset(reader->recover, generation);
+    finding->refused = recover_cut_of(reader->recover, generation);
+}
+
 static void on_alive(void *context, uint64_t generation)
 {
-    (void)find(context, FINDING_ALIVE, generation);
+    find_segment(context, FINDING_ALIVE, generation);
 }
 
 static void on_owned(void *context, uint64_t generation)
 {
-    (void)find(context, FINDING_OWNED, generation);
+    find_segment(context, FINDING_OWNED, generation);
 }
 
 static void on_missing(void *context, struct queue_id id, uint64_t segment, uint64_t offset)
@@ -171,19 +186,13 @@ static bool on_is_held(void *context, struct queue_id id)
 
 static enum err read_journal(struct reader *reader, struct reading *reading)
 {
-    struct store_file *files;
-    size_t count;
-    enum err rc = store_list(&reader->store, STORE_JOURNAL, &files, &count);
+    enum err rc =
+        store_list(&reader->store, STORE_SEGMENT, &reading->segments, &reading->segment_count);
 
-    if (rc != ERR_OK)
-        return rc;
-    reading->oldest_journal = count > 0 ? files[0].number : 0;
-    free(files);
-    rc = store_list(&reader->store, STORE_SEGMENT, &reading->segments, &reading->segment_count);
-    if (rc != ERR_OK)
-        return rc;
-    rc = recover_journal(reader->recover, &reading->replayed);
-    recover_now(reader->recover, clock_wall_us());
+    if (rc == ERR_OK)
+        rc = recover_journal(reader->recover, &reading->replayed);
+    if (rc == ERR_OK)
+        recover_now(reader->recover, clock_wall_us());
     return rc;
 }
 
@@ -200,6 +209,8 @@ static enum err read_spool(struct reader *reader, struct reading *reading)
         return recover_gone(reader->recover, reading->segment);
     case READING_CUT:
         return recover_cut(reader->recover, reading->segment, reading->upto);
+    case READING_PASSED:
+        return recover_passed(reader->recover, reading->segment, reading->upto);
     case READING_FORGET:
         recover_forget(reader->recover, reading->segment);
         return ERR_OK;
@@ -207,15 +218,21 @@ static enum err read_spool(struct reader *reader, struct reading *reading)
     return ERR_OK;
 }
 
-static void find_handles(struct reader *reader, struct reading *reading)
+static void find_places(struct reader *reader, struct reading *reading)
 {
     uint64_t segment = 0;
     int handle = -1;
 
+    if (reading->segment != 0 && reading->kind != READING_FORGET) {
+        reading->taken = recover_offset(reader->recover, reading->segment);
+        reading->refused = recover_cut_of(reader->recover, reading->segment);
+    }
+    if (reading->kind == READING_PASSED)
+        reading->handle = recover_handle(reader->recover, reading->segment);
     for (struct arrival *arrival = reading->arrivals; arrival; arrival = arrival->next) {
-        if (arrival->segment != segment)
-            handle = recover_handle(reader->recover, arrival->segment);
-        segment = arrival->segment;
+        if (arrival->message.segment != segment)
+            handle = recover_handle(reader->recover, arrival->message.segment);
+        segment = arrival->message.segment;
         arrival->handle = handle;
     }
 }
@@ -228,7 +245,7 @@ static void work(struct hand_job *job)
 
     if (reading->result == ERR_OK)
         reading->result = rc;
-    find_handles(reader, reading);
+    find_places(reader, reading);
     if (reading->kind == READING_SEGMENTS && reading->result == ERR_OK)
         reader->has_segments = true;
     if (!reader->has_segments || reader->is_finished || recover_waiting(reader->recover) > 0)
@@ -300,9 +317,12 @@ void reader_begin(struct reader *reader, enum reading_kind kind, uint64_t segmen
     assert(!reader->is_busy);
     arena_clear(&reading->arena);
     free(reading->segments);
-    *reading = (struct reading){
-        .job = reading->job, .arena = reading->arena, .kind = kind, .segment = segment, .upto = upto
-    };
+    *reading = (struct reading){ .job = reading->job,
+        .arena = reading->arena,
+        .kind = kind,
+        .segment = segment,
+        .upto = upto,
+        .handle = -1 };
     reading->arrivals_last = &reading->arrivals;
     reading->findings_last = &reading->findings;
     reader->is_busy = true;

@@ -9,31 +9,12 @@
 
 enum { READING_MOST = 500, READING_MEMORY = 32 << 20 };
 
-/* What the journal knows of a recipient that is not new. */
-struct arrival_recipient {
-    struct slice domain; /* as in the address, without the @; empty where there is none */
-    enum recover_state state;
-    uint32_t attempts;
-    int64_t next_us;
-    bool has_failure_notice;
-    bool has_delay_notice;
-    bool has_outcome;
-    struct journal_outcome outcome;
-};
-
-/* A message as read. Lies in the reading's arena with all that it points to. */
+/* A message as it was handed over. Lies in the reading's arena with all that it points to. */
 struct arrival {
     struct arrival *next;
-    uint64_t segment;
-    uint64_t offset;
+    struct recover_message message; /* without envelope */
+    struct journal_arrived said;    /* where it is not journalled: what the journal is to say */
     int handle; /* for segment_load, borrowed from the segment; -1: it could not be opened */
-    bool is_journalled;
-    bool is_held;
-    bool is_suspect;
-    int64_t arrival_us; /* where it is journalled, by the clock as it goes now */
-    struct envelope envelope; /* without recipients */
-    struct arrival_recipient *recipients;
-    uint32_t recipient_count;
 };
 
 enum finding_kind { FINDING_ASIDE, FINDING_ALIVE, FINDING_OWNED, FINDING_MISSING, FINDING_TROUBLE };
@@ -42,6 +23,7 @@ struct finding {
     struct finding *next;
     enum finding_kind kind;
     uint64_t segment;
+    uint64_t taken, refused;    /* ALIVE, OWNED: as in struct reading */
     struct queue_id id;         /* MISSING */
     struct recover_aside aside; /* ASIDE */
     enum err reason;            /* TROUBLE */
@@ -54,6 +36,7 @@ enum reading_kind {
     READING_STATED,
     READING_GONE,
     READING_CUT,
+    READING_PASSED, /* we have written these records, and hold them */
     READING_FORGET, /* the segment is about to be unlinked */
 };
 
@@ -62,8 +45,12 @@ struct reading {
     struct hand_job job;
     enum reading_kind kind;
     uint64_t segment;
-    uint64_t upto;   /* STATED, CUT */
+    uint64_t upto;   /* STATED, CUT, PASSED */
     enum err result; /* ERR_LIMIT: a portion is full, ask again */
+    /* Of the segment, where there is one: */
+    uint64_t taken;   /* that far it was read, with this reading; 0: not known */
+    uint64_t refused; /* where it is cut; 0: nowhere */
+    int handle;       /* PASSED: as in struct arrival */
     struct arena arena;
     struct arrival *arrivals, **arrivals_last;
     struct finding *findings, **findings_last;
@@ -71,7 +58,6 @@ struct reading {
     struct journal_replayed replayed; /* JOURNAL */
     struct store_file *segments; /* JOURNAL: what lay there at start; freed by the next reading */
     size_t segment_count;
-    uint64_t oldest_journal; /* JOURNAL: number of the oldest file, 0 for none */
 };
 
 struct reader {

@@ -1,11 +1,5 @@
 /* queue/reclaim.c: the end of messages and of the files that held them. A file goes only after the
- * "closed" of its last message is synced.
- *
- * Place for compaction: a segment kept alive by a few old messages (segment.live small, is_owned)
- * is copied by the own writer of bounce.c's kind, "moved" is journalled and synced, message.segment
- * and message.offset change, then segment_check unlinks the old one. Place for the checkpoint: a
- * journal file that begins with the whole state, written by commit.c, after which reclaim_tick's
- * floor is that file. */
+ * "closed" of its last message is synced. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -43,8 +37,8 @@ static void forget(struct queue *queue, struct message *message)
     }
     if (message->is_notice)
         bounces_remember(queue->bounces, message->id);
+    segment_part(message);
     message_remove(&queue->messages, message);
-    segment->live--;
     segment_check(queue, segment);
 }
 
@@ -84,26 +78,18 @@ void message_close_check(struct queue *queue, struct message *message)
     commit_await(&queue->commit, &closing->wait);
 }
 
-void segment_check(struct queue *queue, struct segment *segment)
+void journal_trim(struct queue *queue)
 {
-    if (!segment->is_owned || segment->is_kept || segment->is_going || segment->live > 0 ||
-        segment->uses > 0 || queue->phase == QUEUE_DRAINED)
-        return;
-    segment->is_going = true;
-    intake_step(queue);
+    stock_trim_journal(&queue->stock, queue->commit.floor, queue->upkeep.history);
 }
 
 void reclaim_tick(struct queue *queue)
 {
-    uint64_t floor = queue->commit.file;
     struct segment *segment, *next;
 
     if (queue->ticks % queue->upkeep.trim_each_s != 0 || !queue->is_recovered)
         return;
-    HASH_ITER (hh, queue->segments, segment, next) {
-        if (segment->journal_file < floor)
-            floor = segment->journal_file;
+    HASH_ITER (hh, queue->segments, segment, next)
         segment_check(queue, segment);
-    }
-    stock_trim_journal(&queue->stock, floor, queue->upkeep.history);
+    journal_trim(queue);
 }

@@ -41,6 +41,7 @@ static void stock_changed(void *owner)
         return;
     gates_serve(queue);
     bounces_step(queue->bounces);
+    compaction_step(queue->compaction);
 }
 
 static void tick(void *owner)
@@ -56,6 +57,8 @@ static void tick(void *owner)
     intake_tick(queue);
     bounces_tick(queue->bounces);
     reclaim_tick(queue);
+    checkpoint_tick(queue);
+    compaction_tick(queue->compaction);
     schedule_kick(queue);
 }
 
@@ -107,6 +110,8 @@ static enum err open_all(struct queue *queue)
         rc = open_stores(queue);
     if (rc == ERR_OK)
         rc = bounces_new(queue, &queue->bounces);
+    if (rc == ERR_OK)
+        rc = compaction_new(queue, &queue->compaction);
     if (rc == ERR_OK && queue->listener >= 0) {
         rc = control_new(queue, queue->listener, &queue->control);
         queue->listener = -1;
@@ -167,6 +172,7 @@ enum err queue_new(struct room *room, struct disk *disk, struct queue **out_queu
     queue->upkeep = default_upkeep;
     queue->spool = queue->lock = queue->listener = -1;
     queue->started_us = clock_wall_us();
+    queue->started_ms = clock_mono_ms();
     /* Above every number of an earlier life that a carrier may name: none outlives the boot. */
     queue->first_job = queue->next_job = (uint64_t)clock_mono_ms() * 1000;
     arena_init(&queue->conf_arena, CONF_MEMORY);
@@ -217,6 +223,7 @@ void queue_free(struct queue **out_queue)
     reader_clear(&queue->reader);
     commits_clear(&queue->commit);
     bounces_free(&queue->bounces);
+    compaction_free(&queue->compaction);
     outcomes_finish(queue, false);
     jobs_clear(queue);
     messages_clear(&queue->messages);

@@ -157,7 +157,7 @@ static void tell_delay(struct queue *queue, struct message *message, int64_t now
         bool is_waiting = r->state == RECIPIENT_WAITING || r->state == RECIPIENT_READY;
         if (!is_waiting || delay_us(queue, r) > now)
             continue;
-        r->flags |= RECIPIENT_TOLD_DELAY;
+        r->flags |= RECIPIENT_TOLD_DELAY | RECIPIENT_TELLING_DELAY;
         endings[count++] = ending_of(r, RECIPIENT_WAITING, now);
         schedule_place(queue, r);
     }

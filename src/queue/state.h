@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "ipc/room.h"
 #include "net/hands.h"
+#include "queue/checkpoint.h"
 #include "queue/commit.h"
 #include "queue/message.h"
 #include "queue/reader.h"
@@ -14,6 +15,8 @@
 
 struct bounces;
 struct control;
+
+struct compaction;
 
 /* Causes of the queue's own in the journal, above enum delivery_cause. */
 enum { CAUSE_DELETED = 200 };
@@ -39,11 +42,16 @@ struct segment {
     uint64_t read;   /* that far it was read */
     uint64_t
         cut; /* where a cut in the synced journal begins, not told to the reader yet; 0: none */
-    uint64_t journal_file; /* entries about it are not in older files; 0: not known */
-    size_t live;           /* messages not closed in the synced journal */
-    size_t uses;           /* reads under way through the handle */
-    int handle;            /* borrowed from the reader; -1: not opened yet */
-    bool is_ours;          /* the queue's own, for notices */
+    uint64_t taken;           /* messages before it are known or settled */
+    uint64_t refused;         /* the first octet that a cut in the journal names; 0: none */
+    struct message *messages; /* not closed in the synced journal */
+    size_t live;              /* how many these are */
+    uint64_t live_octets;     /* of their records, about */
+    size_t uses;              /* reads under way through the handle */
+    int handle;               /* borrowed from the reader; -1: not opened yet */
+    int64_t owned_ms;         /* monotonic time when it became so */
+    uint64_t passed;          /* ours, for moved records: the reader shall know them up to here */
+    bool is_ours;             /* the queue's own, for notices or for moved records */
     bool is_orphan;    /* the writer is gone or done: read it to its end when the lock is free */
     bool is_asked;     /* the lock was held when last asked; again at the next tick */
     bool is_cutting;   /* a cut waits for the journal */
@@ -51,6 +59,16 @@ struct segment {
     bool is_kept;      /* something in it has no other place: never unlinked */
     bool is_going;     /* is being unlinked */
     bool is_forgotten; /* and the reader knows it no more */
+    bool is_spent;     /* what can be moved out of it has been */
+};
+
+/* Where a record lies, for whoever reads it on a hand. While it is in use the segment stays, also
+ * when the message moves. */
+struct place {
+    struct segment *segment;
+    int handle;
+    uint64_t generation;
+    uint64_t offset;
 };
 
 /* The bodies handed to gates and named by messages. */
@@ -153,6 +171,7 @@ struct queue {
     struct arena conf_arena;
     const struct conf *conf;
     int64_t started_us;
+    int64_t started_ms; /* the same, monotonic */
     struct counters counters;
     struct upkeep upkeep;
 
@@ -188,6 +207,8 @@ struct queue {
 
     struct bounces *bounces;
     struct control *control;
+    struct checkpoint checkpoint;
+    struct compaction *compaction;
 
     struct deferred turn;  /* of scheduling */
     struct timer due;      /* the next time something is due */
@@ -319,8 +340,6 @@ void intake_clear(struct queue *queue);
 /* Begins the next reading if there is something to read. */
 void intake_step(struct queue *queue);
 void intake_tick(struct queue *queue);
-struct segment *segment_find(struct queue *queue, uint64_t generation);
-struct segment *segment_add(struct queue *queue, uint64_t generation);
 /* What lies behind the octet was refused: into the journal, then to the reader, then nobody writes
  * there any more. */
 void segment_cut(struct queue *queue, struct segment *segment, uint64_t upto);
@@ -333,9 +352,41 @@ void gate_cut_done(struct queue *queue, struct segment *segment, uint64_t upto);
 void message_close_check(struct queue *queue, struct message *message);
 /* One read less of the record. */
 void message_release(struct queue *queue, struct message *message);
+void reclaim_tick(struct queue *queue);
+/* Removes journal files that are neither read at start nor kept as history. */
+void journal_trim(struct queue *queue);
 /* Unlinks the segment when nothing in it is needed. */
 void segment_check(struct queue *queue, struct segment *segment);
-void reclaim_tick(struct queue *queue);
+
+/* ---- segment.c ---- */
+
+/* NULL when it is not known. */
+struct segment *segment_find(struct queue *queue, uint64_t generation);
+struct segment *segment_add(struct queue *queue, uint64_t generation);
+/* The message's record lies there. It must lie nowhere else. */
+void segment_join(struct segment *segment, struct message *message, uint64_t offset);
+/* It lies there no more. */
+void segment_part(struct message *message);
+/* About so many octets of a segment are the message's record. */
+uint64_t message_weight(const struct message *message);
+/* The reader knows it no more and nothing in it is needed: unlinks it. */
+void segment_remove(struct queue *queue, struct segment *segment);
+/* The record is about to be read on a hand, then it was. The message must be in use meanwhile. */
+struct place place_take(const struct message *message);
+void place_release(struct queue *queue, struct place *place);
+
+/* ---- compact.c ---- */
+
+MUST_CHECK enum err compaction_new(struct queue *queue, struct compaction **out_compaction);
+void compaction_free(struct compaction **compaction);
+/* Begins a segment if one is worth it. */
+void compaction_tick(struct compaction *compaction);
+/* Goes on if it waited: a blank may have come into stock, or a checkpoint has begun. */
+void compaction_step(struct compaction *compaction);
+/* Records have been copied that the reader does not know yet: no checkpoint may begin. */
+bool compaction_is_moving(const struct compaction *compaction);
+/* The reader knows the records of the segment up to there. */
+void compaction_passed(struct compaction *compaction, struct segment *segment);
 
 /* ---- control.c ---- */
 

@@ -16,9 +16,7 @@ struct tracing {
     struct store *store;
     struct queue_id id;
     struct message *message; /* in use; NULL: it is not in the queue */
-    int handle;
-    uint64_t generation;
-    uint64_t offset;
+    struct place place;
     bool is_held;
     /* The hand's. */
     json_t *events;
@@ -70,8 +68,8 @@ static void read_record(struct tracing *tracing)
 
     buffer_init(&bytes, RECORD_MAX);
     arena_init(&arena, RECORD_MEMORY);
-    if (segment_load(tracing->queue->seam, tracing->handle, tracing->generation, tracing->offset,
-            tracing->id, &bytes, &arena, &record) == ERR_OK) {
+    if (segment_load(tracing->queue->seam, tracing->place.handle, tracing->place.generation,
+            tracing->place.offset, tracing->id, &bytes, &arena, &record) == ERR_OK) {
         for (uint32_t i = 0; i < record.envelope.recipient_count; i++)
             learn_address(tracing, i, record.envelope.recipients[i].address);
         if (tracing->login)
@@ -343,8 +341,10 @@ static void done(struct hand_job *job)
     struct queue *queue = tracing->queue;
     bool is_known = tracing->message || tracing->has_arrived || json_array_size(tracing->events);
 
-    if (tracing->message)
+    if (tracing->message) {
+        place_release(queue, &tracing->place);
         message_release(queue, tracing->message);
+    }
     if (tracing->result != ERR_OK)
         client_fail(client, "failed", "the journal cannot be read: %s", err_text(tracing->result));
     else if (!is_known)
@@ -367,9 +367,7 @@ static void begin(struct tracing *tracing)
     if (message && !message->is_closing) {
         message->uses++;
         tracing->message = message;
-        tracing->handle = message->segment->handle;
-        tracing->generation = message->segment->generation;
-        tracing->offset = message->offset;
+        tracing->place = place_take(message);
         tracing->is_held = message->is_held;
     }
     tracing->job = (struct hand_job){ .work = work, .done = done };

@@ -110,6 +110,8 @@ void rig_start(struct rig *rig)
     rig->is_drained = false;
     connect_supervisor(rig);
     assert_int_equal(queue_room.init(&rig->room), ERR_OK);
+    if (rig->disk)
+        rig_queue(rig)->seam = rig->disk;
     queue_room.give(&rig->room, &spool, open(rig->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (rig->control >= 0)
         queue_room.give(&rig->room, &control, dup(rig->control));

@@ -68,7 +68,8 @@ struct rig {
     struct rig_relay maildrop;
     struct rig_gate gate;
     bool is_running;
-    int control; /* listening socket, -1 without */
+    int control;       /* listening socket, -1 without */
+    struct disk *disk; /* behind the room; NULL: the real one */
 };
 
 /* A fresh spool and the configuration, not yet applied; the test may change rig->conf. */

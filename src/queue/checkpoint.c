@@ -1,0 +1,248 @@
+/* queue/checkpoint.c: when, and one portion of messages after the other: the next when the one
+ * before is synced, so that neither the loop nor memory suffers from a long queue. */
+#include "queue/checkpoint.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "queue/memory.h"
+#include "queue/state.h"
+
+enum { PORTION_OCTETS = 1 << 20, PORTION_MS = 2, SECOND = 1000000 };
+
+static void put(struct queue *queue, struct journal_entry *entry)
+{
+    entry->at_us = clock_wall_us();
+    commit_put(&queue->commit, entry);
+}
+
+static void put_stage(struct queue *queue, enum journal_stage stage)
+{
+    struct journal_entry entry = { .kind = JOURNAL_CHECKPOINT, .checkpoint = { .stage = stage } };
+
+    put(queue, &entry);
+}
+
+/* All that may still have a name on the disk: one that is being unlinked goes out of the table when
+ * that is synced. */
+static void put_segments(struct queue *queue)
+{
+    struct segment *segment, *next;
+
+    HASH_ITER (hh, queue->segments, segment, next) {
+        struct journal_entry entry = {
+            .kind = JOURNAL_SEGMENT,
+            .segment = {
+                .generation = segment->generation,
+                .upto = segment->taken,
+                .cut = segment->refused,
+                .is_complete = segment->is_owned,
+            },
+        };
+        put(queue, &entry);
+    }
+}
+
+/* ---- messages ---- */
+
+static const enum recover_state states[RECIPIENT_STATES] = {
+    [RECIPIENT_WAITING] = RECOVER_PENDING,
+    [RECIPIENT_READY] = RECOVER_PENDING,
+    [RECIPIENT_IN_HAND] = RECOVER_PENDING,
+    [RECIPIENT_HELD] = RECOVER_PENDING,
+    /* Its end is not in the journal yet: without it the attempt is repeated. */
+    [RECIPIENT_SETTLING] = RECOVER_PENDING,
+    [RECIPIENT_DELIVERED] = RECOVER_DELIVERED,
+    [RECIPIENT_FAILED] = RECOVER_FAILED,
+    [RECIPIENT_EXPIRED] = RECOVER_EXPIRED,
+    [RECIPIENT_DELETED] = RECOVER_DELETED,
+};
+
+static struct journal_state_recipient state_of(const struct recipient *r)
+{
+    struct reply_parts last = reply_parts_of(r->reply);
+
+    return (struct journal_state_recipient){
+        .domain = domain_name(r->domain),
+        .state = states[r->state],
+        .attempts = r->attempts,
+        .next_us = (int64_t)r->next_s * SECOND,
+        .has_delay_notice =
+            (r->flags & (RECIPIENT_TOLD_DELAY | RECIPIENT_TELLING_DELAY)) == RECIPIENT_TOLD_DELAY,
+        .cause = (uint8_t)last.cause,
+        .code = last.code,
+        .status = last.status,
+        .host = last.host,
+        .address = last.address,
+        .text = last.text,
+    };
+}
+
+static void put_message(struct queue *queue, const struct message *message)
+{
+    enum envelope_notice kind = message->is_delay_notice ? NOTICE_DELAY : NOTICE_FAILURE;
+    struct journal_state_recipient few[8], *rows = few;
+    struct journal_entry entry = {
+        .kind = JOURNAL_STATE,
+        .id = message->id,
+        .state = {
+            .segment = message->segment->generation,
+            .offset = message->offset,
+            .body_file = message->body_file,
+            .arrival_us = message->arrival_us,
+            .size = message->size,
+            .body_size = message->size - message->header_size,
+            .sender = message_sender(message),
+            .user = user_name(message->user),
+            .notice = message->is_notice ? kind : NOTICE_NONE,
+            .about = message->about,
+            .is_held = message->is_held,
+            .recipient_total = message->recipient_count,
+        },
+    };
+    struct journal_state *state = &entry.state;
+
+    if (message->recipient_count > LENGTH_OF(few))
+        rows = need_memory(message->recipient_count * sizeof *rows);
+    for (uint32_t i = 0; i < message->recipient_count; i++)
+        rows[i] = state_of(&message->recipients[i]);
+    while (state->first < message->recipient_count) {
+        state->recipients = rows + state->first;
+        state->recipient_count = message->recipient_count - state->first;
+        state->recipient_count = journal_state_fits(state);
+        put(queue, &entry);
+        state->first += (uint32_t)state->recipient_count;
+    }
+    if (rows != few)
+        free(rows);
+}
+
+/* False at the end of the walk. What is closing has its end in the journal before the checkpoint,
+ * or behind its begin; either settles it. */
+static bool put_portion(struct queue *queue)
+{
+    struct checkpoint *c = &queue->checkpoint;
+    struct messages *ms = &queue->messages;
+    size_t before = queue->commit.filling.bytes.len;
+    int64_t began = clock_mono_ms();
+
+    for (size_t i = 0; i < queue->upkeep.checkpoint_portion && c->left > 0 && ms->cursor; i++) {
+        const struct message *message = ms->cursor;
+        ms->cursor = message->next;
+        c->left--;
+        if (!message->is_closing) {
+            put_message(queue, message);
+            c->stated++;
+        }
+        if (queue->commit.filling.bytes.len - before > PORTION_OCTETS ||
+            clock_mono_ms() - began > PORTION_MS)
+            break;
+    }
+    return c->left > 0 && ms->cursor;
+}
+
+/* ---- the run ---- */
+
+static void go_on(struct queue *queue);
+
+static void give_up(struct queue *queue)
+{
+    queue->checkpoint.stage = CHECKPOINT_IDLE;
+    queue->messages.cursor = NULL;
+    if (queue->phase == QUEUE_RUNNING)
+        log_event(LOG_WARNING, NULL, "a checkpoint was given up, and will be begun again");
+    compaction_step(queue->compaction);
+}
+
+static void ended(struct queue *queue)
+{
+    struct checkpoint *c = &queue->checkpoint;
+
+    c->stage = CHECKPOINT_IDLE;
+    c->ended_us = clock_wall_us();
+    log_event(LOG_INFO, NULL, "checkpoint", log_number("messages", (int64_t)c->stated),
+        log_number("octets", (int64_t)queue->commit.tally.size),
+        log_number("ms", (c->ended_us - c->began_us) / 1000));
+    journal_trim(queue);
+}
+
+static void synced(struct commit_wait *wait)
+{
+    struct queue *queue = CONTAINER_OF(wait, struct queue, checkpoint.wait);
+    struct checkpoint *c = &queue->checkpoint;
+
+    if (c->is_void || queue->phase != QUEUE_RUNNING)
+        give_up(queue);
+    else if (c->stage == CHECKPOINT_ENDING)
+        ended(queue);
+    else
+        go_on(queue);
+}
+
+static void go_on(struct queue *queue)
+{
+    struct checkpoint *c = &queue->checkpoint;
+
+    if (!put_portion(queue)) {
+        c->stage = CHECKPOINT_ENDING;
+        put_stage(queue, JOURNAL_END);
+    }
+    c->wait.done = synced;
+    commit_await(&queue->commit, &c->wait);
+}
+
+static void begin(struct queue *queue)
+{
+    struct checkpoint *c = &queue->checkpoint;
+
+    *c = (struct checkpoint){
+        .stage = CHECKPOINT_STATING,
+        .left = queue->messages.count,
+        .began_us = clock_wall_us(),
+        .ended_us = c->ended_us,
+    };
+    queue->messages.cursor = queue->messages.order;
+    put_stage(queue, JOURNAL_BEGIN);
+    put_segments(queue);
+    go_on(queue);
+    compaction_step(queue->compaction);
+}
+
+/* What no place on disk but its octets speaks of must be read again at the next start. */
+static bool has_kept(const struct queue *queue)
+{
+    const struct segment *segment;
+
+    for (segment = queue->segments; segment; segment = segment->hh.next)
+        if (segment->is_kept)
+            return true;
+    return false;
+}
+
+static bool is_due(const struct queue *queue)
+{
+    const struct journal_tally *tally = &queue->commit.tally;
+
+    return queue->phase == QUEUE_RUNNING && queue->is_recovered && queue->commit.is_open &&
+           !queue->commit.is_failing && tally->since > queue->conf->spool.checkpoint &&
+           tally->since > 2 * tally->size && !has_kept(queue);
+}
+
+void checkpoint_step(struct queue *queue)
+{
+    if (queue->checkpoint.stage == CHECKPOINT_DUE && !compaction_is_moving(queue->compaction))
+        begin(queue);
+}
+
+void checkpoint_tick(struct queue *queue)
+{
+    struct checkpoint *c = &queue->checkpoint;
+
+    if (c->stage == CHECKPOINT_STATING || c->stage == CHECKPOINT_ENDING) {
+        c->is_void |= queue->commit.is_failing;
+        return;
+    }
+    c->stage = is_due(queue) ? CHECKPOINT_DUE : CHECKPOINT_IDLE;
+    checkpoint_step(queue);
+}
