@@ -92,14 +92,14 @@ static void on_blank(void *owner, struct channel *channel, const void *message, 
     struct held_segment *segment = calloc(1, sizeof *segment);
 
     (void)channel;
-    if (c->blanks_asked > 0)
-        c->blanks_asked--;
-    if (!segment || m->start > m->size) {
+    /* The gate has no more of them than it asked for, whatever the queue says. */
+    if (!segment || c->blanks_asked == 0 || m->start > m->size) {
         log_event(LOG_ERROR, NULL, "a blank that cannot be used");
         disk_close(c->disk, &fd);
         free(segment);
         return;
     }
+    c->blanks_asked--;
     segment_writer_init(&segment->writer, c->disk, fd, m->generation, m->size, m->start);
     segment->generation = m->generation;
     segment->size = m->size;
@@ -114,8 +114,12 @@ static void on_spare(void *owner, struct channel *channel, const void *message, 
     const struct msg_spare *m = message;
 
     (void)channel;
-    if (c->spares_asked > 0)
-        c->spares_asked--;
+    if (c->spares_asked == 0) {
+        log_event(LOG_ERROR, NULL, "a spare that nobody asked for");
+        disk_close(c->disk, &fd);
+        return;
+    }
+    c->spares_asked--;
     spares_add(&c->spares, fd, m->number);
     deferred_ask(&c->ring);
 }
@@ -187,6 +191,7 @@ void commit_attach(struct commit *c, int fd)
 
     channel_free(&c->queue);
     c->blanks_asked = c->spares_asked = 0;
+    c->is_disk_full = false; /* a queue says only when it is; what its last life said is over */
     c->queue = channel_new(c->loop, fd, &spec);
     restate(c, c->blanks);
     restate(c, c->current);

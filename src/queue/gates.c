@@ -9,6 +9,9 @@
 
 /* A gate asks for what it lost in a restart at most. */
 enum { BLANKS_MOST = 4, SPARES_MOST = 32 };
+/* And holds no more than this: an honest one needs a few blanks, and a spare for each client that
+ * sends a large message. The disk is for all. */
+enum { BLANKS_HELD_MOST = 32, SPARES_HELD_MOST = 4096 };
 
 void gate_refuse(struct gate *gate, const char *why)
 {
@@ -36,7 +39,7 @@ static bool give_blank(struct gate *gate)
     if (!stock_take_blank(&queue->stock, &blank))
         return false;
     segment = segment_add(queue, blank.generation);
-    segment->gate = gate;
+    segment->gate = segment->handed_to = gate;
     segment->read = blank.start;
     message = (struct msg_blank){ blank.generation, blank.size, blank.start };
     /* When it does not arrive its lock is free and it is found as an orphan. */
@@ -53,6 +56,7 @@ static struct body *body_add(struct queue *queue, uint64_t number, struct gate *
 
     body->number = number;
     body->gate = gate;
+    gate->spares_held++;
     HASH_ADD(hh, queue->bodies, number, sizeof body->number, body);
     return body;
 }
@@ -74,6 +78,16 @@ static bool give_spare(struct gate *gate)
     return true;
 }
 
+static bool may_hold_blank(const struct gate *gate)
+{
+    const struct segment *segment, *next;
+    size_t count = 0;
+
+    HASH_ITER (hh, gate->queue->segments, segment, next)
+        count += segment->handed_to == gate && !segment->is_owned;
+    return count < BLANKS_HELD_MOST;
+}
+
 void gates_serve(struct queue *queue)
 {
     struct gate *gate;
@@ -81,9 +95,9 @@ void gates_serve(struct queue *queue)
     LL_FOREACH (queue->gates, gate) {
         if (!gate->channel)
             continue;
-        while (gate->blanks_due > 0 && give_blank(gate))
+        while (gate->blanks_due > 0 && may_hold_blank(gate) && give_blank(gate))
             ;
-        while (gate->spares_due > 0 && give_spare(gate))
+        while (gate->spares_due > 0 && gate->spares_held < SPARES_HELD_MOST && give_spare(gate))
             ;
         tell_disk(gate);
     }
@@ -124,7 +138,7 @@ static struct segment *segment_of(struct gate *gate, uint64_t generation)
         gate_refuse(gate, "it spoke of a segment of another gate");
         return NULL;
     }
-    segment->gate = gate;
+    segment->gate = segment->handed_to = gate;
     return segment;
 }
 
@@ -246,6 +260,7 @@ void gates_sweep(struct queue *queue)
         if (!body->gate || body->gate->channel)
             continue;
         stock_remove(&queue->stock, STORE_BODY, body->number, NULL, NULL);
+        body->gate->spares_held--;
         HASH_DEL(queue->bodies, body);
         free(body);
     }

@@ -153,8 +153,21 @@ static void take_deferred(struct taking *taking, struct recipient *r,
     schedule_place(queue, r);
 }
 
-/* A result counts for a recipient in this very job; one of an earlier life for any recipient that
- * is open, since nobody else knows better. */
+/* May this carrier speak of the recipient at all? Not when another has it in hand, and not when its
+ * mail goes another way: who knows a message's id must not end what is not his. */
+static bool is_of_carrier(const struct taking *taking, const struct recipient *r)
+{
+    const struct carrier *carrier = taking->carrier;
+    struct destination *d;
+
+    if (r->state == RECIPIENT_IN_HAND && r->job->carrier != carrier)
+        return false;
+    d = domain_route(&taking->queue->destinations, taking->queue->conf, r->domain);
+    return d && d->carrier == carrier->role && d->carrier_index == carrier->index;
+}
+
+/* A result counts for a recipient in this very job; one of an earlier life for any recipient of the
+ * carrier that is open, since nobody else knows better. */
 static struct recipient *recipient_for(const struct taking *taking, uint32_t index)
 {
     struct recipient *r;
@@ -166,7 +179,9 @@ static struct recipient *recipient_for(const struct taking *taking, uint32_t ind
         return r;
     if (taking->job && !taking->job->is_foreign)
         return NULL;
-    return recipient_is_open(r->state) && r->state != RECIPIENT_SETTLING ? r : NULL;
+    if (!recipient_is_open(r->state) || r->state == RECIPIENT_SETTLING)
+        return NULL;
+    return is_of_carrier(taking, r) ? r : NULL;
 }
 
 static void take_result(struct taking *taking, const struct msg_result *result)

@@ -38,6 +38,7 @@ struct segment {
     uint64_t generation;
     struct gate
         *gate;       /* who writes it; NULL: the queue itself, nobody, or a gate not heard of yet */
+    struct gate *handed_to; /* the same, and not forgotten when the gate's channel ends */
     uint64_t stated; /* the writer says that it is good up to here */
     uint64_t read;   /* that far it was read */
     uint64_t
@@ -85,6 +86,7 @@ struct gate {
     struct channel *channel;
     uint32_t blanks_due;
     uint32_t spares_due;
+    uint32_t spares_held; /* handed to it and named by no message yet */
     bool was_told_low; /* the last MSG_DISK */
 };
 
