@@ -106,6 +106,9 @@ void job_adopt(
         if (d && d->carrier == carrier->role && d->carrier_index == carrier->index)
             job_add(queue, job, r);
     }
+    /* It has nothing of ours: what is claimed in vain costs no memory. */
+    if (job->count == 0)
+        job_end(queue, job);
 }
 
 void message_damaged(struct queue *queue, struct message *message, enum err reason)

@@ -6,7 +6,10 @@
 
 #include "relay/carrier.h"
 
-enum { ANSWER_MS = 4500 }; /* the gate gives up after five seconds */
+enum {
+    ANSWER_MS = 4500,      /* the gate gives up after five seconds */
+    QUESTIONS_MOST = 2000, /* of one gate: a session asks one at a time */
+};
 
 struct domain_question {
     struct domain_question *prev, *next;
@@ -104,9 +107,19 @@ static void on_mx(void *owner, const struct resolve_result *result)
     }
 }
 
+static bool may_ask(const struct carrier *carrier, const struct channel *gate)
+{
+    const struct domain_question *q;
+    size_t count = 0;
+
+    DL_FOREACH (carrier->questions, q)
+        count += q->gate == gate;
+    return count < QUESTIONS_MOST;
+}
+
 void domain_ask(struct carrier *carrier, struct channel *gate, const struct msg_domain_ask *ask)
 {
-    struct domain_question *q = calloc(1, sizeof *q);
+    struct domain_question *q = may_ask(carrier, gate) ? calloc(1, sizeof *q) : NULL;
     struct msg_domain_answer trouble = { .request = ask->request, .verdict = DOMAIN_SILENT };
 
     if (!q || !carrier->resolver) {
