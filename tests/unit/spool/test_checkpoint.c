@@ -1,0 +1,965 @@
+/* tests/unit/spool/test_checkpoint.c: the entries of a checkpoint octet by octet, how they get into
+ * files, and what recovery makes of them. Crashes at every place: test_crash.c. */
+#include "support.h"
+
+#include <endian.h>
+#include <malloc.h>
+
+#include "spool/recover.h"
+
+static struct temp temp;
+static struct faulty_disk faulty;
+static struct store store;
+static struct journal journal;
+static struct journal_batch batch;
+static struct recover *recover;
+static struct journal_replayed sum;
+
+/* What recovery says, as words. */
+static struct {
+    char messages[256]; /* numbers; then h held, s suspect, r with its record */
+    char others[64];    /* A alive, O owned, M missing, X aside, T trouble, D journal damage */
+    struct recover_message message;
+    struct recover_recipient recipients[4];
+    char texts[8][64];
+    size_t count, limit;
+} said;
+
+static void add(char *word, size_t size, const char *text, int number)
+{
+    size_t at = strlen(word);
+
+    snprintf(word + at, size - at, number < 0 ? "%s" : "%s%d", text, number);
+}
+
+static bool on_is_held(void *context, struct queue_id id)
+{
+    (void)context, (void)id;
+    return false;
+}
+
+static void keep(int index, struct slice text)
+{
+    snprintf(said.texts[index], sizeof said.texts[index], "%.*s", SLICE_ARGS(text));
+}
+
+static enum err on_message(void *context, const struct recover_message *message)
+{
+    char word[32];
+
+    (void)context;
+    if (said.limit > 0 && said.count == said.limit)
+        return ERR_LIMIT;
+    said.count++;
+    said.message = *message;
+    snprintf(word, sizeof word, "%u%s%s%s ", (unsigned)(message->id.low - 0x1000),
+        message->is_held ? "h" : "", message->is_suspect ? "s" : "", message->envelope ? "r" : "");
+    add(said.messages, sizeof said.messages, word, -1);
+    keep(0, message->sender);
+    keep(1, message->user);
+    for (size_t i = 0; i < message->recipient_count && i < LENGTH_OF(said.recipients); i++)
+        said.recipients[i] = message->recipients[i];
+    if (message->recipient_count > 0) {
+        const struct recover_recipient *r = &message->recipients[0];
+        keep(2, r->domain);
+        keep(3, r->outcome.status);
+        keep(4, r->outcome.host);
+        keep(5, r->outcome.address);
+        keep(6, r->outcome.text);
+    }
+    return ERR_OK;
+}
+
+static void on_aside(void *context, const struct recover_aside *aside)
+{
+    (void)context, (void)aside;
+    add(said.others, sizeof said.others, "X", -1);
+}
+
+static void on_alive(void *context, uint64_t generation)
+{
+    (void)context, (void)generation;
+    add(said.others, sizeof said.others, "A", -1);
+}
+
+static void on_owned(void *context, uint64_t generation)
+{
+    (void)context, (void)generation;
+    add(said.others, sizeof said.others, "O", -1);
+}
+
+static void on_missing(void *context, struct queue_id id, uint64_t segment, uint64_t offset)
+{
+    (void)context, (void)segment, (void)offset;
+    add(said.others, sizeof said.others, "M", (int)(id.low - 0x1000));
+}
+
+static void on_trouble(void *context, uint64_t generation, enum err reason, const char *what)
+{
+    (void)context, (void)generation, (void)reason, (void)what;
+    add(said.others, sizeof said.others, "T", -1);
+}
+
+static void on_journal_damage(void *context, const struct journal_damage *damage)
+{
+    (void)context, (void)damage;
+    add(said.others, sizeof said.others, "D", -1);
+}
+
+static const struct recover_events events = {
+    .is_held = on_is_held,
+    .on_message = on_message,
+    .on_aside = on_aside,
+    .on_alive = on_alive,
+    .on_missing = on_missing,
+    .on_owned = on_owned,
+    .on_trouble = on_trouble,
+    .on_journal_damage = on_journal_damage,
+};
+
+static void start(void)
+{
+    memset(&said, 0, sizeof said);
+    open_store(&store, &faulty.disk, &temp);
+    recover = recover_new(&store, &events);
+    assert_non_null(recover);
+    assert_int_equal(recover_journal(recover, &sum), ERR_OK);
+    journal_init(&journal, &store, &sum, 1 << 20);
+}
+
+static void crash(void)
+{
+    recover_free(&recover);
+    journal_clear(&journal);
+    store_close(&store);
+}
+
+static void restart(void)
+{
+    crash();
+    start();
+}
+
+/* All that a start finds. */
+static void recovers(const char *messages, const char *others)
+{
+    restart();
+    assert_int_equal(recover_segments(recover), ERR_OK);
+    if (recover_waiting(recover) == 0)
+        recover_finish(recover);
+    assert_string_equal(said.messages, messages);
+    assert_string_equal(said.others, others);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    temp_make(&temp);
+    faulty_init(&faulty);
+    faulty.is_lazy = true;
+    journal_batch_init(&batch, 64 << 20);
+    start();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    crash();
+    journal_batch_clear(&batch);
+    temp_remove(&temp);
+    assert_int_equal(faulty.synced_again, 0);
+    return 0;
+}
+
+static void put(struct journal_entry entry)
+{
+    journal_put(&batch, &entry);
+}
+
+static void commit(void)
+{
+    assert_int_equal(journal_commit(&journal, &batch), ERR_OK);
+    journal_batch_reset(&batch);
+}
+
+static void put_begin(void)
+{
+    put((struct journal_entry){
+        JOURNAL_CHECKPOINT, { 0 }, 2000001, .checkpoint = { JOURNAL_BEGIN, 0 } });
+}
+
+static void put_end(void)
+{
+    put((struct journal_entry){
+        JOURNAL_CHECKPOINT, { 0 }, 2000002, .checkpoint = { JOURNAL_END, 0 } });
+}
+
+static void put_segment(uint64_t generation, uint64_t upto, uint64_t cut, bool is_complete)
+{
+    put((struct journal_entry){
+        JOURNAL_SEGMENT, { 0 }, 2000003, .segment = { generation, upto, cut, is_complete } });
+}
+
+static void put_arrived(unsigned number, uint64_t segment, uint64_t offset)
+{
+    put((struct journal_entry){ JOURNAL_ARRIVED, sample_id(number), 1000000 + number,
+        .arrived = { .segment = segment, .offset = offset, .recipient_count = 1 } });
+}
+
+static void put_closed(unsigned number)
+{
+    put((struct journal_entry){
+        JOURNAL_CLOSED, sample_id(number), 2000004, .closed = { slice_text("") } });
+}
+
+static void put_held(unsigned number)
+{
+    put((struct journal_entry){
+        JOURNAL_HELD, sample_id(number), 2000005, .held = { 0, slice_text("") } });
+}
+
+static struct journal_state_recipient one_recipient(void)
+{
+    return (struct journal_state_recipient){ .domain = SLICE_LITERAL("example.net"),
+        .state = RECOVER_PENDING,
+        .attempts = 2,
+        .next_us = 3,
+        .has_delay_notice = true,
+        .cause = 4,
+        .code = 451,
+        .status = SLICE_LITERAL("4.3.0"),
+        .host = SLICE_LITERAL("mx.example.net"),
+        .address = SLICE_LITERAL("192.0.2.1:25"),
+        .text = SLICE_LITERAL("451 4.3.0 later") };
+}
+
+static void put_state(unsigned number, uint64_t segment, uint64_t offset)
+{
+    struct journal_state_recipient recipient = one_recipient();
+
+    put((struct journal_entry){ JOURNAL_STATE, sample_id(number), 2000006,
+        .state = { .segment = segment,
+            .offset = offset,
+            .body_file = 7,
+            .arrival_us = 1000000 + number,
+            .size = 100,
+            .body_size = 9,
+            .sender = slice_text("alice@example.org"),
+            .user = slice_text("alice"),
+            .notice = NOTICE_DELAY,
+            .about = sample_id(8),
+            .is_held = false,
+            .recipient_total = 1,
+            .recipients = &recipient,
+            .recipient_count = 1 } });
+}
+
+/* Messages first … first + count - 1 in a segment; where each begins. */
+static uint64_t fill_segment(unsigned first, unsigned count, uint64_t offsets[], int *out_lock)
+{
+    struct segment_writer writer;
+    struct store_blank blank;
+
+    assert_int_equal(store_blank(&store, &blank), ERR_OK);
+    segment_writer_init(
+        &writer, &faulty.disk, blank.write, blank.generation, blank.size, blank.start);
+    for (unsigned i = 0; i < count; i++) {
+        offsets[i] = writer.end;
+        append_samples(&writer, first + i, 1);
+    }
+    offsets[count] = writer.end;
+    if (out_lock)
+        *out_lock = writer.file;
+    else
+        segment_writer_clear(&writer);
+    return blank.generation;
+}
+
+static const char *path_of(enum store_kind kind, uint64_t number)
+{
+    static char path[80];
+    char name[STORE_NAME];
+
+    store_name(kind, number, name);
+    snprintf(path, sizeof path, "%s/%s", kind == STORE_JOURNAL ? "journal" : "segments", name);
+    return path;
+}
+
+/* ---- octets ---- */
+
+static void assert_payload(struct journal_entry entry, const char *wanted)
+{
+    struct frame frame;
+    struct buffer hex;
+
+    journal_batch_reset(&batch);
+    journal_put(&batch, &entry);
+    assert_int_equal(
+        frame_parse(&journal_format, 0, buffer_slice(&batch.bytes), &frame), FRAME_GOOD);
+    assert_int_equal(frame.kind, entry.kind);
+    buffer_init(&hex, 4096);
+    for (size_t i = 0; i < frame.parts[0].len; i++)
+        buffer_printf(&hex, "%02x", (unsigned char)frame.parts[0].data[i]);
+    buffer_put_char(&hex, '\0');
+    assert_string_equal(hex.data, wanted);
+    buffer_clear(&hex);
+    journal_batch_reset(&batch);
+}
+
+#define TIME "0100000000000000"
+
+/* The octets of docs/spool.md, "A checkpoint in full". */
+static void test_octets(void **state)
+{
+    struct journal_state_recipient recipients[] = {
+        { .domain = SLICE_LITERAL("a.b"), .state = RECOVER_DELETED, .attempts = 1 },
+        one_recipient(),
+    };
+
+    (void)state;
+    assert_payload(
+        (struct journal_entry){ JOURNAL_MOVED, sample_id(1), 1, .moved = { 0x712345678, 4096 } },
+        TIME "7856341207000000"
+             "0010000000000000");
+    assert_payload((struct journal_entry){ JOURNAL_CHECKPOINT, { 0 }, 1,
+                       .checkpoint = { JOURNAL_END, 0x712345678 } },
+        TIME "01"
+             "7856341207000000");
+    assert_payload((struct journal_entry){ JOURNAL_SEGMENT, { 0 }, 1,
+                       .segment = { 0x712345678, 8192, 6144, true } },
+        TIME "7856341207000000"
+             "0020000000000000"
+             "0018000000000000"
+             "01");
+    assert_payload((struct journal_entry){ JOURNAL_STATE, sample_id(1), 1,
+                       .state = { .segment = 0x712345678,
+                           .offset = 4096,
+                           .body_file = 9,
+                           .arrival_us = 2,
+                           .size = 300,
+                           .body_size = 256,
+                           .sender = slice_text("s"),
+                           .user = slice_text("u"),
+                           .notice = NOTICE_FAILURE,
+                           .about = { 3, 4 },
+                           .is_held = true,
+                           .held_until_us = 5,
+                           .recipient_total = 12,
+                           .first = 10,
+                           .recipients = recipients,
+                           .recipient_count = 2 } },
+        TIME "7856341207000000"
+             "0010000000000000"
+             "0900000000000000" /* segment, offset, body */
+             "0200000000000000"
+             "2c01000000000000"
+             "0001000000000000" /* arrival, sizes */
+             "0100000073"
+             "0100000075" /* sender, user */
+             "01"
+             "0300000000000000"
+             "0400000000000000" /* notice, about */
+             "01"
+             "0500000000000000" /* held until */
+             "0c000000"
+             "0a000000"
+             "02000000" /* total, first, how many here */
+             "03000000612e62"
+             "04"
+             "01000000"
+             "0000000000000000"
+             "00"
+             "00"
+             "00"
+             "0000"
+             "00000000"
+             "00000000"
+             "00000000"
+             "00000000"
+             "0b0000006578616d706c652e6e6574"
+             "00"
+             "02000000"
+             "0300000000000000"
+             "01"
+             "00"
+             "04"
+             "c301"
+             "05000000342e332e30"
+             "0e0000006d782e6578616d706c652e6e6574"
+             "0c0000003139322e302e322e313a3235"
+             "0f00000034353120342e332e30206c61746572");
+}
+
+/* However long the texts are, an entry never becomes too large; and none is left half empty. */
+static void test_fits(void **state)
+{
+    static struct journal_state_recipient list[ENVELOPE_RECIPIENTS_MAX];
+    static char text[2000];
+    static const size_t lengths[] = { 0, 1, 30, 511, 512, 513, 2000 };
+
+    (void)state;
+    memset(text, 't', sizeof text);
+    for (size_t l = 0; l < LENGTH_OF(lengths); l++) {
+        struct slice any = slice_of(text, lengths[l]);
+        struct journal_entry entry = { JOURNAL_STATE, sample_id(1), 1,
+            .state = { .sender = any, .user = any, .recipient_total = ENVELOPE_RECIPIENTS_MAX } };
+        size_t fits;
+
+        for (size_t i = 0; i < LENGTH_OF(list); i++)
+            list[i] = (struct journal_state_recipient){
+                .domain = any, .status = any, .host = any, .address = any, .text = any
+            };
+        entry.state.recipients = list;
+        entry.state.recipient_count = LENGTH_OF(list);
+        fits = journal_state_fits(&entry.state);
+        assert_true(fits >= JOURNAL_STATE_LEAST && fits < LENGTH_OF(list));
+        entry.state.recipient_count = fits + 1;
+        journal_put(&batch, &entry);
+        assert_int_equal(batch.bytes.error, ERR_LIMIT);
+        journal_batch_reset(&batch);
+        entry.state.recipient_count = fits;
+        journal_put(&batch, &entry);
+        assert_int_equal(batch.bytes.error, ERR_OK);
+        assert_true(batch.bytes.len > JOURNAL_ENTRY_MAX - 2048);
+        journal_batch_reset(&batch);
+        entry.state.recipient_count = 0;
+        assert_int_equal(journal_state_fits(&entry.state), 0);
+    }
+}
+
+/* ---- files ---- */
+
+static uint64_t head_from(uint64_t number)
+{
+    unsigned char block[FILE_HEAD];
+    struct file_head head;
+
+    temp_read(&temp, path_of(STORE_JOURNAL, number), (char *)block, sizeof block, 0);
+    assert_int_equal(file_head_read(&journal_format, block, &head), ERR_OK);
+    assert_int_equal(head.generation, number);
+    return head.from;
+}
+
+/* A checkpoint begins a file; the next file after its end says where to read from. */
+static void test_files(void **state)
+{
+    const struct journal_events none = { 0 };
+    struct journal_replayed all;
+    uint64_t first, second, third;
+
+    (void)state;
+    put_held(1);
+    put_held(2);
+    put_begin();
+    put_segment(5, 4096, 0, false);
+    put_held(3);
+    commit();
+    second = journal.number;
+    first = journal.previous;
+    assert_true(first != 0 && second > first);
+    assert_int_equal(head_from(second), 0);
+    assert_int_equal(journal.floor, 0);
+    assert_int_equal(journal.tally.from, 0);
+    put_end();
+    put_held(4);
+    commit();
+    third = journal.number;
+    assert_true(third > second);
+    assert_int_equal(journal.end, FILE_HEAD);
+    assert_int_equal(head_from(third), second);
+    assert_int_equal(journal.floor, second);
+    assert_int_equal(journal.tally.from, second);
+    /* Entries of 88 octets and of 96; held twice behind the begin. */
+    assert_int_equal(journal.tally.size, 88 + 104 + 88);
+    assert_int_equal(journal.tally.since, 2 * 88);
+    restart();
+    assert_int_equal(sum.first, second);
+    assert_int_equal(sum.entries, 5);
+    assert_int_equal(sum.damaged, 0);
+    assert_memory_equal(&sum.tally, &journal.tally, sizeof sum.tally);
+    assert_int_equal(sum.tally.from, second);
+    assert_int_equal(sum.tally.size, 280);
+    assert_int_equal(journal_scan(&store, &none, &all), ERR_OK);
+    assert_int_equal(all.entries, 7);
+    assert_int_equal(all.first, first);
+    /* What lies before is history, and may go. */
+    assert_int_equal(store_unlink(&store, STORE_JOURNAL, first), ERR_OK);
+    restart();
+    assert_int_equal(sum.damaged, 0);
+    put_held(5);
+    commit();
+    assert_int_equal(head_from(journal.number), second);
+    assert_int_equal(journal.floor, second);
+    assert_int_equal(journal.tally.since, 3 * 88);
+    /* A second one, not ended: the first still counts. */
+    put_begin();
+    put_held(6);
+    commit();
+    restart();
+    assert_int_equal(sum.first, second);
+    assert_int_equal(sum.tally.from, second);
+    assert_int_equal(sum.tally.since, 4 * 88);
+    /* An end without its begin is none. */
+    put_end();
+    commit();
+    restart();
+    assert_int_equal(sum.tally.from, second);
+}
+
+/* An end and the next begin in one batch, and both of one. */
+static void test_one_batch(void **state)
+{
+    uint64_t first;
+
+    (void)state;
+    put_begin();
+    put_end();
+    commit();
+    first = journal.tally.from;
+    assert_true(first != 0);
+    assert_int_equal(journal.floor, first);
+    put_begin();
+    commit();
+    put_end();
+    put_begin();
+    commit();
+    assert_true(journal.tally.from > first);
+    assert_int_equal(journal.floor, journal.tally.from);
+    assert_int_equal(journal.tally.begun, journal.number);
+    first = journal.number;
+    put_end();
+    commit();
+    restart();
+    assert_int_equal(sum.tally.from, first);
+    assert_int_equal(sum.damaged, 0);
+}
+
+/* The disk fails at any act: the batch is written again, or said not to be; and what was said comes
+ * back. */
+static void test_failing_disk(void **state)
+{
+    unsigned failed = 0, passed = 0;
+
+    (void)state;
+    for (int n = 1; n < 40; n++) {
+        uint64_t before = journal.tally.from;
+        enum err rc;
+        put_held(1);
+        put_begin();
+        put_segment(5, 4096, 0, false);
+        put_end();
+        faulty_plan(&faulty, ACTS, n, ERR_IO);
+        faulty.fail_times = n % 3;
+        rc = journal_commit(&journal, &batch);
+        faulty.fail_act = -1;
+        assert_true((rc == ERR_OK) == (journal.tally.from != before));
+        failed += rc != ERR_OK;
+        passed += rc == ERR_OK;
+        if (rc != ERR_OK)
+            assert_int_equal(journal_commit(&journal, &batch), ERR_OK);
+        journal_batch_reset(&batch);
+        before = journal.tally.from;
+        assert_true(journal.floor <= before);
+        restart();
+        assert_int_equal(sum.damaged, 0);
+        assert_int_equal(sum.tally.from, before);
+    }
+    assert_true(failed > 3 && passed > 3);
+}
+
+/* ---- recovery ---- */
+
+/* All comes from the journal: the records of listed messages are not looked at, and a segment in
+ * which nothing is new not at all. */
+static void test_unread(void **state)
+{
+    uint64_t offsets[4], segment = fill_segment(1, 3, offsets, NULL);
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[3], 0, true);
+    put_state(2, segment, offsets[1]);
+    put_end();
+    commit();
+    for (unsigned i = 0; i < 3; i++)
+        temp_spoil(&temp, path_of(STORE_SEGMENT, segment), (off_t)offsets[i] + 70);
+    recovers("2 ", "O");
+    assert_int_equal(said.message.segment, segment);
+    assert_int_equal(said.message.offset, offsets[1]);
+    assert_int_equal(said.message.body_file, 7);
+    assert_int_equal(said.message.arrival_us, 1000002);
+    assert_int_equal(said.message.size, 100);
+    assert_int_equal(said.message.body_size, 9);
+    assert_int_equal(said.message.notice, NOTICE_DELAY);
+    assert_true(queue_id_equals(said.message.about, sample_id(8)));
+    assert_true(said.message.is_journalled);
+    assert_int_equal(said.message.recipient_count, 1);
+    assert_int_equal(said.recipients[0].state, RECOVER_PENDING);
+    assert_int_equal(said.recipients[0].attempts, 2);
+    assert_int_equal(said.recipients[0].next_us, 3);
+    assert_true(said.recipients[0].has_delay_notice);
+    assert_false(said.recipients[0].has_failure_notice);
+    assert_true(said.recipients[0].has_outcome);
+    assert_int_equal(said.recipients[0].outcome.result, JOURNAL_DEFERRED);
+    assert_int_equal(said.recipients[0].outcome.attempt, 2);
+    assert_int_equal(said.recipients[0].outcome.cause, 4);
+    assert_int_equal(said.recipients[0].outcome.code, 451);
+    assert_string_equal(said.texts[0], "alice@example.org");
+    assert_string_equal(said.texts[1], "alice");
+    assert_string_equal(said.texts[2], "example.net");
+    assert_string_equal(said.texts[3], "4.3.0");
+    assert_string_equal(said.texts[4], "mx.example.net");
+    assert_string_equal(said.texts[5], "192.0.2.1:25");
+    assert_string_equal(said.texts[6], "451 4.3.0 later");
+    assert_int_equal(recover_offset(recover, segment), offsets[3]);
+}
+
+/* Of a listed segment that is not complete, what is neither listed nor new is closed; what lies
+ * behind is new. Its writer may live. */
+static void test_incomplete(void **state)
+{
+    uint64_t offsets[5];
+    int lock;
+    uint64_t segment = fill_segment(1, 4, offsets, &lock);
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[1] + 1, 0, false); /* 1 and 2 were read */
+    put_state(2, segment, offsets[1]);
+    put_arrived(3, segment, offsets[2]);
+    put_end();
+    commit();
+    recovers("2 ", "A");
+    assert_int_equal(recover_stated(recover, segment, offsets[3]), ERR_OK);
+    assert_string_equal(said.messages, "2 3r ");
+    recover_finish(recover);
+    disk_close(&faulty.disk, &lock);
+    assert_int_equal(recover_gone(recover, segment), ERR_OK);
+    assert_string_equal(said.messages, "2 3r 4r ");
+    recovers("2 3r 4r ", "O");
+}
+
+/* The caller takes as many as it can, and asks again. */
+static void test_portions(void **state)
+{
+    uint64_t offsets[8], segment = fill_segment(1, 7, offsets, NULL);
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[5], 0, false);
+    for (unsigned i = 0; i < 5; i++)
+        put_state(1 + i, segment, offsets[i]);
+    put_end();
+    commit();
+    restart();
+    for (size_t limit = 2; limit < 7; limit += 2) {
+        said.limit = limit;
+        assert_int_equal(recover_segments(recover), ERR_LIMIT);
+        assert_int_equal(said.count, limit);
+    }
+    said.limit = 0;
+    assert_int_equal(recover_segments(recover), ERR_OK);
+    assert_string_equal(said.messages, "1 2 3 4 5 6r 7r ");
+    recover_finish(recover);
+    assert_string_equal(said.others, "O");
+}
+
+/* The name of a listed segment is gone: its messages are missed, unless a copy is found. */
+static void test_missing(void **state)
+{
+    uint64_t offsets[3], others[3];
+    uint64_t segment = fill_segment(1, 2, offsets, NULL), other = fill_segment(2, 1, others, NULL);
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[2], 0, true);
+    put_segment(other, others[1], 0, true);
+    put_state(1, segment, offsets[0]);
+    put_state(2, segment, offsets[1]);
+    put_end();
+    commit();
+    recovers("1 2 ", "OO");
+    assert_int_equal(store_unlink(&store, STORE_SEGMENT, segment), ERR_OK);
+    recovers("2r ", "OM1");
+    assert_int_equal(said.recipients[0].attempts, 2);
+    assert_int_equal(said.message.segment, other);
+}
+
+/* A record was copied: it is where it was last said to be. */
+static void test_moved(void **state)
+{
+    uint64_t offsets[4], others[4];
+    uint64_t segment = fill_segment(1, 3, offsets, NULL), other = fill_segment(1, 3, others, NULL);
+
+    (void)state;
+    put_arrived(1, segment, offsets[0]);
+    put_arrived(2, segment, offsets[1]);
+    put_arrived(3, segment, offsets[2]);
+    put_begin();
+    put_segment(segment, offsets[3], 0, true);
+    put_segment(other, others[2], 0, false); /* 3 was copied later */
+    put((struct journal_entry){ JOURNAL_MOVED, sample_id(1), 9, .moved = { other, others[0] } });
+    put_state(1, other, others[0]);
+    put_state(2, segment, offsets[1]);
+    put_state(3, segment, offsets[2]);
+    put_end();
+    put((struct journal_entry){ JOURNAL_MOVED, sample_id(2), 9, .moved = { other, others[1] } });
+    put_closed(3);
+    commit();
+    recovers("1 2 ", "OO");
+    assert_int_equal(said.message.segment, other);
+    assert_int_equal(said.message.offset, others[1]);
+    assert_int_equal(store_unlink(&store, STORE_SEGMENT, segment), ERR_OK);
+    recovers("1 2 ", "O");
+    assert_true(store.highest >= other);
+}
+
+/* What the caller wrote itself is not handed over, what comes behind is. */
+static void test_passed(void **state)
+{
+    uint64_t offsets[4];
+    int lock;
+    uint64_t segment = fill_segment(1, 3, offsets, &lock);
+
+    (void)state;
+    restart();
+    assert_int_equal(recover_passed(recover, segment, offsets[1]), ERR_OK);
+    assert_int_equal(recover_passed(recover, segment, offsets[2]), ERR_OK);
+    assert_int_equal(recover_passed(recover, segment, offsets[1]), ERR_OK);
+    assert_int_equal(recover_offset(recover, segment), offsets[2]);
+    assert_int_equal(recover_stated(recover, segment, offsets[2]), ERR_OK);
+    assert_string_equal(said.messages, "");
+    disk_close(&faulty.disk, &lock);
+    assert_int_equal(recover_gone(recover, segment), ERR_OK);
+    assert_string_equal(said.messages, "3r ");
+    assert_string_equal(said.others, "O");
+}
+
+/* Cuts of before the checkpoint count through it. */
+static void test_cuts(void **state)
+{
+    uint64_t offsets[4], segment = fill_segment(1, 3, offsets, NULL);
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[1], offsets[2], false);
+    put_state(1, segment, offsets[0]);
+    put_end();
+    commit();
+    recovers("1 2r ", "O");
+    assert_int_equal(recover_cut_of(recover, segment), offsets[2]);
+    assert_int_equal(recover_cut_of(recover, segment + 1), 0);
+    assert_int_equal(recover_cut(recover, segment, offsets[1]), ERR_OK);
+    assert_int_equal(recover_cut_of(recover, segment), offsets[1]);
+    recover_forget(recover, segment);
+    assert_int_equal(recover_cut_of(recover, segment), 0);
+}
+
+/* QUE-14: the entry about a message is damaged: its record is looked for wherever it may be, and it
+ * is held. The others are not concerned. */
+static void test_damaged_state(void **state)
+{
+    uint64_t offsets[4], segment = fill_segment(1, 3, offsets, NULL), file, start;
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[3], 0, true);
+    put_state(1, segment, offsets[0]);
+    commit();
+    file = journal.number;
+    start = journal.end;
+    put_state(2, segment, offsets[1]);
+    put_end();
+    commit();
+    temp_spoil(&temp, path_of(STORE_JOURNAL, file), (off_t)start + 70);
+    recovers("1 2sr ", "DO");
+    /* Without its name it may be about anybody: then closed ones come back too. */
+    temp_spoil(&temp, path_of(STORE_JOURNAL, file), (off_t)start);
+    recovers("1s 2sr 3sr ", "DO");
+}
+
+/* Damage before the begin is settled by the checkpoint, even where reading begins before it. */
+static void test_damage_before(void **state)
+{
+    uint64_t offsets[4], segment = fill_segment(1, 3, offsets, NULL), file;
+
+    (void)state;
+    put_arrived(1, segment, offsets[0]);
+    commit();
+    file = journal.number;
+    put_closed(2);
+    put_begin();
+    put_segment(segment, offsets[3], 0, true);
+    put_state(1, segment, offsets[0]);
+    put_end();
+    commit();
+    /* The file that names the place to read from was never begun. */
+    assert_true(journal.floor > file);
+    disk_close(&faulty.disk, &journal.file);
+    assert_int_equal(store_unlink(&store, STORE_JOURNAL, journal.number), ERR_OK);
+    temp_spoil(&temp, path_of(STORE_JOURNAL, file), FILE_HEAD);
+    recovers("1 ", "DO");
+    assert_int_equal(sum.first, file);
+}
+
+/* … and damage behind its end concerns whoever is open then. */
+static void test_damage_both(void **state)
+{
+    uint64_t offsets[3], segment = fill_segment(1, 2, offsets, NULL), file;
+
+    (void)state;
+    put_held(7);
+    commit();
+    file = journal.number;
+    put_begin();
+    put_segment(segment, offsets[2], 0, true);
+    put_state(1, segment, offsets[0]);
+    put_end();
+    commit();
+    for (int i = 0; i < 3; i++) {
+        put_held(7);
+        commit();
+    }
+    temp_spoil(&temp, path_of(STORE_JOURNAL, file), FILE_HEAD);
+    temp_spoil(&temp, path_of(STORE_JOURNAL, journal.number), 16);
+    recovers("1 ", "DO");
+    temp_spoil(&temp, path_of(STORE_JOURNAL, sum.last), FILE_HEAD + 88);
+    recovers("1s ", "DDO");
+}
+
+/* An entry behind the begin about a message that the checkpoint forgot: held, not lost. */
+static void test_forgotten(void **state)
+{
+    uint64_t offsets[3], segment = fill_segment(1, 2, offsets, NULL);
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[2], 0, true);
+    put_held(1);
+    put_closed(2);
+    put_end();
+    commit();
+    recovers("1hsr ", "O");
+}
+
+/* A file of the journal vanished: the same as damage that names nobody. */
+static void test_missing_file(void **state)
+{
+    uint64_t offsets[4], segment = fill_segment(1, 3, offsets, NULL), middle;
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[3], 0, true);
+    put_state(1, segment, offsets[0]);
+    put_end();
+    commit();
+    put_closed(1);
+    put_held(7);
+    commit();
+    middle = journal.number;
+    restart();
+    put((struct journal_entry){ JOURNAL_CUT, { 0 }, 2000000, .cut = { 77, 4096 } });
+    commit();
+    recovers("", "O");
+    assert_int_equal(store_unlink(&store, STORE_JOURNAL, middle), ERR_OK);
+    recovers("1s ", "DO");
+    /* And when it is the one with the checkpoint. */
+    assert_int_equal(store_unlink(&store, STORE_JOURNAL, journal.tally.from), ERR_OK);
+    recovers("1sr 2sr 3sr ", "DO");
+}
+
+/* A message with many recipients comes in several entries. */
+static void test_many_recipients(void **state)
+{
+    struct journal_state_recipient list[3];
+    struct journal_entry entry = { JOURNAL_STATE, sample_id(1), 6,
+        .state = { .recipient_total = 3, .recipients = list, .recipient_count = 1 } };
+    uint64_t offsets[2], segment = fill_segment(1, 1, offsets, NULL), second = 0;
+
+    (void)state;
+    entry.state.segment = segment;
+    entry.state.offset = offsets[0];
+    put_begin();
+    put_segment(segment, offsets[1], 0, true);
+    for (unsigned i = 0; i < 3; i++) {
+        commit();
+        second = i == 1 ? journal.end : second;
+        list[0] = one_recipient();
+        list[0].attempts = 10 + i;
+        entry.state.first = i;
+        put(entry);
+    }
+    put_end();
+    commit();
+    recovers("1 ", "O");
+    assert_int_equal(said.message.recipient_count, 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(said.recipients[i].attempts, 10 + i);
+    /* One of them is damaged: the record says who it is about, and that is not known. */
+    temp_spoil(&temp, path_of(STORE_JOURNAL, sum.tally.from), (off_t)second + 70);
+    recovers("1sr ", "DO");
+    /* Sound and impossible: more recipients than it has. */
+    put_begin();
+    put_segment(segment, offsets[1], 0, true);
+    entry.state.first = 3;
+    put(entry);
+    put_end();
+    commit();
+    recovers("1sr ", "O");
+}
+
+/* A hundred thousand messages: what each takes until it is handed over. */
+static void test_memory(void **state)
+{
+    enum { COUNT = 100000 };
+    uint64_t offsets[2], segment = fill_segment(1, 1, offsets, NULL);
+    size_t before, after;
+
+    (void)state;
+    put_begin();
+    put_segment(segment, (uint64_t)COUNT * 500, 0, true);
+    for (unsigned i = 0; i < COUNT; i++)
+        put_state(1 + i, segment, FILE_HEAD + 500 * i);
+    put_end();
+    commit();
+    journal_batch_clear(&batch);
+    crash();
+    before = mallinfo2().uordblks;
+    start();
+    after = mallinfo2().uordblks;
+    assert_true((after - before) / COUNT < 700);
+    said.limit = COUNT + 1;
+    assert_int_equal(recover_segments(recover), ERR_OK);
+    assert_int_equal(said.count, COUNT);
+    recover_finish(recover);
+    assert_true(mallinfo2().uordblks <= before + 100000);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_octets),
+        TEST(test_fits),
+        TEST(test_files),
+        TEST(test_one_batch),
+        TEST(test_failing_disk),
+        TEST(test_unread),
+        TEST(test_incomplete),
+        TEST(test_portions),
+        TEST(test_missing),
+        TEST(test_moved),
+        TEST(test_passed),
+        TEST(test_cuts),
+        TEST(test_damaged_state),
+        TEST(test_damage_before),
+        TEST(test_damage_both),
+        TEST(test_forgotten),
+        TEST(test_missing_file),
+        TEST(test_many_recipients),
+        TEST(test_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
