@@ -12,6 +12,7 @@
 
 #include "ipc/counters.h"
 #include "net/listen.h"
+#include "supervisor/activation.h"
 
 enum { LOCK_WAIT_MS = 5000, LOCK_STEP_MS = 50 };
 
@@ -132,6 +133,25 @@ static enum err make_counters(struct fixtures *f, size_t gates, struct conf_erro
     return rc;
 }
 
+/* What the service manager has bound already, else our own. */
+static enum err bind_listeners(
+    struct fixtures *f, const struct conf *conf, struct conf_error *out_why)
+{
+    struct activation activation;
+    enum err rc = activation_read(&activation, out_why);
+
+    while (rc == ERR_OK && f->listener_count < conf->listener_count) {
+        struct slice address = conf->listeners[f->listener_count].address;
+        int fd = activation_take(&activation, address);
+
+        if (fd < 0)
+            rc = bind_one(address, "listener", &fd, out_why);
+        if (rc == ERR_OK)
+            f->listeners[f->listener_count++] = fd;
+    }
+    return rc == ERR_OK ? activation_finish(&activation, out_why) : rc;
+}
+
 enum err fixtures_bind(
     struct fixtures *f, const struct conf *conf, size_t gates, struct conf_error *out_why)
 {
@@ -142,12 +162,8 @@ enum err fixtures_bind(
         return say(out_why, "listeners", "out of memory", ENOMEM);
     if (rc == ERR_OK)
         rc = bind_control(f, conf, out_why);
-    while (rc == ERR_OK && f->listener_count < conf->listener_count) {
-        rc = bind_one(conf->listeners[f->listener_count].address, "listener",
-            &f->listeners[f->listener_count], out_why);
-        if (rc == ERR_OK)
-            f->listener_count++;
-    }
+    if (rc == ERR_OK)
+        rc = bind_listeners(f, conf, out_why);
     return rc;
 }
 

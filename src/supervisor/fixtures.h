@@ -22,7 +22,8 @@ struct fixtures {
  * out_why. */
 MUST_CHECK enum err fixtures_open(struct fixtures *fixtures, const struct conf *conf,
     const struct account accounts[ROLE_COUNT], struct conf_error *out_why);
-/* Binds every listener and the operator's socket; makes the counters. */
+/* Binds every listener that was not handed over by a service manager, and the operator's socket;
+ * makes the counters. */
 MUST_CHECK enum err fixtures_bind(
     struct fixtures *fixtures, const struct conf *conf, size_t gates, struct conf_error *out_why);
 /* The server is to end: clients that come from now on are refused by the kernel instead of waiting

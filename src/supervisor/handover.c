@@ -11,6 +11,7 @@
 
 #include "net/tls.h"
 #include "net/tls_pair.h"
+#include "ipc/messages.h"
 #include "users/file.h"
 
 enum { CHAIN_MAX = 256 << 10 };
@@ -289,6 +290,34 @@ void handover_close(struct handover *h)
     free(h->maildirs);
     free(h->ca_files);
     *h = (struct handover)HANDOVER_NONE;
+}
+
+static bool is_same_folder(int one, int other)
+{
+    struct stat a, b;
+
+    return one >= 0 && other >= 0 && fstat(one, &a) == 0 && fstat(other, &b) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static bool has_maildir(const struct handover *h, int folder)
+{
+    for (size_t i = 0; i < h->route_count; i++)
+        if (is_same_folder(h->maildirs[i], folder))
+            return true;
+    return false;
+}
+
+unsigned handover_new_folders(const struct handover *old, const struct handover *fresh)
+{
+    unsigned gifts = 0;
+
+    if (fresh->users >= 0 && !is_same_folder(old->users, fresh->users))
+        gifts |= 1u << GIFT_USERS;
+    for (size_t i = 0; i < fresh->route_count; i++)
+        if (fresh->maildirs[i] >= 0 && !has_maildir(old, fresh->maildirs[i]))
+            gifts |= 1u << GIFT_MAILDIR;
+    return gifts;
 }
 
 enum err handover_check(const struct conf *conf, struct conf_error *out_why)

@@ -36,6 +36,9 @@ struct handover {
 MUST_CHECK enum err handover_open(struct handover *handover, const struct conf *conf,
     const struct account accounts[ROLE_COUNT], struct conf_error *out_why);
 void handover_close(struct handover *handover);
+/* The folders that `fresh` has and `old` has not, as bits 1 << enum gift: the walls of rooms that
+ * run do not let them in there. */
+unsigned handover_new_folders(const struct handover *old, const struct handover *fresh);
 /* Do the certificates and keys exist and belong together? Opens, looks and closes; makes nothing.
  */
 MUST_CHECK enum err handover_check(const struct conf *conf, struct conf_error *out_why);

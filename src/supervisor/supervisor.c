@@ -18,6 +18,7 @@
 #include "ipc/counters.h"
 #include "supervisor/notify.h"
 #include "supervisor/process.h"
+#include "supervisor/rights.h"
 
 enum { EXIT_GOOD = 0, EXIT_UNAVAILABLE = 69, EXIT_OSERR = 71, EXIT_CONFIG = 78 };
 
@@ -148,6 +149,9 @@ static void on_control_closed(void *owner, struct channel *c)
 
     (void)c;
     channel_free(&p->control);
+    /* It is ending, or it broke the rules: nobody runs on without a supervisor. */
+    if (p->pid > 0)
+        kill(p->pid, SIGKILL);
 }
 
 static const struct channel_handler handlers[] = {
@@ -294,6 +298,20 @@ static void on_drain_deadline(void *owner)
         }
 }
 
+static void tell_death(const struct process *p, int status)
+{
+    bool hit_a_wall = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+
+    log_event(LOG_ERROR, NULL, "a room died", log_text("room", role_name(p->plan->role)),
+        log_number("index", p->index),
+        WIFSIGNALED(status) ? log_number("signal", WTERMSIG(status))
+                            : log_number("status", WEXITSTATUS(status)),
+        log_text("why", hit_a_wall ? "it made a system call that its walls forbid (SIGSYS); the "
+                                     "kernel's log may name the call"
+                        : WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
+                                              : "it ended by itself"));
+}
+
 static void process_died(struct process *p, int status)
 {
     struct supervisor *s = p->supervisor;
@@ -306,10 +324,7 @@ static void process_died(struct process *p, int status)
     if (p->plan->role == ROLE_GATE && s->fixtures.counters)
         counters_wipe(s->fixtures.counters, p->index);
     if (!expected)
-        log_event(LOG_ERROR, NULL, "a room died", log_text("room", role_name(p->plan->role)),
-            log_number("index", p->index),
-            WIFSIGNALED(status) ? log_number("signal", WTERMSIG(status))
-                                : log_number("status", WEXITSTATUS(status)));
+        tell_death(p, status);
     if (s->draining) {
         drain_stage_begin(s);
         return;
@@ -320,6 +335,8 @@ static void process_died(struct process *p, int status)
         s->draining = true;
         drain_stage_begin(s);
     } else if (is_wanted(p)) {
+        if (expected)
+            p->failures = 0;
         plan_restart(p);
     }
 }
@@ -415,8 +432,10 @@ static void tell_pending(const struct conf *conf)
             log_slice("setting", conf->pending[i].text));
 }
 
-/* Rooms that the new configuration needs no longer finish and end; new ones start. */
-static void apply_everywhere(struct supervisor *s)
+/* Rooms that the new configuration needs no longer finish and end; new ones start. A wall is never
+ * lowered: a room that has to work in a folder which is new to it (bits 1 << enum gift) finishes
+ * and is started again. */
+static void apply_everywhere(struct supervisor *s, unsigned new_folders)
 {
     struct msg_empty nothing = { 0 };
 
@@ -425,7 +444,7 @@ static void apply_everywhere(struct supervisor *s)
 
         if (!process_is_up(p) || !p->control)
             continue;
-        if (is_wanted(p)) {
+        if (is_wanted(p) && !(p->plan->gifts & new_folders)) {
             rc = process_hand_over(p, s->number, buffer_slice(&s->packed), NULL, &s->handover);
         } else if (p->state != PROCESS_DRAINING) {
             p->state = PROCESS_DRAINING;
@@ -443,6 +462,7 @@ static void on_reload(void *owner, int signal)
     struct supervisor *s = owner;
     struct conf_error why;
     struct candidate c;
+    unsigned new_folders;
     enum err rc;
 
     (void)signal;
@@ -452,6 +472,7 @@ static void on_reload(void *owner, int signal)
     rc = candidate_load(s, &c, &why);
     if (rc == ERR_OK)
         rc = handover_open(&c.handover, c.conf, s->accounts, &why);
+    new_folders = rc == ERR_OK ? handover_new_folders(&s->handover, &c.handover) : 0;
     if (rc == ERR_OK)
         rc = candidate_adopt(s, &c);
     if (rc != ERR_OK) {
@@ -462,7 +483,7 @@ static void on_reload(void *owner, int signal)
         return;
     }
     tell_pending(s->conf);
-    apply_everywhere(s);
+    apply_everywhere(s, new_folders);
 }
 
 static enum err watch_signals(struct supervisor *s)
@@ -527,7 +548,7 @@ static int run(struct supervisor *s)
     }
     timer_init(&s->drain_deadline, s->loop, on_drain_deadline, s);
     if (geteuid() != 0)
-        log_event(LOG_NOTICE, NULL, "not started as root: every room runs as the same user",
+        log_event(LOG_WARNING, NULL, "not started as root: every room runs as the same user",
             log_number("uid", geteuid()));
     if (start_rooms(s) != ERR_OK)
         return EXIT_OSERR;
@@ -553,6 +574,11 @@ int supervisor_main(const char *conf_path)
     int status;
 
     log_open("submitd", LOG_INFO);
+    rc = rights_reduce();
+    if (rc != ERR_OK) {
+        log_event(LOG_ERROR, NULL, "cannot give up rights", log_reason(rc));
+        return EXIT_OSERR;
+    }
     rc = prepare(&s, &why);
     if (rc != ERR_OK) {
         say_error(&why);
