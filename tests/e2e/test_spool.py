@@ -3,13 +3,13 @@ import os
 import pathlib
 import re
 import stat
-import subprocess
 import time
 
 import pytest
 
 from e2e.programs import await_true
 from rig.client import message
+from rig.disk import SmallDisk
 from rig.hop import Hop
 from rig.server import ACCOUNTS, IS_ROOT, free_port
 
@@ -200,32 +200,6 @@ def test_damaged_body(rig):
 
 
 # A full disk
-
-class SmallDisk:
-    """A file system of its own for a server's state."""
-
-    def __init__(self, folder, size):
-        self.folder = folder
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", folder], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"no file system may be mounted here: {done.stderr.strip()}")
-
-    def free(self):
-        about = os.statvfs(self.folder)
-        return about.f_bavail * about.f_frsize
-
-    def fill(self, leave):
-        with open(self.folder / "ballast", "wb") as file:
-            while self.free() > leave + 65536:
-                file.write(bytes(65536))
-                file.flush()
-
-    def empty(self):
-        (self.folder / "ballast").unlink()
-
-    def stop(self):
-        subprocess.run(["umount", "-l", self.folder], capture_output=True, check=False)
-
 
 @pytest.fixture
 def small(rig):

@@ -103,6 +103,7 @@ class Server:
         self.routes = routes or {"*": f'via = "maildir"  to = "{self.mail}"'}
         self.sections = dict(sections or {})
         self.top = top
+        self.environment = {}   # of submitd, besides the usual
         self.listeners = listeners or {"587": 'tls = "starttls"', "465": 'tls = "implicit"'}
         self.ports = {}
         self.process = None
@@ -182,7 +183,8 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.log_start = log.tell()
             self.process = subprocess.Popen([self.build / "submitd", "-c", self.conf], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, env=environment(), start_new_session=True)
+                                            stdout=log, stderr=log, env={**environment(), **self.environment},
+                                            start_new_session=True)
         end = time.monotonic() + wait
         while "submitd ready" not in self.log(self.log_start):
             if self.process.poll() is not None:

@@ -1,0 +1,201 @@
+/* rig/fault.c: makes chosen calls of chosen threads fail. Preloaded into submitd and so into every
+ * room; the rules lie in a page that is shared with the test and mapped before main, so that no
+ * system call is needed behind the walls of a room. (strace can fail a call only by giving it a
+ * number that the walls kill for.) See inject.py, which writes the rules. */
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { RULES = 32, NAME = 16 };
+
+/* 128 octets; inject.py packs the same. */
+struct rule {
+    _Atomic int32_t pid; /* 0: the rule is empty; -1: every process */
+    int32_t error;       /* errno; 0: the call is only counted; -1: a write writes half and no more */
+    int64_t first;       /* the n-th matching call, from 1 */
+    int64_t step;        /* 0: that one alone; else every so many from there */
+    _Atomic int64_t seen;
+    _Atomic int64_t hits;
+    char thread[NAME]; /* empty: any */
+    char call[NAME];
+    char spare[56];
+};
+_Static_assert(sizeof(struct rule) == 128, "inject.py packs the same");
+
+static struct rule *rules;
+static int own_pid;
+static _Thread_local char own_name[NAME];
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *path = getenv("SUBMITD_TEST_FAULTS");
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    void *mapped;
+
+    own_pid = getpid();
+    if (fd < 0)
+        return;
+    mapped = mmap(NULL, RULES * sizeof *rules, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (mapped != MAP_FAILED)
+        rules = mapped;
+}
+
+static bool is_mine(const struct rule *rule, const char *call)
+{
+    int pid = atomic_load(&rule->pid);
+
+    return pid != 0 && (pid == -1 || pid == own_pid) && strcmp(rule->call, call) == 0 &&
+           (rule->thread[0] == '\0' || strncmp(rule->thread, own_name, NAME) == 0);
+}
+
+/* What is to happen to this call: 0 nothing, else an errno or -1. */
+static int fault(const char *call)
+{
+    int told = 0;
+
+    for (int i = 0; rules && i < RULES; i++) {
+        struct rule *rule = &rules[i];
+        int64_t nth, past;
+
+        if (!is_mine(rule, call))
+            continue;
+        nth = atomic_fetch_add(&rule->seen, 1) + 1;
+        past = nth - rule->first;
+        if (past < 0 || (rule->step == 0 ? past != 0 : past % rule->step != 0))
+            continue;
+        atomic_fetch_add(&rule->hits, 1);
+        if (told == 0)
+            told = rule->error;
+    }
+    return told;
+}
+
+static void *real(const char *name)
+{
+    return dlsym(RTLD_NEXT, name);
+}
+
+#define REAL(name) ((__typeof__(&name))real(#name))
+#define REAL64(name) ((__typeof__(&name))real(#name "64"))
+
+/* Fails the call it stands in. */
+#define FAIL_IF_TOLD(call)                                                                         \
+    do {                                                                                           \
+        int told = fault(call);                                                                    \
+        if (told > 0) {                                                                            \
+            errno = told;                                                                          \
+            return -1;                                                                             \
+        }                                                                                          \
+    } while (0)
+
+int prctl(int option, ...)
+{
+    unsigned long words[4];
+    va_list list;
+
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        words[i] = va_arg(list, unsigned long);
+    va_end(list);
+    if (option == PR_SET_NAME)
+        strncpy(own_name, (const char *)words[0], NAME - 1);
+    return REAL(prctl)(option, words[0], words[1], words[2], words[3]);
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+{
+    int told = fault("pwritev");
+    struct iovec half;
+
+    if (told > 0) {
+        errno = told;
+        return -1;
+    }
+    if (told == 0)
+        return REAL64(pwritev)(fd, parts, count, offset);
+    half = parts[0];
+    half.iov_len = half.iov_len / 2 + 1 <= half.iov_len ? half.iov_len / 2 + 1 : half.iov_len;
+    return REAL64(pwritev)(fd, &half, 1, offset);
+}
+
+ssize_t write(int fd, const void *octets, size_t len)
+{
+    int told = fault("write");
+
+    if (told > 0) {
+        errno = told;
+        return -1;
+    }
+    return REAL(write)(fd, octets, told == 0 || len == 0 ? len : len / 2 + 1);
+}
+
+int fdatasync(int fd)
+{
+    FAIL_IF_TOLD("fdatasync");
+    return REAL(fdatasync)(fd);
+}
+
+int fsync(int fd)
+{
+    FAIL_IF_TOLD("fsync");
+    return REAL(fsync)(fd);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t len)
+{
+    FAIL_IF_TOLD("fallocate");
+    return REAL64(fallocate)(fd, mode, offset, len);
+}
+
+int ftruncate(int fd, off_t len)
+{
+    FAIL_IF_TOLD("ftruncate");
+    return REAL64(ftruncate)(fd, len);
+}
+
+int openat(int dir, const char *name, int flags, ...)
+{
+    mode_t mode = 0;
+    va_list list;
+
+    va_start(list, flags);
+    if (flags & (O_CREAT | O_TMPFILE))
+        mode = va_arg(list, mode_t);
+    va_end(list);
+    FAIL_IF_TOLD("openat");
+    return REAL64(openat)(dir, name, flags, mode);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    FAIL_IF_TOLD("renameat");
+    return REAL(renameat)(from_dir, from, to_dir, to);
+}
+
+int unlinkat(int dir, const char *name, int flags)
+{
+    FAIL_IF_TOLD("unlinkat");
+    return REAL(unlinkat)(dir, name, flags);
+}
+
+int mkdirat(int dir, const char *name, mode_t mode)
+{
+    FAIL_IF_TOLD("mkdirat");
+    return REAL(mkdirat)(dir, name, mode);
+}
+
