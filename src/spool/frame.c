@@ -154,6 +154,14 @@ uint64_t frame_reseal(const struct frame_format *format, uint64_t generation, ch
     return total;
 }
 
+void frame_mark(char *frame, bool is_first)
+{
+    uint16_t version = get_u16(frame, 34);
+
+    put_u16((unsigned char *)frame + 34,
+        (uint16_t)(is_first ? version | FRAME_FIRST : version & ~FRAME_FIRST));
+}
+
 uint16_t frame_kind(const char *frame)
 {
     return get_u16(frame, 32);
@@ -194,7 +202,8 @@ enum frame_result frame_parse(const struct frame_format *format, uint64_t genera
         return stranger(format, bytes.data);
     frame.id = (struct queue_id){ get_u64(bytes.data, 16), get_u64(bytes.data, 24) };
     frame.kind = get_u16(bytes.data, 32);
-    frame.version = get_u16(bytes.data, 34);
+    frame.version = get_u16(bytes.data, 34) & (FRAME_FIRST - 1);
+    frame.is_first = (get_u16(bytes.data, 34) & FRAME_FIRST) != 0;
     for (int i = 0; i < FRAME_PARTS; i++) {
         len[i] = get_u32(bytes.data, 36 + 4 * (size_t)i);
         if (len[i] > format->part_max[i])

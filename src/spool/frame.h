@@ -19,6 +19,11 @@ enum {
     FILE_VERSION = 1,
 };
 
+/* Marks the first frame of a batch, in its version. A batch is written only when the one before it
+ * is synced, so what is unsound before such a mark was sound once; what is unsound behind the last
+ * mark may be a write that never ended, in which any part may be missing. */
+enum { FRAME_FIRST = 0x8000 };
+
 /* What is framed: the magic tells segments from journals, the bounds keep lengths sane. */
 struct frame_format {
     char magic[8];      /* of a frame */
@@ -30,6 +35,7 @@ struct frame {
     struct queue_id id; /* whose it is; zero where nobody's */
     uint16_t kind;
     uint16_t version;
+    bool is_first; /* of a batch: whatever lies before it was synced before it was written */
     struct slice parts[FRAME_PARTS];
     uint64_t total; /* octets with head and padding */
 };
@@ -59,6 +65,8 @@ void frame_seal(const struct frame_format *format, uint64_t generation, struct q
     uint16_t kind, uint16_t version, const struct frame_part parts[FRAME_PARTS],
     unsigned char out_head[FRAME_HEAD]);
 
+/* Sets or takes away the mark of a frame that is then sealed again. */
+void frame_mark(char *frame, bool is_first);
 /* Seals again, in place and for another generation, a whole frame that frame_seal made. Returns its
  * total. */
 uint64_t frame_reseal(const struct frame_format *format, uint64_t generation, char *frame);

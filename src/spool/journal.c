@@ -90,6 +90,7 @@ static void seal_entries(struct journal *journal, struct slice bytes, struct jou
 
         if (kind == JOURNAL_CHECKPOINT)
             checkpoint = journal_stamp(frame, journal->number, tally->begun);
+        frame_mark(frame, at == 0);
         octets = frame_reseal(&journal_format, journal->number, frame);
         journal_tally_add(tally, kind, &checkpoint, octets);
         at += octets;

@@ -17,6 +17,8 @@ struct reading {
     struct store *store;
     const struct journal_events *events;
     struct journal_replayed sum;
+    bool is_last;        /* the file read last is the last that was written */
+    uint64_t last_batch; /* where its last batch begins; 0: not known */
     struct old_file *files;
     size_t count;
     struct tail tail;
@@ -110,7 +112,16 @@ static enum err handle_entry(struct reading *reading, const struct tail_item *it
     return reading->events->on_entry(reading->events->context, &entry);
 }
 
-static enum err read_entries(struct reading *reading, uint64_t bound, bool is_stated, bool is_last)
+/* The last batch never ended: its first octets are missing, or those before this item. */
+static bool is_torn(const struct reading *reading, const struct tail_item *item)
+{
+    return item->kind == TAIL_TORN ||
+           (item->kind == TAIL_FRAME && item->offset != reading->sum.last_end);
+}
+
+/* In the last file nothing counts from the first torn octet on: sound entries behind it belong to
+ * the same batch, which nobody acted on. */
+static enum err read_entries(struct reading *reading, uint64_t bound, bool is_stated)
 {
     enum err rc = ERR_OK;
 
@@ -119,16 +130,48 @@ static enum err read_entries(struct reading *reading, uint64_t bound, bool is_st
         rc = tail_next(&reading->tail, bound, is_stated, &item);
         if (rc != ERR_OK || item.kind == TAIL_END)
             break;
-        if (item.kind == TAIL_FRAME) {
-            rc = handle_entry(reading, &item);
-            reading->sum.last_end = item.offset + item.length;
-        } else if (item.kind == TAIL_TORN && is_last) {
-            reading->sum.cut_octets += item.length;
-        } else {
-            damage(reading, &item, "damaged entry");
+        if (reading->is_last && !is_stated && is_torn(reading, &item)) {
+            reading->sum.cut_octets += item.offset + item.length - reading->sum.last_end;
+            break;
         }
+        if (item.kind == TAIL_FRAME && item.frame.is_first)
+            reading->last_batch = item.offset;
+        if (item.kind == TAIL_FRAME)
+            rc = handle_entry(reading, &item);
+        else
+            damage(reading, &item, "damaged entry");
+        reading->sum.last_end = item.offset + item.length;
     }
     return rc;
+}
+
+/* Was the file only begun? The header block is synced before the first entry is written. */
+static bool is_empty(struct reading *reading, const struct old_file *file)
+{
+    struct disk *disk = reading->store->disk;
+    struct tail_item item = { .kind = TAIL_FRAME };
+    uint64_t size = 0;
+    int handle = -1;
+    enum err rc = file->head_error == ERR_CORRUPT ? ERR_OK : ERR_EXISTS;
+
+    if (rc == ERR_OK)
+        rc = store_open_read(reading->store, STORE_JOURNAL, file->number, &handle);
+    if (rc == ERR_OK)
+        rc = disk->ops->size(disk, handle, &size);
+    tail_aim(&reading->tail, handle, file->number, FILE_HEAD);
+    if (rc == ERR_OK)
+        rc = tail_next(&reading->tail, size, false, &item);
+    disk_close(disk, &handle);
+    return rc == ERR_OK && item.kind == TAIL_END;
+}
+
+/* Nothing was written to a later file. */
+static bool is_last(struct reading *reading, size_t index)
+{
+    for (size_t i = index + 1; i < reading->count; i++)
+        if (!is_empty(reading, &reading->files[i]))
+            return false;
+    return true;
 }
 
 /* A file that cannot be read at all is damage as a whole and stops nothing. */
@@ -141,6 +184,8 @@ static enum err read_file(struct reading *reading, size_t index, bool *out_is_re
     int handle = -1;
     enum err rc = file->head_error == ERR_CORRUPT ? ERR_OK : file->head_error;
 
+    reading->is_last = is_last(reading, index);
+    reading->last_batch = 0;
     reading->sum.last = 0;
     reading->sum.last_end = FILE_HEAD;
     if (rc == ERR_OK)
@@ -152,7 +197,7 @@ static enum err read_file(struct reading *reading, size_t index, bool *out_is_re
     if (rc == ERR_OK)
         reading->sum.last = file->number;
     if (rc == ERR_OK)
-        rc = read_entries(reading, end ? end : size, end != 0, index + 1 == reading->count);
+        rc = read_entries(reading, end ? end : size, end != 0);
     else
         damage(reading, &(struct tail_item){ .length = size },
             rc == ERR_INVALID ? "file of a newer version" : "unreadable file");
@@ -160,8 +205,19 @@ static enum err read_file(struct reading *reading, size_t index, bool *out_is_re
     return *out_is_readable ? rc : ERR_OK;
 }
 
-static enum err cut_tail(struct reading *reading)
+/* The last file, and the one before it if the last is only begun: the torn octets behind its good
+ * end go, since no other file has stated that end; and its last batch is made sure of, since its
+ * sync may have failed. */
+static enum err end_file(struct reading *reading)
 {
+    struct journal_replayed *sum = &reading->sum;
+    enum err rc = ERR_OK;
+
+    if (reading->last_batch != 0)
+        rc = store_renew(
+            reading->store, STORE_JOURNAL, sum->last, reading->last_batch, sum->last_end);
+    if (rc != ERR_OK)
+        return rc;
     return store_truncate(reading->store, STORE_JOURNAL, reading->sum.last, reading->sum.last_end);
 }
 
@@ -198,9 +254,10 @@ static size_t first_file(struct reading *reading)
     return first;
 }
 
-static enum err read_files(struct reading *reading, size_t first, bool *out_is_readable)
+static enum err read_files(struct reading *reading, size_t first, bool is_replay)
 {
     enum err rc = ERR_OK;
+    bool is_readable;
 
     if (first < reading->count)
         reading->sum.first = reading->files[first].number;
@@ -210,7 +267,9 @@ static enum err read_files(struct reading *reading, size_t first, bool *out_is_r
 
         if (i > first && previous != 0 && !is_there(reading, previous))
             note_missing(reading, previous);
-        rc = read_file(reading, i, out_is_readable);
+        rc = read_file(reading, i, &is_readable);
+        if (rc == ERR_OK && is_replay && is_readable && reading->is_last)
+            rc = end_file(reading);
     }
     return rc;
 }
@@ -219,16 +278,13 @@ static enum err read_all(struct store *store, const struct journal_events *event
     struct journal_replayed *out_replayed)
 {
     struct reading reading = { .store = store, .events = events };
-    bool is_readable = false;
     enum err rc;
 
     tail_init(&reading.tail, store->disk, &journal_format);
     arena_init(&reading.arena, ARENA_CAP);
     rc = read_heads(&reading);
     if (rc == ERR_OK)
-        rc = read_files(&reading, is_replay ? first_file(&reading) : 0, &is_readable);
-    if (rc == ERR_OK && is_replay && is_readable)
-        rc = cut_tail(&reading);
+        rc = read_files(&reading, is_replay ? first_file(&reading) : 0, is_replay);
     if (rc == ERR_OK)
         *out_replayed = reading.sum;
     free(reading.files);

@@ -34,11 +34,11 @@ enum err record_draft_init(struct record_draft *draft, struct queue_id id, struc
 
 void record_draft_seal(struct record_draft *draft, uint64_t generation)
 {
+    uint16_t version = RECORD_VERSION | (draft->is_first ? FRAME_FIRST : 0);
     struct frame_part parts[FRAME_PARTS];
 
     draft_parts(draft, parts);
-    frame_seal(
-        &record_format, generation, draft->id, RECORD_MESSAGE, RECORD_VERSION, parts, draft->head);
+    frame_seal(&record_format, generation, draft->id, RECORD_MESSAGE, version, parts, draft->head);
 }
 
 void record_draft_copy(struct record_draft *draft, const struct record *record)

@@ -28,6 +28,7 @@ struct record_draft {
         *body; /* the inline body in pieces; count 0 when the body is in a body file or empty */
     size_t body_count;
     uint64_t total; /* octets in the segment */
+    bool is_first;  /* of its batch; segment_append says so */
     /* Filled when the record is written. */
     unsigned char head[FRAME_HEAD];
 };

@@ -12,6 +12,7 @@ struct live_segment {
     uint64_t generation;
     uint64_t size;
     uint64_t offset; /* everything before it has been handed over */
+    uint64_t batch;  /* where the batch begins that was read last; 0: not known */
     int file;        /* -1: not opened yet */
     bool is_waiting; /* alive at start and not heard of since */
     bool is_owned;   /* the writer is gone and on_owned was called */
@@ -302,6 +303,10 @@ static void set_aside(
         .id = item->id,
     };
 
+    /* What the journal knows in this place was sound once. */
+    if (known && known->is_placed && known->segment == segment->generation &&
+        known->offset == item->offset && aside.why == RECOVER_TORN)
+        aside.why = RECOVER_CORRUPT;
     if (known)
         known->is_aside = true;
     aside.copied = store_copy_aside(
@@ -328,6 +333,8 @@ static enum err read_segment(
         rc = segment_next(&recover->reader, bound, is_stated, &item);
         if (rc != ERR_OK || item.found == SEGMENT_END)
             break;
+        if (item.found == SEGMENT_RECORD && item.is_first)
+            segment->batch = item.offset;
         if (item.found == SEGMENT_RECORD)
             rc = recover->stop = hand_over_record(recover, segment, known ? known->upto : 0, &item);
         else
@@ -357,13 +364,34 @@ static enum err sync_segment(struct recover *recover, uint64_t generation)
     return ERR_OK;
 }
 
+/* The last batch may be readable and not on the disk, if its sync failed; see store_renew. The
+ * batches before it were synced. */
+static void renew_batch(struct recover *recover, const struct live_segment *segment)
+{
+    const struct recover_events *events = recover->events;
+    enum err rc = ERR_OK;
+
+    if (segment->batch != 0)
+        rc = store_renew(
+            recover->store, STORE_SEGMENT, segment->generation, segment->batch, segment->offset);
+    if (rc != ERR_OK)
+        events->on_trouble(events->context, segment->generation, rc, "writing a left batch anew");
+}
+
 static enum err read_left(struct recover *recover, struct live_segment *segment)
 {
     enum err rc = sync_segment(recover, segment->generation);
+    uint64_t start;
 
     if (rc == ERR_OK)
         rc = open_segment(recover, segment);
-    return rc == ERR_OK ? read_segment(recover, segment, segment->size, false) : rc;
+    if (rc == ERR_OK) {
+        start = segment->offset;
+        rc = read_segment(recover, segment, segment->size, false);
+        if (segment->offset > start)
+            renew_batch(recover, segment);
+    }
+    return rc;
 }
 
 /* A segment of which everything is known: only the writer must be gone. */

@@ -82,6 +82,7 @@ static enum err write_batch(
             return ERR_NOMEM;
     }
     for (size_t i = 0; i < count; i++) {
+        drafts[i]->is_first = i == 0;
         record_draft_seal(drafts[i], writer->generation);
         put_draft(parts, &used, drafts[i]);
     }
@@ -151,6 +152,7 @@ enum err segment_next(
     item.found = founds[at.kind];
     item.offset = at.offset;
     item.length = at.length;
+    item.is_first = at.kind == TAIL_FRAME && at.frame.is_first;
     item.has_id = at.has_id;
     item.id = at.id;
     if (at.kind == TAIL_FRAME) {

@@ -55,7 +55,8 @@ struct segment_item {
     enum segment_found found;
     uint64_t offset;
     uint64_t length;
-    bool has_id; /* the id is known: always for RECORD and UNKNOWN */
+    bool is_first; /* RECORD: of its batch */
+    bool has_id;   /* the id is known: always for RECORD and UNKNOWN */
     struct queue_id id;
     struct record record; /* RECORD only: valid until the next call */
 };

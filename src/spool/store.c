@@ -11,6 +11,8 @@
 #include "spool/entry.h"
 #include "spool/record.h"
 
+enum { RENEW_PIECE = 64 << 10 };
+
 static const struct {
     const char *name;
     size_t offset; /* of the handle in struct store */
@@ -288,6 +290,48 @@ enum err store_unlink(struct store *store, enum store_kind kind, uint64_t number
     enum err rc = store_remove(store, kind, number);
 
     return rc == ERR_OK ? store->disk->ops->sync_dir(store->disk, store->dirs[kind]) : rc;
+}
+
+/* Over itself, a piece at a time. */
+static enum err copy_over(struct disk *disk, int read, int write, uint64_t from, uint64_t to)
+{
+    char *piece = malloc(RENEW_PIECE);
+    enum err rc = piece ? ERR_OK : ERR_NOMEM;
+
+    while (rc == ERR_OK && from < to) {
+        size_t len = to - from < RENEW_PIECE ? (size_t)(to - from) : RENEW_PIECE, got = 0;
+        struct iovec part = { piece, len };
+
+        rc = disk->ops->read_at(disk, read, piece, len, from, &got);
+        if (rc == ERR_OK && got < len)
+            rc = ERR_CORRUPT;
+        if (rc == ERR_OK)
+            rc = disk_write_all(disk, write, &part, 1, from);
+        from += len;
+    }
+    free(piece);
+    return rc;
+}
+
+enum err store_renew(
+    struct store *store, enum store_kind kind, uint64_t number, uint64_t from, uint64_t to)
+{
+    struct disk *disk = store->disk;
+    char name[STORE_NAME];
+    int read = -1, write = -1;
+    enum err rc;
+
+    store_name(kind, number, name);
+    rc = disk->ops->open_read(disk, store->dirs[kind], name, &read);
+    if (rc == ERR_OK)
+        rc = disk->ops->open_write(disk, store->dirs[kind], name, &write);
+    if (rc == ERR_OK)
+        rc = copy_over(disk, read, write, from, to);
+    if (rc == ERR_OK)
+        rc = disk->ops->sync(disk, write);
+    disk_close(disk, &read);
+    disk_close(disk, &write);
+    return rc;
 }
 
 enum err store_truncate(struct store *store, enum store_kind kind, uint64_t number, uint64_t size)

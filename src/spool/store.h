@@ -89,6 +89,11 @@ MUST_CHECK enum err store_unlink(struct store *store, enum store_kind kind, uint
 /* store_unlink without the sync, for several at once; a name that comes back after a power cut does
  * no harm. */
 MUST_CHECK enum err store_remove(struct store *store, enum store_kind kind, uint64_t number);
+/* Writes octets of a file over themselves and syncs them. A sync that failed in an earlier life has
+ * left them in the page cache and perhaps not on the disk, and no further sync alone would write
+ * them: whoever acts on what he reads there makes sure of it with this. */
+MUST_CHECK enum err store_renew(
+    struct store *store, enum store_kind kind, uint64_t number, uint64_t from, uint64_t to);
 /* Cuts a file to a size and syncs it. */
 MUST_CHECK enum err store_truncate(
     struct store *store, enum store_kind kind, uint64_t number, uint64_t size);

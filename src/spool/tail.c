@@ -146,9 +146,10 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Looks from `at` on for the next sound head and for the next sound frame (tail->next_sound). A
- * sound head is believed: what it claims is stepped over, so nothing inside a damaged body is ever
- * taken for a frame, and no octet is summed twice. */
+/* Looks from `at` on for the next sound head and for the next sound frame that begins a batch
+ * (tail->next_sound): it proves that what lies before it was synced once. A sound head is believed:
+ * what it claims is stepped over, so nothing inside a damaged body is ever taken for a frame, and
+ * no octet is summed twice. */
 static enum err scan(struct tail *tail, uint64_t at, uint64_t bound, struct scan *out_scan)
 {
     bool is_known = tail->scanned_to == bound && tail->next_sound >= at;
@@ -175,11 +176,12 @@ static enum err scan(struct tail *tail, uint64_t at, uint64_t bound, struct scan
         is_older |= result == FRAME_FOREIGN;
         if ((result == FRAME_GOOD || result == FRAME_NO_BODY) && found.head == NOWHERE)
             found.head = at;
-        if (result == FRAME_GOOD) {
+        if (result == FRAME_GOOD && frame.is_first) {
             tail->next_sound = at;
             break;
         }
-        at += result == FRAME_NO_BODY ? least(frame.total, bound - at) : FRAME_ALIGN;
+        at += result == FRAME_NO_BODY || result == FRAME_GOOD ? least(frame.total, bound - at)
+                                                              : FRAME_ALIGN;
     }
     tail->scanned_to = bound;
     *out_scan = found;

@@ -32,8 +32,8 @@ struct tail {
     uint64_t offset;      /* of the next frame */
     struct buffer window; /* octets from window_offset on */
     uint64_t window_offset;
-    uint64_t
-        next_sound; /* while inside damage: where the next sound frame lies, UINT64_MAX: nowhere */
+    uint64_t next_sound; /* while inside damage: where the next sound frame that begins a batch
+                            lies, UINT64_MAX: nowhere */
     uint64_t scanned_to; /* the bound for which next_sound is known; 0: not known */
 };
 

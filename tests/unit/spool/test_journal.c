@@ -291,6 +291,76 @@ static void test_torn_tail(void **state)
     }
 }
 
+/* A batch was never synced: any part of it may be missing, also with sound entries behind. None of
+ * it counts and nothing is damaged. Only a later batch proves that it was synced. */
+static void test_torn_batch(void **state)
+{
+    uint64_t second, size;
+    char all[4096];
+
+    (void)state;
+    commit_outcomes(0, 1);
+    second = journal.end;
+    commit_outcomes(1, 3);
+    size = journal.end - second;
+    temp_read(&temp, journal_path(journal.number), all, size, (off_t)second);
+    for (uint64_t at = 0; at < size; at += 8) {
+        struct found found;
+        temp_write(&temp, journal_path(journal.number), all, size, (off_t)second);
+        temp_write(&temp, journal_path(journal.number), "\0\0\0\0\0\0\0!", 8, (off_t)(second + at));
+        found = scan();
+        assert_int_equal(found.sum.damaged, 0);
+        assert_memory_equal(found.word, "0 ", 2);
+        assert_null(strchr(found.word, '3'));
+        assert_true(found.sum.cut_octets > 0);
+    }
+    temp_write(&temp, journal_path(journal.number), all, size, (off_t)second);
+    commit_outcomes(4, 1);
+    temp_spoil(&temp, journal_path(journal.number), (off_t)second);
+    assert_string_equal(scan().word, "0 !? 2 3 4 ");
+}
+
+/* A sync that failed may have left the last batch in the page cache alone: what is read is written
+ * anew before anybody acts on it. */
+static void test_last_batch_renewed(void **state)
+{
+    struct found found;
+
+    (void)state;
+    commit_outcomes(0, 2);
+    commit_outcomes(2, 2);
+    faulty.done[ACT_WRITE] = faulty.done[ACT_SYNC] = 0;
+    found = replay();
+    assert_string_equal(found.word, "0 1 2 3 ");
+    assert_int_equal(faulty.done[ACT_WRITE], 1);
+    assert_int_equal(faulty.done[ACT_SYNC], 2); /* the batch, then the end */
+    faulty_plan(&faulty, ACT_SYNC, 1, ERR_IO);
+    assert_int_equal(journal_replay(&store, &(struct journal_events){ 0 }, &found.sum), ERR_IO);
+    assert_string_equal(replay().word, "0 1 2 3 ");
+}
+
+/* A file that was only begun does not make the one before it an old one: what the cut left of its
+ * last batch is still torn. */
+static void test_torn_before_a_begun_file(void **state)
+{
+    static const char nothing[FILE_HEAD];
+    uint64_t second, first;
+
+    (void)state;
+    commit_outcomes(0, 1);
+    second = journal.end;
+    commit_outcomes(1, 2);
+    first = journal.number;
+    journal_clear(&journal);
+    journal_init(&journal, &store, NULL, 1 << 20);
+    commit_outcomes(9, 1);
+    temp_write(&temp, journal_path(journal.number), nothing, sizeof nothing, 0);
+    assert_int_equal(store_truncate(&store, STORE_JOURNAL, journal.number, FILE_HEAD), ERR_OK);
+    temp_spoil(&temp, journal_path(first), (off_t)second);
+    assert_string_equal(replay().word, "0 ");
+    assert_int_equal(temp_size(&temp, journal_path(first)), (long)second);
+}
+
 /* A bit flipped in any octet of an entry that sound ones follow: counted, and named where its head
  * is sound. */
 static void test_damage_in_the_middle(void **state)
@@ -479,6 +549,9 @@ int main(void)
         TEST(test_rotation),
         TEST(test_restart),
         TEST(test_torn_tail),
+        TEST(test_torn_batch),
+        TEST(test_last_batch_renewed),
+        TEST(test_torn_before_a_begun_file),
         TEST(test_damage_in_the_middle),
         TEST(test_damage_at_a_stated_end),
         TEST(test_unreadable_file),

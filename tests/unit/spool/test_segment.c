@@ -236,6 +236,34 @@ static void test_torn_tail(void **state)
     }
 }
 
+/* A batch that was never synced, its middle missing: torn, and what is whole counts. A later batch
+ * proves that it was synced once: damage. */
+static void test_torn_batch(void **state)
+{
+    struct sample samples[3];
+    struct record_draft *drafts[3];
+    uint64_t start, second;
+
+    (void)state;
+    append_samples(&writer, 0, 1);
+    start = writer.end;
+    for (unsigned i = 0; i < 3; i++) {
+        sample_make(&samples[i], i + 1, 1, slice_text("A body.\r\n"));
+        drafts[i] = &samples[i].draft;
+    }
+    second = start + samples[0].draft.total;
+    assert_int_equal(segment_append(&writer, drafts, 3), ERR_OK);
+    assert_string_equal(read_all(writer.size, false).word, "R0 R1 R2 R3 E ");
+    temp_spoil(&temp, path, (off_t)second + 70);
+    assert_string_equal(read_all(writer.size, false).word, "R0 R1 T R3 E ");
+    temp_spoil(&temp, path, (off_t)start);
+    assert_string_equal(read_all(writer.size, false).word, "R0 T T R3 E ");
+    append_samples(&writer, 4, 1);
+    assert_string_equal(read_all(writer.size, false).word, "R0 D D R3 R4 E ");
+    for (unsigned i = 0; i < 3; i++)
+        sample_clear(&samples[i]);
+}
+
 /* QUE-14: a bit flipped in any octet of a record in the middle: it alone is set aside, with its id
  * where the head is sound. */
 static void test_damage_in_the_middle(void **state)
@@ -508,6 +536,7 @@ int main(void)
         TEST(test_tailing),
         TEST(test_load),
         TEST(test_torn_tail),
+        TEST(test_torn_batch),
         TEST(test_damage_in_the_middle),
         TEST(test_damage_in_a_row),
         TEST(test_record_in_a_body),
