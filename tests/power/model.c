@@ -316,6 +316,15 @@ static enum choice choose(struct cut *cut, const struct doubt *doubt, bool is_na
     }
 }
 
+/* Octets written over themselves are there whatever happens. */
+static bool holds(
+    const struct content *content, uint64_t offset, const unsigned char *data, size_t len)
+{
+    unsigned char there[SECTOR];
+
+    return content_read(content, offset, there, len) == len && memcmp(there, data, len) == 0;
+}
+
 /* Some sectors of a write: all before or behind a point, all but one, one alone, or any. */
 static void tear(struct cut *cut, struct content *content, const struct event *event)
 {
@@ -328,13 +337,15 @@ static void tear(struct cut *cut, struct content *content, const struct event *e
         const bool kept[] = { sector<point, sector> point, sector != point, sector == point,
             chance_of(cut->chance, 500) };
         uint64_t from = sector * SECTOR, to = from + SECTOR;
+        const unsigned char *data;
         if (from < event->offset)
             from = event->offset;
         if (to > event->offset + event->len)
             to = event->offset + event->len;
+        data = event->data + (from - event->offset);
         if (kept[style])
-            content_write(content, from, event->data + (from - event->offset), (size_t)(to - from));
-        else if (has_zeros)
+            content_write(content, from, data, (size_t)(to - from));
+        else if (has_zeros && !holds(content, from, data, (size_t)(to - from)))
             content_zero(content, from, to - from);
     }
     if (chance_of(cut->chance, 500) && content->size < event->offset + event->len)

@@ -16,8 +16,10 @@ void oracle_init(struct oracle *oracle)
 void oracle_clear(struct oracle *oracle)
 {
     HASH_CLEAR(hh, oracle->promises);
-    for (size_t i = 0; i < oracle->count; i++)
+    for (size_t i = 0; i < oracle->count; i++) {
+        free(oracle->order[i]->versions);
         free(oracle->order[i]);
+    }
     free(oracle->order);
     *oracle = (struct oracle){ 0 };
 }
@@ -90,6 +92,19 @@ void likeness_of_envelope(const struct envelope *envelope, uint64_t out_digest[2
     buffer_clear(&packed);
 }
 
+static void learn_version(struct promise *promise, const struct record *record)
+{
+    struct likeness *version;
+
+    promise->versions = power_grow(promise->versions, &promise->version_room,
+        promise->version_count, sizeof *promise->versions);
+    version = &promise->versions[promise->version_count++];
+    *version = (struct likeness){ .body_size = record->body.len };
+    likeness_of_envelope(&record->envelope, version->envelope);
+    likeness_digest(record->header.data, record->header.len, version->header);
+    likeness_digest(record->body.data, record->body.len, version->body);
+}
+
 static void learn_record(struct oracle *oracle, const struct frame *frame, moment at)
 {
     struct arena arena;
@@ -105,13 +120,7 @@ static void learn_record(struct oracle *oracle, const struct frame *frame, momen
             promise->offered = at;
             promise->recipient_count = record.envelope.recipient_count;
         }
-        if (!promise->is_likeness_known) {
-            promise->is_likeness_known = true;
-            likeness_of_envelope(&record.envelope, promise->likeness.envelope);
-            likeness_digest(record.header.data, record.header.len, promise->likeness.header);
-            likeness_digest(record.body.data, record.body.len, promise->likeness.body);
-            promise->likeness.body_size = record.body.len;
-        }
+        learn_version(promise, &record);
     }
     arena_clear(&arena);
 }
@@ -161,6 +170,14 @@ static bool is_like(const struct likeness *a, const struct likeness *b)
     return memcmp(a->envelope, b->envelope, sizeof a->envelope) == 0 &&
            memcmp(a->header, b->header, sizeof a->header) == 0 &&
            memcmp(a->body, b->body, sizeof a->body) == 0 && a->body_size == b->body_size;
+}
+
+static bool is_as_sent(const struct promise *promise, const struct likeness *found)
+{
+    for (size_t i = 0; i < promise->version_count; i++)
+        if (is_like(found, &promise->versions[i]))
+            return true;
+    return !promise->is_notice && is_like(found, &promise->likeness);
 }
 
 static void judge_fate(const struct harvest *harvest, const struct promise *promise, size_t index,
@@ -227,7 +244,7 @@ void harvest_take(struct harvest *harvest, const struct returned *returned)
             returned->recipient_count, promise->recipient_count);
         return;
     }
-    if (returned->likeness && !is_like(returned->likeness, &promise->likeness))
+    if (returned->likeness && !is_as_sent(promise, returned->likeness))
         oracle_fault(oracle, "%s: not as it was sent", name_of(promise->id));
     for (size_t i = 0; i < promise->recipient_count && i < ORACLE_RECIPIENTS; i++)
         judge_fate(harvest, promise, i, &returned->fates[i]);

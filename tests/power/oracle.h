@@ -36,8 +36,9 @@ struct promise {
     struct queue_id id;
     size_t place; /* in the order of making */
     bool is_notice;
-    bool is_likeness_known;
     struct likeness likeness;
+    struct likeness *versions; /* of a notice: it is made anew when it could not be written */
+    size_t version_count, version_room;
     size_t recipient_count;
     struct fate fates[ORACLE_RECIPIENTS];
     moment offered; /* before its first octet went to the disk */

@@ -20,6 +20,7 @@ struct proof {
     size_t states;   /* wanted in all */
     unsigned second; /* of a thousand states: recovery itself is cut too */
     unsigned room;   /* of a thousand: the whole room is started */
+    bool is_telling; /* the story before the first fault */
     size_t done, seconds, rooms, faults;
     int64_t since_ms, said_ms;
 };
@@ -35,12 +36,30 @@ struct cutting {
     enum cut_mode mode;
 };
 
+/* For whoever looks into a fault: what happened to a folder's files before the cut. */
+static void tell_story(const struct recorder *log, size_t upto)
+{
+    static const char *const kinds[] = { "return", "create", "make_dir", "write", "allocate",
+        "truncate", "sync", "sync_dir", "rename", "unlink", "note" };
+
+    for (size_t i = 0; i < upto; i++) {
+        const struct event *e = &log->events[i];
+        if (e->kind == EVENT_RETURN)
+            printf("%zu return of %zu: %s\n", i, e->begin, err_text(e->result));
+        else if (e->kind != EVENT_NOTE)
+            printf("%zu %s node %u child %u %s offset %llu len %zu\n", i, kinds[e->kind], e->node,
+                e->child, e->name, (unsigned long long)e->offset, e->len);
+    }
+}
+
 static void say_fault(struct cutting *cutting, const char *where)
 {
     struct proof *proof = cutting->proof;
 
     if (cutting->oracle->faults == 0)
         return;
+    if (proof->faults == 0 && proof->is_telling)
+        tell_story(cutting->log, cutting->at);
     if (proof->faults++ < FAULTS_SHOWN)
         printf("FAULT seed %llu event %zu of %zu mode %d, %s: %s (%zu in this state)\n",
             (unsigned long long)proof->seed, cutting->at, cutting->log->count, cutting->mode, where,
@@ -112,8 +131,7 @@ static void check_state(struct cutting *cutting, struct memory_disk *disk)
 /* The same with the whole room, and always cut again: it does more than read. */
 static void check_house(struct cutting *cutting)
 {
-    struct memory_disk *disk =
-        model_state(cutting->model, cutting->mode, &cutting->chance, true);
+    struct memory_disk *disk = model_state(cutting->model, cutting->mode, &cutting->chance, true);
     struct model *model = model_new(disk);
     struct recorder *recorder = recorder_new(disk);
 
@@ -197,6 +215,7 @@ int main(int argc, char **argv)
         .states = argument(argc, argv, "--states", 2000),
         .second = (unsigned)argument(argc, argv, "--second", 100),
         .room = (unsigned)argument(argc, argv, "--room", 10),
+        .is_telling = argument(argc, argv, "--story", 0) != 0,
         .since_ms = clock_mono_ms(),
     };
     size_t runs = argument(argc, argv, "--runs", 1);

@@ -152,7 +152,6 @@ static void pack_envelope(struct sender *sender, struct entry *entry, struct pro
     if (envelope_pack(&entry->envelope, &envelope) != ERR_OK)
         abort();
     likeness_of_envelope(&envelope, promise->likeness.envelope);
-    promise->is_likeness_known = true;
 }
 
 static void give(struct sender *sender, struct entry *entry, struct promise *promise)

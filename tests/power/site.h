@@ -30,8 +30,8 @@ struct site {
     struct sender *senders[SITE_GATES];
     struct carrier_player *relays[SITE_RELAYS];
     struct operator* operator;
-    int doorstep;     /* the operator's listening socket */
-    moment now;       /* NEVER: the site is living; otherwise it looks at what a cut then has left */
+    int doorstep; /* the operator's listening socket */
+    moment now;   /* NEVER: the site is living; otherwise it looks at what a cut then has left */
     size_t kept, refused, unknown, delivered, deferred, failed;
 };
 
