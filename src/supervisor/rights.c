@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -24,6 +26,14 @@ static void bound(void)
             (void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
 }
 
+static bool has_more(const struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
+{
+    for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+        if ((data[i].permitted | data[i].inheritable) & ~(uint32_t)(kept >> (32 * i)))
+            return true;
+    return false;
+}
+
 static enum err keep_few(void)
 {
     struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -32,6 +42,8 @@ static enum err keep_few(void)
     if (syscall(SYS_capget, &head, data) != 0)
         return err_from_errno(errno);
     bound();
+    if (!has_more(data))
+        return ERR_OK;
     for (size_t i = 0; i < LENGTH_OF(data); i++) {
         data[i].permitted &= (uint32_t)(kept >> (32 * i));
         data[i].effective = data[i].permitted;
