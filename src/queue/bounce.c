@@ -194,7 +194,7 @@ static void settle(struct report *report)
 {
     struct message *message = report->message;
 
-    if (report->is_told)
+    if (report->is_told && !message->is_closing) /* behind "closed" there is nothing to say */
         put_noticed(report);
     for (size_t i = 0; i < report->count; i++)
         put_ending(report, &report->endings[i]);

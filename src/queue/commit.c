@@ -7,8 +7,6 @@
 enum {
     BATCH_CAP = 256 << 20,
     BATCH_FULL = 8 << 20,
-    LAZY_MS = 100,
-    FAILURE_PAUSE_MS = 1000,
 };
 
 static void start(void *owner);
@@ -41,7 +39,7 @@ static void done(struct hand_job *job)
             log_event(LOG_ERROR, NULL, "the journal cannot be written; trying on",
                 log_reason(commit->result));
         commit->is_failing = true;
-        timer_set(&commit->lazy, FAILURE_PAUSE_MS);
+        timer_set(&commit->lazy, commit->pause_ms);
         return;
     }
     if (commit->is_failing)
@@ -55,7 +53,7 @@ static void done(struct hand_job *job)
     if (commit->filling_waits)
         deferred_ask(&commit->start);
     else if (commit->filling.count > 0 && !commit->lazy.is_set)
-        timer_set(&commit->lazy, LAZY_MS);
+        timer_set(&commit->lazy, commit->lazy_ms);
 }
 
 static void take_filling(struct commit *commit)
@@ -86,9 +84,11 @@ static void start(void *owner)
     hands_give(commit->hands, &commit->job);
 }
 
-enum err commits_init(struct commit *commit, struct loop *loop, struct store *store)
+enum err commits_init(struct commit *commit, struct loop *loop, struct store *store,
+    int64_t lazy_ms, int64_t pause_ms)
 {
-    *commit = (struct commit){ .loop = loop, .store = store };
+    *commit =
+        (struct commit){ .loop = loop, .store = store, .lazy_ms = lazy_ms, .pause_ms = pause_ms };
     commit->filling_last = &commit->filling_waits;
     journal_batch_init(&commit->filling, BATCH_CAP);
     journal_batch_init(&commit->working, BATCH_CAP);
@@ -133,7 +133,7 @@ void commit_put(struct commit *commit, const struct journal_entry *entry)
         return;
     journal_put(&commit->filling, entry);
     if (commit->is_open && !commit->is_busy && !commit->lazy.is_set)
-        timer_set(&commit->lazy, LAZY_MS);
+        timer_set(&commit->lazy, commit->lazy_ms);
 }
 
 void commit_await(struct commit *commit, struct commit_wait *wait)

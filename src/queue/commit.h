@@ -25,6 +25,7 @@ struct commit {
     struct hand_job job;
     struct deferred start;
     struct timer lazy; /* for facts that nobody waits for; also the pause after a failure */
+    int64_t lazy_ms, pause_ms;
     enum err result;
     struct journal_tally tally; /* as of the last commit, like all below */
     uint64_t floor;             /* journal files below are not read at a start */
@@ -33,8 +34,10 @@ struct commit {
     bool is_failing;
 };
 
-/* ERR_NOMEM. Until commit_open facts are only collected. */
-MUST_CHECK enum err commits_init(struct commit *commit, struct loop *loop, struct store *store);
+/* lazy_ms: facts that nobody waits for are synced after that; pause_ms: after a failure. ERR_NOMEM.
+ * Until commit_open facts are only collected. */
+MUST_CHECK enum err commits_init(struct commit *commit, struct loop *loop, struct store *store,
+    int64_t lazy_ms, int64_t pause_ms);
 /* The journal continues behind the file and the end that the replay found. file_size: octets of its
  * files. */
 void commit_open(

@@ -18,7 +18,8 @@ void destinations_init(struct destinations *ds, struct replies *replies,
     bool (*is_served)(void *owner, enum role carrier, uint32_t index), void *owner)
 {
     *ds = (struct destinations){ .replies = replies, .is_served = is_served, .owner = owner };
-    heap_init(&ds->turns);
+    for (size_t i = 0; i < OFFERS; i++)
+        heap_init(&ds->turns[i]);
     heap_init(&ds->dead);
     ds->limit = 1;
     ds->window_limit = 1;
@@ -42,6 +43,8 @@ struct user *user_take(struct destinations *ds, struct slice name)
     if (!user) {
         user = need_memory(sizeof *user + name.len + 1);
         user->len = (uint32_t)name.len;
+        for (size_t i = 0; i < OFFERS; i++)
+            user->turns[i].user = user;
         memcpy(user->name, data, name.len);
         HASH_ADD_KEYPTR(hh, ds->users, user->name, user->len, user);
     }
@@ -53,7 +56,8 @@ void user_drop(struct destinations *ds, struct user *user)
 {
     if (--user->refs > 0)
         return;
-    heap_remove(&ds->turns, &user->turn);
+    for (size_t i = 0; i < OFFERS; i++)
+        heap_remove(&ds->turns[i], &user->turns[i].node);
     HASH_DEL(ds->users, user);
     free(user);
 }
@@ -113,39 +117,58 @@ void domain_drop(struct destinations *ds, struct domain *domain)
 
 /* ---- lanes and turns ---- */
 
-static void lane_offer(struct destinations *ds, struct lane *lane)
+static void lane_offer(struct destinations *ds, struct lane *lane, enum offer as)
 {
     struct user *user = lane->key.user;
 
-    if (!user->offered)
-        need(heap_set(&ds->turns, &user->turn, user->served));
-    DL_APPEND2(user->offered, lane, prev_offered, next_offered);
+    if (as == OFFER_NONE)
+        return;
+    if (!user->turns[as].offered)
+        need(heap_set(&ds->turns[as], &user->turns[as].node, user->served));
+    DL_APPEND2(user->turns[as].offered, lane, prev_offered, next_offered);
 }
 
-static void lane_withdraw(struct destinations *ds, struct lane *lane)
+static void lane_withdraw(struct destinations *ds, struct lane *lane, enum offer from)
 {
     struct user *user = lane->key.user;
 
-    DL_DELETE2(user->offered, lane, prev_offered, next_offered);
-    if (!user->offered)
-        heap_remove(&ds->turns, &user->turn);
+    if (from == OFFER_NONE)
+        return;
+    DL_DELETE2(user->turns[from].offered, lane, prev_offered, next_offered);
+    if (!user->turns[from].offered)
+        heap_remove(&ds->turns[from], &user->turns[from].node);
+}
+
+static enum offer offer_of(const struct destination *d)
+{
+    if (!d->is_served || d->is_dead || d->in_hand >= d->concurrency.window)
+        return OFFER_NONE;
+    if (d->is_proven)
+        return OFFER_PROVEN;
+    return d->in_hand == 0 ? OFFER_FIRST : OFFER_SECOND;
 }
 
 /* Makes the lanes' being offered true to the destination's state. */
 static void destination_refresh(struct destinations *ds, struct destination *d)
 {
-    bool may_go = d->is_served && !d->is_dead && d->in_hand < d->concurrency.window;
+    enum offer old = d->offered, as = offer_of(d);
     struct lane *lane;
 
-    if (may_go == d->is_offered)
+    if (as == old)
         return;
-    d->is_offered = may_go;
+    d->offered = as;
     DL_FOREACH (d->lanes, lane) {
-        if (may_go)
-            lane_offer(ds, lane);
-        else
-            lane_withdraw(ds, lane);
+        lane_withdraw(ds, lane, old);
+        lane_offer(ds, lane, as);
     }
+}
+
+static void destination_prove(struct destinations *ds, struct destination *d)
+{
+    if (d->is_proven)
+        return;
+    d->is_proven = true;
+    ds->unproven -= d->in_hand;
 }
 
 static struct lane *lane_new(struct destinations *ds, const struct lane_key *key)
@@ -157,8 +180,7 @@ static struct lane *lane_new(struct destinations *ds, const struct lane_key *key
     key->user->refs++;
     key->destination->refs++;
     DL_APPEND(key->destination->lanes, lane);
-    if (key->destination->is_offered)
-        lane_offer(ds, lane);
+    lane_offer(ds, lane, key->destination->offered);
     return lane;
 }
 
@@ -166,8 +188,7 @@ static void lane_free(struct destinations *ds, struct lane *lane)
 {
     struct destination *d = lane->key.destination;
 
-    if (d->is_offered)
-        lane_withdraw(ds, lane);
+    lane_withdraw(ds, lane, d->offered);
     DL_DELETE(d->lanes, lane);
     HASH_DEL(ds->lanes, lane);
     user_drop(ds, lane->key.user);
@@ -198,20 +219,53 @@ void lane_take_out(struct destinations *ds, struct recipient *r)
         lane_free(ds, lane);
 }
 
+/* A quarter of all places is for destinations that take mail; the others share the rest, and when
+ * half of all places are taken each of them holds one at most. */
+static bool may_offer(const struct destinations *ds, enum offer as)
+{
+    if (as == OFFER_PROVEN)
+        return true;
+    return ds->unproven < ds->limit - ds->limit / 4 &&
+           (as == OFFER_FIRST || ds->in_hand < ds->limit / 2);
+}
+
+/* The kind of offer with the user who was served longest ago; OFFER_NONE: nobody's turn. */
+static enum offer best_offer(const struct destinations *ds)
+{
+    enum offer best = OFFER_NONE;
+    int64_t served = INT64_MAX;
+
+    for (enum offer as = 0; as < OFFERS; as++) {
+        const struct heap_node *first = heap_first(&ds->turns[as]);
+        if (!first || first->key >= served || !may_offer(ds, as))
+            continue;
+        best = as;
+        served = first->key;
+    }
+    return best;
+}
+
+static void user_served(struct destinations *ds, struct user *user)
+{
+    user->served = ++ds->turn;
+    for (enum offer as = 0; as < OFFERS; as++)
+        if (user->turns[as].offered)
+            need(heap_set(&ds->turns[as], &user->turns[as].node, user->served));
+}
+
 struct recipient *destinations_pick(struct destinations *ds)
 {
-    struct heap_node *first = heap_first(&ds->turns);
+    enum offer as = best_offer(ds);
     struct user *user;
     struct lane *lane;
 
-    if (!first || ds->in_hand >= ds->limit)
+    if (as == OFFER_NONE || ds->in_hand >= ds->limit)
         return NULL;
-    user = CONTAINER_OF(first, struct user, turn);
-    user->served = ++ds->turn;
-    need(heap_set(&ds->turns, &user->turn, user->served));
-    lane = user->offered;
-    DL_DELETE2(user->offered, lane, prev_offered, next_offered);
-    DL_APPEND2(user->offered, lane, prev_offered, next_offered);
+    user = CONTAINER_OF(heap_first(&ds->turns[as]), struct turn, node)->user;
+    user_served(ds, user);
+    lane = user->turns[as].offered;
+    DL_DELETE2(user->turns[as].offered, lane, prev_offered, next_offered);
+    DL_APPEND2(user->turns[as].offered, lane, prev_offered, next_offered);
     /* When the destination's window opens again, the others there are offered before this user. */
     DL_DELETE(lane->key.destination->lanes, lane);
     DL_APPEND(lane->key.destination->lanes, lane);
@@ -241,6 +295,7 @@ static struct destination *destination_new(struct destinations *ds, struct slice
 
     d->key = need_memory(key.len + 1);
     memcpy(d->key, key.data, key.len);
+    d->offered = OFFER_NONE;
     HASH_ADD_KEYPTR(hh, ds->map, d->key, key.len, d);
     return d;
 }
@@ -263,8 +318,11 @@ static void destination_adopt(struct destinations *ds, struct destination *d,
     if (d->carrier == ROLE_RELAY && conf->relays > 0)
         d->carrier_index = place_hash(d->key) % (uint32_t)conf->relays;
     d->is_served = ds->is_served(ds->owner, d->carrier, d->carrier_index);
+    d->is_local = is_local(route);
+    if (d->is_local)
+        destination_prove(ds, d);
     if (d->concurrency.window == 0)
-        d->concurrency.window = is_local(route) ? (uint32_t)ds->window_limit : CONCURRENCY_FIRST;
+        d->concurrency.window = d->is_local ? (uint32_t)ds->window_limit : CONCURRENCY_FIRST;
     if (d->concurrency.window > ds->window_limit)
         d->concurrency.window = (uint32_t)ds->window_limit;
     destination_refresh(ds, d);
@@ -309,6 +367,7 @@ void destination_began(struct destinations *ds, struct destination *d)
     d->refs++;
     d->in_hand++;
     ds->in_hand++;
+    ds->unproven += !d->is_proven;
     destination_refresh(ds, d);
 }
 
@@ -317,6 +376,9 @@ void destination_ended(struct destinations *ds, struct destination *d)
     assert(d->in_hand > 0 && ds->in_hand > 0);
     d->in_hand--;
     ds->in_hand--;
+    ds->unproven -= !d->is_proven;
+    if (d->in_hand == 0 && !d->lanes && !d->is_local)
+        d->is_proven = false;
     destination_refresh(ds, d);
     destination_drop(ds, d);
 }
@@ -342,6 +404,8 @@ void destination_answered(
     d->failures = 0;
     reply_drop(ds->replies, &d->last_failure);
     learn(ds, d, sign);
+    if (sign == CONCURRENCY_TOOK)
+        destination_prove(ds, d);
     destination_refresh(ds, d);
     destination_wake(ds, d);
 }
@@ -405,6 +469,7 @@ void destinations_clear(struct destinations *ds)
 {
     destinations_forgive(ds);
     assert(!ds->map && !ds->users && !ds->domains && !ds->lanes);
-    heap_clear(&ds->turns);
+    for (size_t i = 0; i < OFFERS; i++)
+        heap_clear(&ds->turns[i]);
     heap_clear(&ds->dead);
 }

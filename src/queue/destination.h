@@ -15,12 +15,25 @@
 struct recipient;
 struct lane;
 
+/* As what a destination may get one more delivery. One that has taken nothing since it was last
+ * idle may be a tarpit: such ones never hold all places, and few of them more than one. */
+enum offer {
+    OFFER_PROVEN,
+    OFFER_FIRST,  /* has taken nothing, and has nothing in hand */
+    OFFER_SECOND, /* has taken nothing, and has something in hand */
+    OFFERS,
+    OFFER_NONE = OFFERS,
+};
+
 /* Whoever submits. Turns go by user. Counted: one reference for each message and lane. */
 struct user {
     UT_hash_handle hh;
-    struct heap_node
-        turn; /* in destinations.turns while a lane of his is offered; key: last served */
-    struct lane *offered; /* his lanes that may go now, in their order */
+    struct turn {
+        struct heap_node node; /* in destinations.turns while a lane of his is so offered; key: last
+                                  served */
+        struct user *user;
+        struct lane *offered; /* his lanes that may go now, in their order */
+    } turns[OFFERS];
     int64_t served;
     uint32_t refs;
     uint32_t len;
@@ -45,8 +58,10 @@ struct destination {
     uint32_t route; /* place in the configuration of that snapshot */
     enum role carrier;
     uint32_t carrier_index;
-    bool is_served;  /* the carrier is there and has said what it has in hand */
-    bool is_offered; /* its lanes are in their users' lists */
+    bool is_served; /* the carrier is there and has said what it has in hand */
+    bool is_proven; /* has taken mail since it was last idle, or is on this machine */
+    bool is_local;
+    enum offer offered; /* in which of their users' lists its lanes are */
     bool is_dead;
     uint32_t refs; /* domains, lanes, deliveries under way, being dead */
     uint32_t in_hand;
@@ -74,10 +89,11 @@ struct destinations {
     struct domain *domains;
     struct destination *map;
     struct lane *lanes;
-    struct heap turns; /* users with something offered, the one served longest ago first */
-    struct heap dead;  /* destinations by revival */
+    struct heap turns[OFFERS]; /* users with something offered, the one served longest ago first */
+    struct heap dead;          /* destinations by revival */
     int64_t turn;
     size_t in_hand;
+    size_t unproven;     /* of in_hand */
     size_t limit;        /* of in_hand */
     size_t window_limit; /* of each destination */
     uint64_t dead_host;

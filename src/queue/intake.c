@@ -42,6 +42,8 @@ void intake_step(struct queue *queue)
 
     if (queue->reader.is_busy || queue->phase < QUEUE_RUNNING || queue->phase == QUEUE_DRAINED)
         return;
+    if (!queue->has_segments && queue->is_folder_asked)
+        return;
     if (!queue->has_segments) {
         reader_begin(&queue->reader, READING_SEGMENTS, 0, 0);
         return;
@@ -342,6 +344,12 @@ static void note_result(struct queue *queue, struct reading *reading)
 {
     struct segment *segment = segment_find(queue, reading->segment);
 
+    if (reading->kind == READING_SEGMENTS && reading->result != ERR_OK &&
+        reading->result != ERR_LIMIT) {
+        queue->is_folder_asked = true;
+        log_event(
+            LOG_ERROR, NULL, "the spool cannot be read; trying on", log_reason(reading->result));
+    }
     if (!segment)
         return;
     if (reading->taken != 0)
@@ -359,6 +367,8 @@ static void note_result(struct queue *queue, struct reading *reading)
             log_number("segment", (int64_t)segment->generation), log_reason(reading->result));
     if (reading->result == ERR_OK && reading->kind == READING_STATED)
         segment->read = reading->upto;
+    /* For want of memory; it would be asked again at once. */
+    need(reading->result == ERR_OK || reading->kind != READING_CUT);
     if (reading->result == ERR_OK && reading->kind == READING_CUT) {
         segment->cut = 0;
         segment->is_cutting = false;
@@ -432,6 +442,7 @@ void intake_tick(struct queue *queue)
 
     if (queue->phase < QUEUE_RUNNING)
         return;
+    queue->is_folder_asked = false;
     HASH_ITER (hh, queue->segments, segment, next)
         segment->is_asked = false;
     gates_sweep(queue);

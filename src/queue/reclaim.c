@@ -87,7 +87,7 @@ void reclaim_tick(struct queue *queue)
 {
     struct segment *segment, *next;
 
-    if (queue->ticks % queue->upkeep.trim_each_s != 0 || !queue->is_recovered)
+    if (queue->ticks % queue->upkeep.trim_each != 0 || !queue->is_recovered)
         return;
     HASH_ITER (hh, queue->segments, segment, next)
         segment_check(queue, segment);

@@ -9,7 +9,6 @@
 #include "queue/state.h"
 
 enum {
-    TICK_MS = 1000,
     DRAIN_MS = 30000,
     DISK_HANDS = 3,
     EXIT_IO = 74,
@@ -49,7 +48,7 @@ static void tick(void *owner)
     struct queue *queue = owner;
 
     queue->ticks++;
-    timer_set(&queue->tick, TICK_MS);
+    timer_set(&queue->tick, queue->upkeep.tick_ms);
     if (queue->has_segments)
         stock_tick(&queue->stock);
     if (queue->phase < QUEUE_RUNNING)
@@ -77,7 +76,8 @@ static enum err open_stores(struct queue *queue)
     if (rc == ERR_OK)
         rc = store_open(&queue->journal_store, queue->seam, root, &settings);
     if (rc == ERR_OK)
-        rc = commits_init(&queue->commit, queue->loop, &queue->journal_store);
+        rc = commits_init(&queue->commit, queue->loop, &queue->journal_store, queue->upkeep.lazy_ms,
+            queue->upkeep.pause_ms);
     if (rc == ERR_OK)
         rc = spool_open(queue, &root);
     if (rc == ERR_OK)
@@ -157,7 +157,10 @@ static const struct upkeep default_upkeep = {
     .checkpoint_portion = 1000,
     .compact_age_ms = 10000,
     .compact_portion = 100,
-    .trim_each_s = 60,
+    .trim_each = 60,
+    .tick_ms = 1000,
+    .lazy_ms = 100,
+    .pause_ms = 1000,
 };
 
 enum err queue_new(struct room *room, struct disk *disk, struct queue **out_queue)

@@ -37,10 +37,10 @@ struct segment {
     UT_hash_handle hh;
     uint64_t generation;
     struct gate
-        *gate;       /* who writes it; NULL: the queue itself, nobody, or a gate not heard of yet */
+        *gate; /* who writes it; NULL: the queue itself, nobody, or a gate not heard of yet */
     struct gate *handed_to; /* the same, and not forgotten when the gate's channel ends */
-    uint64_t stated; /* the writer says that it is good up to here */
-    uint64_t read;   /* that far it was read */
+    uint64_t stated;        /* the writer says that it is good up to here */
+    uint64_t read;          /* that far it was read */
     uint64_t
         cut; /* where a cut in the synced journal begins, not told to the reader yet; 0: none */
     uint64_t taken;           /* messages before it are known or settled */
@@ -87,7 +87,7 @@ struct gate {
     uint32_t blanks_due;
     uint32_t spares_due;
     uint32_t spares_held; /* handed to it and named by no message yet */
-    bool was_told_low; /* the last MSG_DISK */
+    bool was_told_low;    /* the last MSG_DISK */
 };
 
 /* A relay or the maildrop. Kept over reconnections. */
@@ -162,7 +162,10 @@ struct upkeep {
     size_t checkpoint_portion; /* messages stated together */
     int64_t compact_age_ms;    /* a segment is left alone for so long after its writer has gone */
     size_t compact_portion;    /* messages moved together */
-    unsigned trim_each_s;
+    unsigned trim_each;        /* ticks */
+    int64_t tick_ms;
+    int64_t lazy_ms;  /* facts that nobody waits for are synced after that */
+    int64_t pause_ms; /* after a journal that could not be written */
 };
 
 struct queue {
@@ -196,6 +199,7 @@ struct queue {
     bool has_segments; /* every segment found at start has been read as far as it may; from then on
                           files are made */
     bool is_recovered; /* all that was on disk at start has been read */
+    bool is_folder_asked; /* the segments' folder could not be read; again at the next tick */
 
     struct gate *gates;
     struct carrier *relays; /* conf->relays of them */

@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -418,6 +419,40 @@ static void test_many_restarts(void **state)
     print_message("%zu of %d sent again in 5 restarts\n", twice, MAIL);
 }
 
+static struct disk_ops listless_ops;
+static struct disk listless = { &listless_ops };
+static unsigned lists; /* by the reader */
+
+static enum err listless_list(struct disk *disk, int dir, disk_each *each, void *context)
+{
+    char name[16] = "";
+
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    if (strcmp(name, "reader") == 0 && ++lists > 2 && lists < 6)
+        return ERR_IO;
+    return disk_posix()->ops->list(disk, dir, each, context);
+}
+
+/* A folder that cannot be read is asked again at each tick, not at once. */
+static void test_unreadable_folder(void **state)
+{
+    (void)state;
+    submit(1, 2);
+    rig_crash(&rig);
+    rig_gate_die(&rig);
+    listless_ops = *disk_posix()->ops;
+    listless_ops.list = listless_list;
+    lists = 0;
+    rig.disk = &listless;
+    rig_start(&rig);
+    rig_queue(&rig)->upkeep.tick_ms = 100;
+    rig_run(&rig, 50);
+    assert_true(lists <= 4);
+    rig_until(&rig, rig_queue(&rig)->is_recovered);
+    assert_int_equal(lists, 6);
+    assert_int_equal(rig_queue(&rig)->messages.count, 2);
+}
+
 /* A second instance on the same spool is refused. */
 static void test_second_instance(void **state)
 {
@@ -463,6 +498,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bounce_survives, make, end),
         cmocka_unit_test_setup_teardown(test_expiry_survives, make, end),
         cmocka_unit_test_setup_teardown(test_many_restarts, make, end),
+        cmocka_unit_test_setup_teardown(test_unreadable_folder, make, end),
         cmocka_unit_test_setup_teardown(test_second_instance, make, end),
         cmocka_unit_test_setup_teardown(test_full_disk, make, end),
     };
