@@ -360,6 +360,7 @@ static void drain(struct room *room)
 
 const struct room_type queue_room = {
     .role = ROLE_QUEUE,
+    .early_walls = WALL_FILES,
     .init = init,
     .give = give,
     .peer = peer,
