@@ -288,8 +288,13 @@ enum err store_remove(struct store *store, enum store_kind kind, uint64_t number
 enum err store_unlink(struct store *store, enum store_kind kind, uint64_t number)
 {
     enum err rc = store_remove(store, kind, number);
+    enum err synced;
 
-    return rc == ERR_OK ? store->disk->ops->sync_dir(store->disk, store->dirs[kind]) : rc;
+    if (rc != ERR_OK && rc != ERR_NOTFOUND)
+        return rc;
+    /* It may be gone since an earlier call whose sync failed. */
+    synced = store->disk->ops->sync_dir(store->disk, store->dirs[kind]);
+    return synced != ERR_OK ? synced : rc;
 }
 
 /* Over itself, a piece at a time. */

@@ -253,6 +253,14 @@ static void test_claim_and_unlink(void **state)
     assert_int_equal(store_unlink(&store, STORE_SEGMENT, blank.generation), ERR_OK);
     assert_int_equal(faulty.done[ACT_SYNC_DIR], 1);
     assert_int_equal(store_unlink(&store, STORE_SEGMENT, blank.generation), ERR_NOTFOUND);
+    /* The name went and the sync failed: the next call makes up for it. */
+    assert_int_equal(store_blank(&store, &blank), ERR_OK);
+    disk_close(&faulty.disk, &blank.write);
+    faulty_plan(&faulty, ACT_SYNC_DIR, 1, ERR_IO);
+    assert_int_equal(store_unlink(&store, STORE_SEGMENT, blank.generation), ERR_IO);
+    faulty.done[ACT_SYNC_DIR] = 0;
+    assert_int_equal(store_unlink(&store, STORE_SEGMENT, blank.generation), ERR_NOTFOUND);
+    assert_int_equal(faulty.done[ACT_SYNC_DIR], 1);
     assert_int_equal(store_claim(&store, STORE_SEGMENT, blank.generation, &claimed), ERR_NOTFOUND);
     assert_int_equal(store_open_read(&store, STORE_SEGMENT, blank.generation, &file), ERR_NOTFOUND);
     store_close(&store);
