@@ -32,6 +32,7 @@ struct carrier {
     struct domain_question *questions;
     struct own_name *own_name; /* being looked up, else NULL */
     uint64_t last_login;       /* number of the latest conversation with the vault */
+    int64_t clock_offset_us;   /* the wall clock minus the monotonic one at the start */
     bool is_draining;
 };
 

@@ -12,6 +12,8 @@
 
 enum { OUTCOME_ARENA_MAX = 4 << 20, GATES_MAX = 256 };
 
+#define CLOCK_BACK_US (INT64_C(3600) * 1000000)
+
 /* Jobs and outcomes. */
 
 static void send_outcome(struct carrier *carrier, const struct job *job)
@@ -94,6 +96,20 @@ static struct job *job_find(const struct carrier *carrier, uint64_t number)
     return job;
 }
 
+/* The resolver library keeps answers by the wall clock: after a step back they would live for
+ * years. They cannot be thrown away, nor can the library be opened again behind the walls, so the
+ * room ends in order and the supervisor starts another one. */
+static void mind_clock(struct carrier *carrier)
+{
+    int64_t offset = clock_wall_us() - clock_mono_ms() * 1000;
+
+    if (carrier->is_draining || offset > carrier->clock_offset_us - CLOCK_BACK_US)
+        return;
+    log_event(LOG_NOTICE, NULL, "the clock was set back: names are asked anew by another relay",
+        log_number("seconds", (offset - carrier->clock_offset_us) / 1000000));
+    carrier->is_draining = true;
+}
+
 static void begin_job(struct carrier *carrier, struct job *job)
 {
     const struct settings *settings = carrier->settings;
@@ -130,6 +146,7 @@ static void on_job(void *owner, struct channel *channel, const void *message, in
         exit(EXIT_FAILURE);
     }
     HASH_ADD(hh, carrier->jobs, message.job, sizeof job->message.job, job);
+    mind_clock(carrier);
     begin_job(carrier, job);
 }
 
@@ -173,7 +190,9 @@ static void tell_all(struct carrier *carrier)
 static void on_domain_ask(void *owner, struct channel *channel, const void *message, int fd)
 {
     (void)fd;
+    mind_clock(owner);
     domain_ask(owner, channel, message);
+    drain_if_done(owner);
 }
 
 static void on_login_say(void *owner, struct channel *channel, const void *message, int fd)
@@ -271,7 +290,7 @@ static enum err relay_init(struct room *room)
 {
     struct carrier *carrier = calloc(1, sizeof *carrier);
 
-    if (!carrier)
+    if (!carrier || tls_warm() != ERR_OK)
         return ERR_NOMEM;
     carrier->room = room;
     carrier->loop = room->loop;
@@ -279,6 +298,7 @@ static enum err relay_init(struct room *room)
     carrier->dead = dead_hosts_new();
     carrier->pool = pool_new();
     carrier->gates = calloc(GATES_MAX, sizeof(struct channel *));
+    carrier->clock_offset_us = clock_wall_us() - clock_mono_ms() * 1000;
     room->state = carrier;
     return carrier->hands && carrier->dead && carrier->pool && carrier->gates ? ERR_OK : ERR_NOMEM;
 }
