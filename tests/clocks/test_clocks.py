@@ -17,10 +17,13 @@ from rig.server import free_port
 JUMPS = {"forward": 10 * YEAR, "back": -10 * YEAR}
 if LONG:
     JUMPS |= {"a-month-on": 30 * DAY, "a-month-back": -30 * DAY, "thirty-years-on": 30 * YEAR, "to-1970": None}
+# A relay that sees the clock go back ends in order: its resolver's cache went by it.
+RELAY_ENDS = "a room died room=relay .*status=0"
 LATER = {"MAIL": "450 4.3.2 not now"}
 # The recipient is refused for good; the report about that finds nobody at home.
 BOUNCE = {"RCPT": lambda _session, path: "550 5.1.1 nobody" if "bob" in path else "450 4.3.2 not now"}
 jumps = pytest.mark.parametrize("jump", JUMPS.values(), ids=JUMPS.keys())
+one_jump = jumps if LONG else pytest.mark.parametrize("jump", [10 * YEAR], ids=["forward"])
 restarts = pytest.mark.parametrize("how, jump", [
     pytest.param(how, jump, id=f"{how}-{name}") for name, jump in JUMPS.items() for how in ("stopped", "killed")
     if LONG or (how == "stopped") == (name == "forward")])
@@ -37,6 +40,7 @@ def make(rig, clock, script=None, queue=QUEUE):
     house = House(rig, sections={"queue": queue}, environment=clock.environment)
     house.settle()
     house.hop.script.update(script or {})
+    house.server.tolerate(RELAY_ENDS)
     return house
 
 
@@ -97,7 +101,7 @@ def test_a_jump_while_mail_waits(rig, clock, jump):
     house.check()
 
 
-@jumps
+@one_jump
 def test_a_long_wait_stays_as_long(rig, clock, jump):
     """The next attempt is neither now nor in ten years."""
     house = make(rig, clock, LATER, queue="retry = { 600 }  dead_host = 0  delay_notice = 0")
@@ -135,7 +139,7 @@ def test_a_restart_after_the_jump(rig, clock, jump, how):
     assert house.server.status()["spool"]["damaged"] == 0
 
 
-@jumps
+@one_jump
 def test_a_jump_while_it_is_down(rig, clock, jump):
     house = make(rig, clock, LATER)
     fill(house)
@@ -151,7 +155,7 @@ def test_a_jump_while_it_is_down(rig, clock, jump):
     house.check(wait=20)
 
 
-@jumps
+@one_jump
 def test_a_record_that_the_queue_never_saw(rig, clock, jump):
     """Accepted right before all were killed: no entry in the journal says when."""
     house = make(rig, clock, LATER)
@@ -168,7 +172,7 @@ def test_a_record_that_the_queue_never_saw(rig, clock, jump):
     house.check(wait=20)
 
 
-@jumps
+@one_jump
 def test_a_bounce_that_waits(rig, clock, jump):
     """A report is mail like any other: a jump does not end its life, nor is it made twice."""
     house = make(rig, clock, BOUNCE)
@@ -187,14 +191,14 @@ def test_a_bounce_that_waits(rig, clock, jump):
 @jumps
 def test_a_lifetime_still_ends(rig, clock, jump):
     """Time that has passed counts, whatever the clock says: not before, and not never."""
-    house = make(rig, clock, LATER, queue=f"{QUEUE}  lifetime = 7")
+    house = make(rig, clock, LATER, queue=f"{QUEUE}  lifetime = 6")
     begin = time.monotonic()
     assert house.brief("short") == "250 2.0.0"
     time.sleep(1)
     clock.jump(jump)
     house.server.await_log(r"event=expired|event=bounce|bounce ", 20)
     took = time.monotonic() - begin
-    assert 5.5 < took < 15, f"given up after {took:.1f} s"
+    assert 4.5 < took < 14, f"given up after {took:.1f} s"
     house.hop.script.clear()
     end = time.monotonic() + 15
     while not reports(house):
@@ -202,7 +206,7 @@ def test_a_lifetime_still_ends(rig, clock, jump):
         time.sleep(0.1)
 
 
-def test_there_and_back(rig, clock):
+def there_and_back(rig, clock):
     """A clock that is set wrong and right again, several times."""
     house = make(rig, clock, LATER)
     fill(house)
@@ -215,6 +219,10 @@ def test_there_and_back(rig, clock):
     check_none_given_up(house)
     check_new_mail(house, clock, "new")
     house.check(wait=20)
+
+
+if LONG:
+    test_there_and_back = there_and_back
 
 
 def test_a_delay_notice_is_not_early(rig, clock):
@@ -252,6 +260,7 @@ def test_names_are_asked_again(rig, clock):
     house.hop.port = port
     house.hop.start()
     names.set({"mx.new.example": {"A": ["127.0.0.1"]}})
+    house.server.tolerate(RELAY_ENDS)
     clock.jump(-10 * YEAR)
     house.check(wait=20)
 
