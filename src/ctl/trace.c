@@ -37,6 +37,10 @@ static const struct event_row rows[] = {
         { { "to <", "recipient", ">" }, { " ", "result", "" }, { ", ", "host", "" },
             { " ", "remote", "" }, { ", ", "tls_version", "" }, { " ", "tls_cipher", "" } },
         NULL, "text" },
+    { "earlier",
+        { { "to <", "recipient", ">" }, { " ", "result", "" }, { ", attempts: ", "attempts", "" },
+            { ", ", "host", "" }, { " ", "remote", "" } },
+        NULL, "text" },
     { "expired", { { "for <", "recipient", ">" } }, NULL, NULL },
     { "bounce", { { "notification ", "id", "" } }, "recipients", NULL },
     { "dropped", { { "no notification: ", "reason", "" } }, "recipients", NULL },
@@ -67,8 +71,7 @@ static void put_addresses(FILE *to, const json_t *addresses)
     const json_t *address;
     size_t index;
 
-    json_array_foreach(addresses, index, address)
-    {
+    json_array_foreach (addresses, index, address) {
         fprintf(to, "\n%*s<", INDENT, "");
         show_text(to, slice_text(json_string_value(address)));
         fputc('>', to);
@@ -144,8 +147,7 @@ int command_trace(struct invocation *call)
         return call_json(call, result);
     show_line(call->out, result, "id", "message");
     show_line(call->out, result, "state", "state");
-    json_array_foreach(json_object_get(result, "events"), index, event)
-    {
+    json_array_foreach (json_object_get(result, "events"), index, event) {
         put_event(call->out, event);
     }
     json_decref(result);

@@ -34,11 +34,13 @@ static json_t *spool_of(const struct queue *queue)
     char path[4200];
 
     snprintf(path, sizeof path, "%.*s/spool", (int)slice_first(state, 4096).len, state.data);
-    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:I}", "path", show_text(slice_text(path)),
-        "segments", (json_int_t)segments, "bodies", (json_int_t)bodies, "bytes",
-        (json_int_t)(segments * queue_segment_size(queue->conf) + queue->body_octets), "free",
-        (json_int_t)queue->stock.space.free, "full", queue->stock.is_low, "damaged",
-        (json_int_t)queue->counters.damaged);
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:o}", "path",
+        show_text(slice_text(path)), "segments", (json_int_t)segments, "bodies", (json_int_t)bodies,
+        "bytes", (json_int_t)(segments * queue_segment_size(queue->conf) + queue->body_octets),
+        "free", (json_int_t)queue->stock.space.free, "full", queue->stock.is_low, "damaged",
+        (json_int_t)queue->counters.damaged, "journal",
+        (json_int_t)(queue->commit.tally.size + queue->commit.tally.since), "checkpoint",
+        queue->checkpoint.ended_us ? show_time(queue->checkpoint.ended_us) : json_null());
 }
 
 void command_status(struct client *client, const json_t *request)

@@ -25,6 +25,7 @@ struct tracing {
     bool has_arrived;
     json_t *accepted; /* its event, for the recipients */
     json_t *login;
+    uint16_t attempts[REASON_RECIPIENTS];      /* told of each recipient, by their numbers */
     unsigned char told[REASON_RECIPIENTS / 8]; /* recipients that a notice of failure names */
     enum err result;
     char *line;
@@ -59,6 +60,40 @@ static json_t *show_address(const struct tracing *tracing, uint32_t index)
     return json_string(text);
 }
 
+static json_t *add_event(struct tracing *tracing, const char *name, int64_t at_us);
+static void set(json_t *event, const char *name, json_t *value);
+
+static void add_login(struct tracing *tracing, const struct journal_arrived *arrived)
+{
+    json_t *event = tracing->login = add_event(tracing, "login", arrived->arrival_us);
+
+    set(event, "user", show_text_or_null(arrived->user));
+    set(event, "mechanism", show_text_or_null(arrived->mechanism));
+    set(event, "client", show_text(arrived->client));
+    set(event, "listener", show_text(arrived->listener));
+    set(event, "tls_version", show_text_or_null(arrived->tls_version));
+    set(event, "tls_cipher", show_text_or_null(arrived->tls_cipher));
+}
+
+/* What the journal does not know any more. */
+static void complete_login(struct tracing *tracing, const struct envelope *envelope)
+{
+    const struct journal_arrived arrived = {
+        .arrival_us = envelope->arrival_us,
+        .user = envelope->user,
+        .mechanism = envelope->mechanism,
+        .client = envelope->client,
+        .listener = envelope->listener,
+        .tls_version = envelope->tls_version,
+        .tls_cipher = envelope->tls_cipher,
+    };
+
+    if (!tracing->login && tracing->has_arrived && envelope->notice == NOTICE_NONE)
+        add_login(tracing, &arrived);
+    if (tracing->login)
+        set(tracing->login, "client_name", show_text_or_null(envelope->ehlo));
+}
+
 /* While the record is there it knows more than the journal. */
 static void read_record(struct tracing *tracing)
 {
@@ -72,9 +107,7 @@ static void read_record(struct tracing *tracing)
             tracing->place.offset, tracing->id, &bytes, &arena, &record) == ERR_OK) {
         for (uint32_t i = 0; i < record.envelope.recipient_count; i++)
             learn_address(tracing, i, record.envelope.recipients[i].address);
-        if (tracing->login)
-            json_object_set_new(
-                tracing->login, "client_name", show_text_or_null(record.envelope.ehlo));
+        complete_login(tracing, &record.envelope);
     }
     arena_clear(&arena);
     buffer_clear(&bytes);
@@ -108,24 +141,16 @@ static void set_recipients(
     set(event, "recipients", list);
 }
 
-static void add_arrived(struct tracing *tracing, const struct journal_entry *entry)
+static void add_arrived(struct tracing *tracing, const struct journal_arrived *arrived)
 {
-    const struct journal_arrived *arrived = &entry->arrived;
     bool is_notice = arrived->notice != NOTICE_NONE;
     json_t *event;
 
     if (tracing->has_arrived)
         return;
     tracing->has_arrived = true;
-    if (!is_notice) {
-        event = tracing->login = add_event(tracing, "login", arrived->arrival_us);
-        set(event, "user", show_text_or_null(arrived->user));
-        set(event, "mechanism", show_text_or_null(arrived->mechanism));
-        set(event, "client", show_text(arrived->client));
-        set(event, "listener", show_text(arrived->listener));
-        set(event, "tls_version", show_text_or_null(arrived->tls_version));
-        set(event, "tls_cipher", show_text_or_null(arrived->tls_cipher));
-    }
+    if (!is_notice && arrived->client.len > 0) /* a state does not know where it came from */
+        add_login(tracing, arrived);
     event = tracing->accepted = add_event(tracing, "accepted", arrived->arrival_us);
     set(event, "sender", show_text(arrived->sender));
     set(event, "size", json_integer((json_int_t)arrived->size));
@@ -152,6 +177,59 @@ static void add_attempt(struct tracing *tracing, const struct journal_entry *ent
         outcome->result == JOURNAL_DEFERRED ? show_time(outcome->next_us) : json_null());
 }
 
+/* False when it was told before: in a state, or because a batch was written twice. */
+static bool tell_attempt(struct tracing *tracing, uint32_t index, uint32_t attempt)
+{
+    if (index >= REASON_RECIPIENTS)
+        return true;
+    if (attempt <= tracing->attempts[index])
+        return false;
+    tracing->attempts[index] = attempt < UINT16_MAX ? (uint16_t)attempt : UINT16_MAX;
+    return true;
+}
+
+/* What a checkpoint remembered of attempts that no entry tells of any more. */
+static void add_remembered(struct tracing *tracing, const struct journal_entry *entry)
+{
+    static const char *const results[] = { "deferred", "delivered", "failed", "expired",
+        "deleted" };
+    const struct journal_state *state = &entry->state;
+
+    for (size_t i = 0; i < state->recipient_count; i++) {
+        const struct journal_state_recipient *r = &state->recipients[i];
+        uint32_t index = state->first + (uint32_t)i;
+        json_t *event;
+        if (r->attempts == 0 || !tell_attempt(tracing, index, r->attempts))
+            continue;
+        event = add_event(tracing, "earlier", entry->at_us);
+        set(event, "recipient", show_address(tracing, index));
+        set(event, "result", json_string(results[r->state]));
+        set(event, "attempts", json_integer(r->attempts));
+        set(event, "host", show_text_or_null(r->host));
+        set(event, "remote", show_text_or_null(r->address));
+        set(event, "code", r->code ? json_integer(r->code) : json_null());
+        set(event, "status", show_text_or_null(r->status));
+        set(event, "text", show_text(r->text));
+        set(event, "next_attempt",
+            r->state == RECOVER_PENDING && r->next_us ? show_time(r->next_us) : json_null());
+    }
+}
+
+static void add_state(struct tracing *tracing, const struct journal_entry *entry)
+{
+    const struct journal_state *state = &entry->state;
+    const struct journal_arrived arrived = {
+        .arrival_us = state->arrival_us,
+        .size = state->size,
+        .sender = state->sender,
+        .notice = state->notice,
+        .about = state->about,
+    };
+
+    add_arrived(tracing, &arrived);
+    add_remembered(tracing, entry);
+}
+
 static bool was_told(const struct tracing *tracing, uint32_t index)
 {
     return index < REASON_RECIPIENTS && tracing->told[index / 8] & 1U << index % 8;
@@ -165,7 +243,7 @@ static void add_outcome(struct tracing *tracing, const struct journal_entry *ent
     json_t *event;
 
     learn_address(tracing, outcome->recipient, outcome->mailbox);
-    if (outcome->started_us != 0)
+    if (outcome->started_us != 0 && tell_attempt(tracing, outcome->recipient, outcome->attempt))
         add_attempt(tracing, entry);
     if (outcome->result == JOURNAL_EXPIRED)
         set(add_event(tracing, "expired", entry->at_us), "recipient",
@@ -218,10 +296,13 @@ static enum err on_entry(void *context, const struct journal_entry *entry)
         return ERR_OK;
     switch (entry->kind) {
     case JOURNAL_ARRIVED:
-        add_arrived(tracing, entry);
+        add_arrived(tracing, &entry->arrived);
         break;
     case JOURNAL_OUTCOME:
         add_outcome(tracing, entry);
+        break;
+    case JOURNAL_STATE:
+        add_state(tracing, entry);
         break;
     case JOURNAL_NOTICED:
         add_noticed(tracing, entry);
@@ -252,7 +333,8 @@ static int rank(const json_t *event)
 {
     const char *name = json_string_value(json_object_get(event, "event"));
 
-    return strcmp(name, "closed") == 0                                   ? 2
+    return strcmp(name, "login") == 0                                    ? -1
+           : strcmp(name, "closed") == 0                                 ? 2
            : strcmp(name, "bounce") == 0 || strcmp(name, "dropped") == 0 ? 1
                                                                          : 0;
 }

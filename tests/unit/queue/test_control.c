@@ -380,6 +380,51 @@ static void test_trace(void **state)
     assert_failure("{\"command\":\"trace\",\"id\":\"01HW000000000000000000000Z\"}", "not-found");
 }
 
+static void checkpoint(uint64_t history)
+{
+    struct queue *queue = rig_queue(&rig);
+
+    queue->upkeep.history = history;
+    queue->checkpoint.ended_us = 0;
+    queue->commit.tally.since = UINT64_C(1) << 50;
+    checkpoint_tick(queue);
+    rig_until(&rig, queue->checkpoint.ended_us != 0 && stock_busy(&queue->stock) == 0);
+}
+
+/* A checkpoint repeats what was told before, and remembers it when the files that told it are gone:
+ * no attempt comes twice, and none is left out. */
+static void test_trace_of_states(void **state)
+{
+    json_t *trace, *event;
+
+    (void)state;
+    submit(1, "alice");
+    answer_first(0, &rig_greylisted);
+    rig_until(&rig, rig_queue(&rig)->is_recovered);
+    checkpoint(256 << 20);
+    trace = result("{\"command\":\"trace\",\"id\":\"%s\"}", id_text(1));
+    assert_events(trace, "login accepted attempt");
+    json_decref(trace);
+    checkpoint(0);
+    trace = result("{\"command\":\"trace\",\"id\":\"%s\"}", id_text(1));
+    assert_events(trace, "login accepted earlier");
+    event = json_array_get(json_object_get(trace, "events"), 0);
+    assert_string_equal(text(event, "mechanism"), "PLAIN");
+    event = json_array_get(json_object_get(trace, "events"), 2);
+    assert_string_equal(text(event, "recipient"), "bob@example.net");
+    assert_string_equal(text(event, "result"), "deferred");
+    assert_int_equal(number(event, "attempts"), 1);
+    assert_int_equal(number(event, "code"), 451);
+    assert_string_equal(text(event, "host"), "mx.example.net");
+    json_decref(trace);
+    json_decref(result("{\"command\":\"queue-retry\",\"all\":true}"));
+    answer_first(1, &rig_done);
+    rig_until(&rig, !rig_message(&rig, 1));
+    trace = result("{\"command\":\"trace\",\"id\":\"%s\"}", id_text(1));
+    assert_events(trace, "accepted earlier retried attempt closed");
+    json_decref(trace);
+}
+
 /* Refused at the first attempt: the bounce is journalled before the outcome that names its
  * recipient. */
 static void test_trace_names_the_bounced(void **state)
@@ -514,6 +559,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_delete, make, end),
         cmocka_unit_test_setup_teardown(test_delete_under_way, make, end),
         cmocka_unit_test_setup_teardown(test_trace, make, end),
+        cmocka_unit_test_setup_teardown(test_trace_of_states, make, end),
         cmocka_unit_test_setup_teardown(test_trace_names_the_bounced, make, end),
         cmocka_unit_test_setup_teardown(test_bad_requests, make, end),
         cmocka_unit_test_setup_teardown(test_pipeline, make, end),
