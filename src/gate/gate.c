@@ -331,11 +331,13 @@ void gate_clear(struct gate *gate)
 static enum err init(struct room *room)
 {
     struct gate *gate = calloc(1, sizeof *gate);
+    enum err code;
 
     if (!gate)
         return ERR_NOMEM;
     room->state = gate;
-    return gate_init(gate, room->loop, disk_posix(), room);
+    code = tls_warm();
+    return code ? code : gate_init(gate, room->loop, disk_posix(), room);
 }
 
 static void give(struct room *room, const struct msg_give *gift, int fd)

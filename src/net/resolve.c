@@ -153,6 +153,22 @@ static const char *configure(struct ub_ctx *ctx, const struct resolver_settings 
     return NULL;
 }
 
+static void on_warmed(void *owner, int rcode, void *packet, int packet_len, int sec,
+    char *why_bogus, int was_ratelimited)
+{
+    (void)owner, (void)rcode, (void)packet, (void)packet_len, (void)sec, (void)why_bogus,
+        (void)was_ratelimited;
+}
+
+/* The library opens its files with the first question, and by then a room has its walls. This one
+ * is answered by the library itself. */
+static const char *warm(struct ub_ctx *ctx)
+{
+    return ub_resolve_event(ctx, "localhost", DNS_A, CLASS_IN, NULL, on_warmed, NULL) == 0
+               ? NULL
+               : "the trust anchor or the root hints cannot be used";
+}
+
 enum err resolver_new(struct loop *loop, const struct resolver_settings *settings,
     struct resolver **out_resolver, char out_why[RESOLVE_WHY])
 {
@@ -164,6 +180,8 @@ enum err resolver_new(struct loop *loop, const struct resolver_settings *setting
     r->loop = loop;
     r->ctx = ub_ctx_create_event(loop_event_base(loop));
     fault = r->ctx ? configure(r->ctx, settings) : "the resolver library does not start";
+    if (!fault)
+        fault = warm(r->ctx);
     if (fault) {
         snprintf(out_why, RESOLVE_WHY, "%s", fault);
         resolver_free(&r);

@@ -70,6 +70,9 @@ enum tls_verify {
     TLS_VERIFY_PKIX, /* a trusted chain and the host name, else the handshake fails */
 };
 
+/* Makes OpenSSL read and load all that it would otherwise do when it is first needed: to be called
+ * before the walls of a room are up. */
+MUST_CHECK enum err tls_warm(void);
 /* The file of roots that this system trusts, or NULL where there is none. */
 const char *tls_system_roots(void);
 /* roots: descriptor of a PEM file of trusted roots, read from its start and left open, or -1: it is

@@ -5,11 +5,27 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 
 #include "base/log.h"
 #include "net/tls_internal.h"
 
 enum { ROOTS_MAX = 64 << 20 };
+
+enum err tls_warm(void)
+{
+    SSL_CTX *context;
+    unsigned char octet;
+
+    if (OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS |
+                             OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
+            NULL) != 1 ||
+        RAND_bytes(&octet, sizeof octet) != 1)
+        return ERR_TLS;
+    context = SSL_CTX_new(TLS_method());
+    SSL_CTX_free(context);
+    return context ? ERR_OK : ERR_TLS;
+}
 
 const char *tls_system_roots(void)
 {
