@@ -125,6 +125,20 @@ static void learn_record(struct oracle *oracle, const struct frame *frame, momen
     arena_clear(&arena);
 }
 
+static void learn_entry(struct oracle *oracle, const struct frame *frame)
+{
+    struct arena arena;
+    struct journal_entry entry;
+
+    arena_init(&arena, 1 << 20);
+    if (journal_entry_from_frame(frame, &arena, &entry) == ERR_OK) {
+        oracle->moves += entry.kind == JOURNAL_MOVED;
+        oracle->checkpoints +=
+            entry.kind == JOURNAL_CHECKPOINT && entry.checkpoint.stage == JOURNAL_END;
+    }
+    arena_clear(&arena);
+}
+
 void oracle_learn(struct oracle *oracle, const struct recorder *log)
 {
     for (size_t i = 0; i < log->count; i++) {
@@ -135,9 +149,12 @@ void oracle_learn(struct oracle *oracle, const struct recorder *log)
             struct frame frame;
             uint64_t generation;
             memcpy(&generation, event->data + at + 8, sizeof generation);
-            if (frame_parse(&record_format, generation, rest, &frame) != FRAME_GOOD)
+            if (frame_parse(&record_format, generation, rest, &frame) == FRAME_GOOD)
+                learn_record(oracle, &frame, (moment)i);
+            else if (frame_parse(&journal_format, generation, rest, &frame) == FRAME_GOOD)
+                learn_entry(oracle, &frame);
+            else
                 break;
-            learn_record(oracle, &frame, (moment)i);
             at += frame.total;
         }
     }

@@ -52,6 +52,7 @@ struct oracle {
     struct promise *promises;
     struct promise **order; /* as they were made */
     size_t count, room;
+    size_t checkpoints, moves; /* that the log has: ended, recorded */
     size_t faults;
     char fault[ORACLE_TEXT]; /* the first */
 };

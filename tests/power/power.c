@@ -192,6 +192,7 @@ static void run(struct proof *proof, size_t wanted)
         proof->messages);
     say_fault(&cutting, "while running");
     oracle_learn(&oracle, cutting.log);
+    printf("  %zu checkpoints, %zu messages moved\n", oracle.checkpoints, oracle.moves);
     memory_disk_free(&memory);
     cut_all(&cutting, wanted);
     model_free(&cutting.model);

@@ -81,7 +81,10 @@ static void hurry(struct queue *queue)
     queue->upkeep.checkpoint_portion = 20;
     queue->upkeep.compact_age_ms = 0;
     queue->upkeep.compact_portion = 4;
-    queue->upkeep.trim_each_s = 1;
+    queue->upkeep.trim_each = 3;
+    queue->upkeep.tick_ms = 20;
+    queue->upkeep.lazy_ms = 5;
+    queue->upkeep.pause_ms = 10;
 }
 
 void site_start(struct site *site)
@@ -150,6 +153,7 @@ void site_init(struct site *site, struct memory_disk *memory, struct recorder *r
         error.text);
     site->conf->number = 1;
     site->conf->spool.segment_size = STORE_SEGMENT_MIN;
+    site->conf->spool.checkpoint = 4 << 10;
 }
 
 void site_clear(struct site *site)
