@@ -109,6 +109,14 @@ static enum err begin(struct harness *h, struct slice conf)
     return rc;
 }
 
+/* A fault of the world that another start may not meet; whatever is wrong with the configuration
+ * stays wrong. */
+static bool may_pass(enum err rc)
+{
+    return rc == ERR_IO || rc == ERR_NOSPACE || rc == ERR_NOMEM || rc == ERR_NOFILES ||
+           rc == ERR_BUSY;
+}
+
 static void on_apply(void *owner, struct channel *c, const void *message, int fd)
 {
     struct harness *h = owner;
@@ -124,7 +132,7 @@ static void on_apply(void *owner, struct channel *c, const void *message, int fd
         log_event(LOG_ERROR, NULL, first ? "cannot start" : "keeps its old configuration",
             log_reason(rc));
         if (first)
-            end(h, EXIT_CONFIG);
+            end(h, may_pass(rc) ? EXIT_OSERR : EXIT_CONFIG);
         return;
     }
     h->room.snapshot = m->number;
