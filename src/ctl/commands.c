@@ -68,9 +68,13 @@ int call_fail(struct invocation *call, int status, const char *format, ...)
     return call->json && tell_json(call, text) != 0 ? EX_SOFTWARE : status;
 }
 
+/* ASCII alone: a terminal would obey the control characters above 127 that remote words may hold.
+ */
 int call_json(struct invocation *call, json_t *value)
 {
-    int rc = value ? json_dumpf(value, call->out, JSON_INDENT(2) | JSON_ENCODE_ANY) : -1;
+    int rc =
+        value ? json_dumpf(value, call->out, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII)
+              : -1;
 
     fputc('\n', call->out);
     json_decref(value);

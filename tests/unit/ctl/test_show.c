@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/macros.h"
+#include "ctl/command.h"
 #include "ctl/show.h"
 
 static void test_text(void **state)
@@ -40,6 +41,23 @@ static void test_text(void **state)
         assert_string_equal(shown, cases[i].shown);
         free(shown);
     }
+}
+
+/* In JSON too: only ASCII leaves, so no control character above 127 does. */
+static void test_json(void **state)
+{
+    char *shown = NULL;
+    size_t size;
+    struct invocation call = { .out = open_memstream(&shown, &size) };
+
+    (void)state;
+    assert_non_null(call.out);
+    assert_int_equal(call_json(&call, json_pack("[s]", "\x1b[2J \xc2\x9b"
+                                                       "2J b\xc3\xbc")),
+        0);
+    fclose(call.out);
+    assert_string_equal(shown, "[\n  \"\\u001B[2J \\u009B2J b\\u00FC\"\n]\n");
+    free(shown);
 }
 
 static void test_time(void **state)
@@ -96,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_json),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_size),
     };
