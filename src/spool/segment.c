@@ -50,15 +50,6 @@ static void put_draft(struct iovec *parts, size_t *count, const struct record_dr
     put_part(parts, count, zeros, draft->total - len);
 }
 
-/* A zero head goes behind the batch, and is overwritten by the next: in a reused segment it tells a
- * clean end from old octets, so that a damaged last record is never taken for one. */
-static uint64_t terminator(const struct segment_writer *writer, uint64_t total)
-{
-    uint64_t left = writer->size - writer->end - total;
-
-    return left < FRAME_HEAD ? left : FRAME_HEAD;
-}
-
 /* No room, or no leave to write: the file system has not touched the file. */
 static bool is_plain_refusal(enum err rc)
 {
@@ -66,11 +57,11 @@ static bool is_plain_refusal(enum err rc)
 }
 
 static enum err write_batch(
-    struct segment_writer *writer, struct record_draft *const *drafts, size_t count, uint64_t total)
+    struct segment_writer *writer, struct record_draft *const *drafts, size_t count)
 {
     struct iovec few[PARTS_ON_STACK];
     struct iovec *parts = few;
-    size_t most = 1, used = 0;
+    size_t most = 0, used = 0;
     uint64_t written = 0;
     enum err rc;
 
@@ -86,7 +77,6 @@ static enum err write_batch(
         record_draft_seal(drafts[i], writer->generation);
         put_draft(parts, &used, drafts[i]);
     }
-    put_part(parts, &used, zeros, terminator(writer, total));
     rc = disk_write_counted(writer->disk, writer->file, parts, used, writer->end, &written);
     /* Octets may be on the disk or not, and the kernel will not say twice that they are not. */
     writer->is_spoiled = rc != ERR_OK && !(written == 0 && is_plain_refusal(rc));
@@ -110,7 +100,7 @@ enum err segment_append(
         total += drafts[i]->total;
     if (!segment_fits(writer, total))
         return ERR_LIMIT;
-    rc = write_batch(writer, drafts, count, total);
+    rc = write_batch(writer, drafts, count);
     if (rc == ERR_OK)
         writer->end += total;
     return rc;

@@ -147,11 +147,10 @@ static void undo(struct store *store, enum store_kind kind, const char *name, in
 static enum err write_head(
     struct store *store, int file, const struct frame_format *format, const struct file_head *head)
 {
-    unsigned char block[FILE_HEAD + FRAME_HEAD] = { 0 };
+    unsigned char block[FILE_HEAD];
     struct iovec part = { block, sizeof block };
     enum err rc;
 
-    /* The zero head behind the block ends what an earlier use of the file has left. */
     file_head_write(format, head, block);
     rc = disk_write_all(store->disk, file, &part, 1, 0);
     return rc == ERR_OK ? store->disk->ops->sync(store->disk, file) : rc;

@@ -199,7 +199,6 @@ static void deliver(struct tail *tail, const struct frame *frame, struct tail_it
         .id = frame->id,
     };
     tail->offset += frame->total;
-    tail->scanned_to = 0;
 }
 
 /* Something unsound at tail->offset; what lies behind it says what it is. */

@@ -909,6 +909,34 @@ static void test_many_recipients(void **state)
     recovers("1sr ", "O");
 }
 
+/* The clock stood for three days, of which nobody was there for two: what waits goes on waiting as
+ * long as it was to, whether its record is read or not. */
+static void test_clock(void **state)
+{
+    const int64_t day = INT64_C(86400) * 1000000;
+    uint64_t offsets[4], segment = fill_segment(1, 3, offsets, NULL), second;
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[2], 0, true);
+    put_state(1, segment, offsets[0]);
+    put_end();
+    commit();
+    for (int i = 0; i < 2; i++) {
+        restart();
+        recover_now(recover, 2000006 + 3 * day);
+        assert_int_equal(recover_segments(recover), ERR_OK);
+        assert_string_equal(said.messages, i == 0 ? "1 " : "1r ");
+        assert_int_equal(said.message.arrival_us, 1000001 + 2 * day);
+        assert_int_equal(said.recipients[0].next_us, 3 + 2 * day);
+        /* Once more from the record: the segment that the entry names is gone, a copy is there. */
+        second = fill_segment(1, 1, offsets, NULL);
+        assert_true(second != segment);
+        if (i == 0)
+            assert_int_equal(store_unlink(&store, STORE_SEGMENT, segment), ERR_OK);
+    }
+}
+
 /* A hundred thousand messages: what each takes until it is handed over. */
 static void test_memory(void **state)
 {
@@ -958,6 +986,7 @@ int main(void)
         TEST(test_forgotten),
         TEST(test_missing_file),
         TEST(test_many_recipients),
+        TEST(test_clock),
         TEST(test_memory),
     };
 

@@ -1,0 +1,245 @@
+/* spool/recover_segment.c: segments read behind their writers, living and gone. */
+#include <stdlib.h>
+
+#include "spool/recover_private.h"
+
+struct live_segment *live_find(const struct recover *recover, uint64_t generation)
+{
+    struct live_segment *segment;
+
+    HASH_FIND(hh, recover->segments, &generation, sizeof generation, segment);
+    return segment;
+}
+
+struct live_segment *live_find_or_add(struct recover *recover, uint64_t generation)
+{
+    struct live_segment *segment = live_find(recover, generation);
+
+    if (segment)
+        return segment;
+    segment = calloc(1, sizeof *segment);
+    if (!segment)
+        return NULL;
+    segment->generation = generation;
+    segment->offset = FILE_HEAD;
+    segment->file = -1;
+    HASH_ADD(hh, recover->segments, generation, sizeof segment->generation, segment);
+    return segment;
+}
+
+void live_drop(struct recover *recover, struct live_segment *segment)
+{
+    HASH_DEL(recover->segments, segment);
+    recover->waiting -= segment->is_waiting;
+    disk_close(recover->store->disk, &segment->file);
+    free(segment);
+}
+
+static void heard_of(struct recover *recover, struct live_segment *segment)
+{
+    recover->waiting -= segment->is_waiting;
+    segment->is_waiting = false;
+}
+
+/* The header block can only forbid reading: a segment of a newer version is left for the program
+ * that knows it. Whatever else is wrong with it, the name gives the generation. */
+static enum err check_head(struct recover *recover, int file)
+{
+    unsigned char block[FILE_HEAD];
+    struct file_head head;
+    size_t got = 0;
+    enum err rc = recover->store->disk->ops->read_at(
+        recover->store->disk, file, block, sizeof block, 0, &got);
+
+    if (rc == ERR_IO || (rc == ERR_OK && got < sizeof block))
+        return ERR_OK;
+    if (rc == ERR_OK)
+        rc = file_head_read(&record_format, block, &head);
+    return rc == ERR_CORRUPT ? ERR_OK : rc;
+}
+
+enum err live_open(struct recover *recover, struct live_segment *segment)
+{
+    struct disk *disk = recover->store->disk;
+    uint64_t size = 0;
+    int file = -1;
+    enum err rc;
+
+    if (segment->file >= 0)
+        return ERR_OK;
+    rc = store_open_read(recover->store, STORE_SEGMENT, segment->generation, &file);
+    if (rc == ERR_OK)
+        rc = disk->ops->size(disk, file, &size);
+    if (rc == ERR_OK)
+        rc = check_head(recover, file);
+    if (rc != ERR_OK) {
+        disk_close(disk, &file);
+        return rc;
+    }
+    segment->file = file;
+    segment->size = size < STORE_SEGMENT_MAX ? size : STORE_SEGMENT_MAX;
+    return ERR_OK;
+}
+
+static const enum recover_why whys[] = {
+    [SEGMENT_DAMAGE] = RECOVER_CORRUPT,
+    [SEGMENT_TORN] = RECOVER_TORN,
+    [SEGMENT_UNKNOWN] = RECOVER_UNKNOWN,
+};
+
+static void set_aside(
+    struct recover *recover, const struct live_segment *segment, const struct segment_item *item)
+{
+    struct known *known = item->has_id ? known_find(&recover->known, item->id) : NULL;
+    struct recover_aside aside = {
+        .segment = segment->generation,
+        .offset = item->offset,
+        .length = item->length,
+        .why = whys[item->found],
+        .has_id = item->has_id,
+        .id = item->id,
+    };
+
+    /* What the journal knows in this place was sound once. */
+    if (known && known->is_placed && known->segment == segment->generation &&
+        known->offset == item->offset && aside.why == RECOVER_TORN)
+        aside.why = RECOVER_CORRUPT;
+    if (known)
+        known->is_aside = true;
+    aside.copied = store_copy_aside(
+        recover->store, segment->file, segment->generation, item->offset, item->length);
+    aside.is_known = aside.copied == ERR_EXISTS;
+    if (aside.is_known)
+        aside.copied = ERR_OK;
+    recover->events->on_aside(recover->events->context, &aside);
+}
+
+/* segment->offset follows item by item, so an error loses and repeats nothing. */
+static enum err read_segment(
+    struct recover *recover, struct live_segment *segment, uint64_t bound, bool is_stated)
+{
+    const struct known_segment *known = known_segment(&recover->known, segment->generation);
+    uint64_t cut = known ? known->cut : UINT64_MAX;
+    struct segment_item item = { .found = SEGMENT_RECORD };
+    enum err rc = ERR_OK;
+
+    if (bound > cut)
+        bound = cut;
+    segment_aim(&recover->reader, segment->file, segment->generation, segment->offset);
+    while (rc == ERR_OK && item.found != SEGMENT_END) {
+        rc = segment_next(&recover->reader, bound, is_stated, &item);
+        if (rc != ERR_OK || item.found == SEGMENT_END)
+            break;
+        if (item.found == SEGMENT_RECORD && item.is_first)
+            segment->batch = item.offset;
+        if (item.found == SEGMENT_RECORD)
+            rc = recover->stop =
+                recover_hand_over(recover, segment, known ? known->upto : 0, &item);
+        else
+            set_aside(recover, segment, &item);
+        if (rc == ERR_OK)
+            segment->offset = recover->reader.tail.offset;
+    }
+    return rc;
+}
+
+/* Syncs what a dead writer may have left unsynced: what we are about to act on must not vanish.
+ * When that fails the records are delivered all the same: whoever had a 250 had it after a sync of
+ * the writer's own. */
+static enum err sync_segment(struct recover *recover, uint64_t generation)
+{
+    const struct recover_events *events = recover->events;
+    struct disk *disk = recover->store->disk;
+    int file = -1;
+    enum err rc = store_claim(recover->store, STORE_SEGMENT, generation, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = disk->ops->sync(disk, file);
+    disk_close(disk, &file);
+    if (rc != ERR_OK)
+        events->on_trouble(events->context, generation, rc, "sync of a left segment");
+    return ERR_OK;
+}
+
+/* The last batch may be readable and not on the disk, if its sync failed; see store_renew. The
+ * batches before it were synced. */
+static void renew_batch(struct recover *recover, const struct live_segment *segment)
+{
+    const struct recover_events *events = recover->events;
+    enum err rc = ERR_OK;
+
+    if (segment->batch != 0)
+        rc = store_renew(
+            recover->store, STORE_SEGMENT, segment->generation, segment->batch, segment->offset);
+    if (rc != ERR_OK)
+        events->on_trouble(events->context, segment->generation, rc, "writing a left batch anew");
+}
+
+static enum err read_left(struct recover *recover, struct live_segment *segment)
+{
+    enum err rc = sync_segment(recover, segment->generation);
+    uint64_t start;
+
+    if (rc == ERR_OK)
+        rc = live_open(recover, segment);
+    if (rc == ERR_OK) {
+        start = segment->offset;
+        rc = read_segment(recover, segment, segment->size, false);
+        if (segment->offset > start)
+            renew_batch(recover, segment);
+    }
+    return rc;
+}
+
+/* A segment of which everything is known: only the writer must be gone. */
+static enum err pass_left(
+    struct recover *recover, struct live_segment *segment, const struct known_segment *known)
+{
+    int file = -1;
+    enum err rc = store_claim(recover->store, STORE_SEGMENT, segment->generation, &file);
+
+    disk_close(recover->store->disk, &file);
+    if (rc == ERR_OK && segment->offset < known->upto)
+        segment->offset = known->upto;
+    return rc;
+}
+
+enum err recover_gone(struct recover *recover, uint64_t generation)
+{
+    const struct known_segment *known = known_segment(&recover->known, generation);
+    struct live_segment *segment = live_find_or_add(recover, generation);
+    enum err rc;
+
+    if (!segment)
+        return ERR_NOMEM;
+    if (segment->is_owned)
+        return ERR_OK;
+    if (known && known->is_complete)
+        rc = pass_left(recover, segment, known);
+    else
+        rc = read_left(recover, segment);
+    if (rc != ERR_OK)
+        return rc;
+    heard_of(recover, segment);
+    segment->is_owned = true;
+    recover->events->on_owned(recover->events->context, generation);
+    return ERR_OK;
+}
+
+enum err recover_stated(struct recover *recover, uint64_t generation, uint64_t upto)
+{
+    struct live_segment *segment = live_find_or_add(recover, generation);
+    enum err rc;
+
+    if (!segment)
+        return ERR_NOMEM;
+    rc = live_open(recover, segment);
+    if (rc == ERR_OK && upto > segment->size)
+        rc = ERR_INVALID;
+    if (rc == ERR_OK)
+        rc = read_segment(recover, segment, upto, true);
+    if (rc == ERR_OK)
+        heard_of(recover, segment);
+    return rc;
+}
