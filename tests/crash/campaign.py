@@ -1,13 +1,17 @@
 """crash/campaign.py: the kill campaign. Clients submit without a pause over TLS; at random times a random room, the supervisor or
-all of them get SIGKILL. Afterwards every message that had its 250 has arrived at the sink, unchanged, or is in the queue;
-nothing has arrived that was refused; and what was delivered twice is counted against the bound (docs/spool.md).
+all of them get SIGKILL, or one room gets it at its n-th fdatasync, unlinkat, sendmsg… from then. Meanwhile segments are compacted
+and checkpoints written. Afterwards every message that had its 250 has arrived at the sink or in the Maildir, unchanged; nothing
+has arrived that was refused; and what was delivered twice is counted against the bound (docs/spool.md).
 
-    campaign.py [--kills 100] [--seed N] [--clients 8] [--keep]
+    campaign.py [--kills 100] [--exact 0.4] [--seed N] [--clients 8] [--keep]
 
 Exit status 1 when a promise was broken; then spool, log and lists are kept, and it says where."""
 import argparse
 import collections
+import contextlib
 import dataclasses
+import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -28,12 +32,32 @@ from judgement import Kill, judge  # noqa: E402
 from load import ACKNOWLEDGED, Client  # noqa: E402
 from rig.server import FAULTS, KEPT, Server, forget_certificates, make_folder  # noqa: E402
 
+from rig.inject import Strike  # noqa: E402
+
 LARGE = 16384           # octets: a larger body gets a file of its own
 JOBS = 32               # that the queue gives out at once
 READY = re.compile(r"submitd ready|configuration in force")
 EXPECTED = re.compile(r"a room died .*signal=9")
 RESTART_WAIT, EMPTY_WAIT, EMPTY_BELIEVED = 40.0, 120.0, 15.0
-VICTIMS = {"gate.0": 2, "gate.1": 2, "queue.0": 3, "relay.0": 3, "vault.0": 1, "all": 3, "supervisor": 1}
+VICTIMS = {"gate.0": 2, "gate.1": 2, "queue.0": 3, "relay.0": 3, "maildrop.0": 1, "vault.0": 1, "all": 3, "supervisor": 1}
+
+# Where a room is killed: on entering the n-th of these calls in one of its threads. What a thread wrote before such a call is
+# with the kernel and survives; so these are all the orders of writes that a kill can cut apart.
+CALLS = {"gate": ("pwritev", "fdatasync", "write", "sendmsg", "sendto", "recvmsg", "recvfrom", "close"),
+         "queue": ("pwritev", "fdatasync", "fsync", "openat", "unlinkat", "renameat", "ftruncate", "fallocate", "pread64", "write",
+                   "sendmsg", "recvmsg", "close"),
+         "relay": ("sendto", "recvfrom", "sendmsg", "recvmsg", "connect", "write", "close", "pread64"),
+         "maildrop": ("openat", "write", "fsync", "renameat", "unlinkat", "sendmsg", "recvmsg", "close")}
+NTH = (1, 2, 3, 4, 5, 8, 13)
+# Quiet rounds, in which only others than the queue are killed, for as long as a segment has to lie before it is compacted; then
+# the queue, in the act: before the copy, before its sync, before the old segment goes. Thread, call, number; None: it may finish.
+COMPACTING = (None, ("disk", "pwritev", 1), ("disk", "fdatasync", 1), None, ("disk", "pwritev", 2), ("maker", "unlinkat", 2),
+              ("disk", "fdatasync", 2))
+RAGE, QUIET = 15, 14.0   # kills between two of them; seconds
+STRIKE_WAIT = 2.5
+
+# What has to happen during a campaign, or it has not shown what it is for. Name and the log line that tells of it.
+ACTS = {"checkpoints": re.compile(r" queue\.0 checkpoint "), "segments compacted": re.compile(r" queue\.0 compacted ")}
 
 
 class Sink:
@@ -75,17 +99,35 @@ class Watch(threading.Thread):
 
 
 def make_server(folder, port):
-    return Server("crash", folder=folder, routes={"*": f'via = "smtp"  to = "127.0.0.1:{port}"  tls = "none"'},
-                  top="gates = 2\nrelays = 1",
-                  sections={"queue": f"retry = {{ 1 }}  retry_connect = {{ 1 }}  dead_host = 0  delay_notice = 0  "
-                                     f"concurrency = {JOBS}  destination_concurrency = {JOBS}",
-                            "spool": f"segment_size = 1048576  large_message = {LARGE}",
-                            "limits": "connections_per_client = 1000"})
+    """Segments, checkpoints and the patience of the retry are as small as can be."""
+    server = Server("crash", folder=folder, top="gates = 2\nrelays = 1",
+                    sections={"queue": f"retry = {{ 1, 1, 1, 2, 4, 8, 16 }}  retry_connect = {{ 1 }}  dead_host = 0  delay_notice = 0  "
+                                       f"concurrency = {JOBS}  destination_concurrency = {JOBS}",
+                              "spool": f"segment_size = 1048576  checkpoint = 65536  large_message = {LARGE}",
+                              "limits": "connections_per_client = 1000"})
+    server.routes = {"*": f'via = "smtp"  to = "127.0.0.1:{port}"  tls = "none"',
+                     "drop.example": f'via = "maildir"  to = "{server.mail}"'}
+    server.write_conf()
+    return server
+
+
+def read_maildir(mail):
+    """The same entries as the sink's, of what the maildrop delivered."""
+    entries, skew = [], time.time() - time.monotonic()
+    for path in mail.glob("new/*"):
+        header, _, body = path.read_bytes().partition(b"\n\n")
+        body = body.replace(b"\n", b"\r\n")
+        fields = dict(line.split(b": ", 1) for line in header.split(b"\n") if b": " in line and line[:1] not in b" \t")
+        digest = hashlib.sha256(body).hexdigest()
+        entries.append({"time": path.stat().st_mtime - skew, "mark": fields.get(b"X-Mark", b"?").decode(), "sender": "",
+                        "recipients": [fields.get(b"Delivered-To", b"?").decode()], "octets": len(body), "digest": digest})
+    return entries
 
 
 class Campaign:
-    def __init__(self, folder, seed, clients):
-        self.folder, self.seed, self.chance = folder, seed, random.Random(seed)
+    def __init__(self, folder, seed, clients, exact):
+        self.folder, self.seed, self.chance, self.exact = folder, seed, random.Random(seed), exact
+        self.strikes, self.reached = [], collections.Counter()
         for name in ("server", "sink"):
             (folder / name).mkdir(mode=0o755)
         self.sink = Sink(folder / "sink", seed)
@@ -93,18 +135,19 @@ class Campaign:
         self.watch = Watch(self.server.log_path)
         self.clients = [Client(self.server, number, seed, LARGE) for number in range(clients)]
         self.kills, self.starts, self.refused_starts, self.trouble = [], [], [], []
-        self.queued = []
+        self.queued, self.acts = [], {}
 
     # Killing
 
-    def victim(self):
+    def victim(self, spared=()):
         """Somebody who lives; a room that is down waits for its restart in peace."""
         rooms = self.server.rooms()
-        choices = {name: weight for name, weight in VICTIMS.items() if name in rooms or name in ("all", "supervisor")}
+        choices = {name: weight for name, weight in VICTIMS.items()
+                   if name not in spared and (name in rooms or name in ("all", "supervisor"))}
         return self.chance.choices(list(choices), list(choices.values()))[0], rooms
 
-    def kill(self):
-        name, rooms = self.victim()
+    def kill(self, spared=()):
+        name, rooms = self.victim(spared)
         supervisor = self.server.process.pid
         pids = {"all": [supervisor, *rooms.values()], "supervisor": [supervisor]}.get(name) or [rooms[name]]
         self.chance.shuffle(pids)
@@ -117,6 +160,28 @@ class Campaign:
         if supervisor in pids:
             self.server.process.wait(10)
             self.start()
+
+    def next_strike(self):
+        """Each room, call and number once before any comes again."""
+        if not self.strikes:
+            self.strikes = [(room, call, nth) for room, calls in CALLS.items() for call in calls for nth in NTH]
+            self.chance.shuffle(self.strikes)
+        return self.strikes.pop()
+
+    def kill_exactly(self):
+        """At the n-th call from now; a room that does not come to it is killed all the same."""
+        kind, call, nth = self.next_strike()
+        victims = {name: pid for name, pid in self.server.rooms().items() if name.startswith(kind + ".")}
+        if not victims:
+            return
+        name = self.chance.choice(sorted(victims))
+        with Strike(victims[name], call, nth) as strike:
+            is_reached = strike.await_death(STRIKE_WAIT)
+        self.reached[is_reached] += 1
+        if not is_reached:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victims[name], signal.SIGKILL)
+        self.kills.append(Kill(time.monotonic(), name, f"{call} {nth}" if is_reached else ""))
 
     def start(self):
         """Whoever is left of the earlier life may hold the lock or a port for a moment."""
@@ -137,12 +202,36 @@ class Campaign:
         return self.chance.uniform(0, 0.15) if self.chance.random() < 0.2 else 0.3 + self.chance.expovariate(1.0)
 
     def rage(self, count):
-        for number in range(count):
+        rounds = itertools.cycle(COMPACTING)
+        while len(self.kills) < count:
             time.sleep(self.pause())
-            self.kill()
-            if number % 10 == 9:
-                told = sum(attempt.state == ACKNOWLEDGED for client in self.clients for attempt in client.attempts)
-                print(f"{number + 1} kills, {told} messages acknowledged", flush=True)
+            if len(self.kills) % RAGE == RAGE - 1:
+                self.quiet_round(next(rounds), count)
+            elif self.chance.random() < self.exact:
+                self.kill_exactly()
+            else:
+                self.kill()
+            if len(self.kills) % 10 == 0:
+                self.tell()
+
+    def tell(self):
+        told = sum(attempt.state == ACKNOWLEDGED for client in self.clients for attempt in client.attempts)
+        print(f"{len(self.kills)} kills, {told} messages acknowledged", flush=True)
+
+    def quiet_round(self, act, count):
+        queue = self.server.rooms().get("queue.0")
+        end = time.monotonic() + QUIET
+        with Strike(queue, act[1], act[2], act[0]) if act and queue else contextlib.nullcontext() as strike:
+            while time.monotonic() < end and not (strike and strike.await_death(0)):
+                if len(self.kills) < count - 1:
+                    self.kill(spared=("queue.0", "all", "supervisor"))
+                if strike:
+                    strike.await_death(self.pause())
+                else:
+                    time.sleep(self.pause())
+        if strike and strike.await_death(0.001):
+            self.kills.append(Kill(time.monotonic(), "queue.0", f"{act[1]} {act[2]} of {act[0]}"))
+            self.reached["compacting"] += 1
 
     # The whole
 
@@ -163,6 +252,10 @@ class Campaign:
             client.join(90)
             if client.is_alive():
                 self.trouble.append(f"{client.name} does not end")
+        self.acts = {name: sum(1 for line in self.server.log().splitlines() if pattern.search(line)) for name, pattern in ACTS.items()}
+        self.trouble += [f"not a single one of: {name}" for name, count in self.acts.items() if count == 0]
+        (self.sink.folder / "released").touch()
+        self.server.run_ctl("queue", "retry", "--all")
         self.await_empty()
         self.watch.ending.set()
         try:
@@ -172,8 +265,11 @@ class Campaign:
         for client in self.clients:
             self.trouble += client.faults
 
+    def taken(self):
+        return self.sink.taken() + read_maildir(self.server.mail)
+
     def has_all_arrived(self):
-        arrived = {recipient for entry in self.sink.taken() for recipient in entry["recipients"]}
+        arrived = {recipient for entry in self.taken() for recipient in entry["recipients"]}
         wanted = {recipient for attempt in self.attempts if attempt.state == ACKNOWLEDGED for recipient in attempt.recipients}
         return wanted <= arrived
 
@@ -245,8 +341,12 @@ def report(campaign, verdict):
     attempts = campaign.attempts
     states = collections.Counter(attempt.state for attempt in attempts)
     by_kind = collections.Counter(kill.victim for kill in campaign.kills)
+    at_calls = collections.Counter(kill.call.partition(" ")[0] for kill in campaign.kills if kill.call)
     lines = [
         f"seed {campaign.seed}: {len(campaign.kills)} kills: " + ", ".join(f"{name} {by_kind[name]}" for name in sorted(by_kind)),
+        f"of them at a chosen system call: {sum(at_calls.values())} (" + ", ".join(f"{call} {at_calls[call]}" for call in sorted(at_calls))
+        + f"); not reached: {campaign.reached[False]}; in the act of compacting: {campaign.reached['compacting']}",
+        "meanwhile: " + ", ".join(f"{count} {name}" for name, count in campaign.acts.items()),
         f"messages: {len(attempts)}, " + ", ".join(f"{state} {states[state]}" for state in sorted(states))
         + f"; {sum(a.octets > LARGE for a in attempts)} large ones; {sum(c.sessions for c in campaign.clients)} sessions, "
           f"{sum(c.interrupted for c in campaign.clients)} interrupted",
@@ -267,14 +367,14 @@ def report(campaign, verdict):
     return "\n".join(lines)
 
 
-def run(kills, seed, clients=8, keep=False):
+def run(kills, seed, clients=8, keep=False, exact=0.4):
     """True when every promise was kept."""
     folder = make_folder("crash")
-    campaign = Campaign(folder, seed, clients)
+    campaign = Campaign(folder, seed, clients, exact)
     is_good = False
     try:
         campaign.run(kills)
-        verdict = judge(campaign.attempts, campaign.sink.taken(), {row["id"] for row in campaign.queued}, campaign.kills, JOBS)
+        verdict = judge(campaign.attempts, campaign.taken(), {row["id"] for row in campaign.queued}, campaign.kills, JOBS)
         print(report(campaign, verdict), flush=True)
         is_good = not verdict.faults and not campaign.trouble and not campaign.log_faults()
     finally:
@@ -291,12 +391,13 @@ def run(kills, seed, clients=8, keep=False):
 def main():
     parser = argparse.ArgumentParser(description="kills rooms under load and counts what was promised")
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--exact", type=float, default=0.4, help="share of the kills at a chosen system call")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--keep", action="store_true", help="keep spool, log and lists of a good run too")
     arguments = parser.parse_args()
     try:
-        return 0 if run(arguments.kills, arguments.seed, arguments.clients, arguments.keep) else 1
+        return 0 if run(arguments.kills, arguments.seed, arguments.clients, arguments.keep, arguments.exact) else 1
     finally:
         forget_certificates()
 

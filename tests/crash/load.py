@@ -125,10 +125,12 @@ class Client(threading.Thread):
         return ("\r\n".join(lines) + "\r\n").encode()
 
     def message(self):
-        mark = f"{self.number}-{len(self.attempts)}-{self.chance.getrandbits(64):016x}"
+        kind = self.chance.choices(["", "stay", "drop"], [88, 4, 8])[0]
+        mark = f"{kind}{self.number}-{len(self.attempts)}-{self.chance.getrandbits(64):016x}"
         body = self.body()
         digest = hashlib.sha256(body).hexdigest()
-        recipients = [f"{mark}.{at}@example.org" for at in range(1 if self.chance.random() < 0.9 else 3)]
+        domain = "drop.example" if kind == "drop" else "example.org"
+        recipients = [f"{mark}.{at}@{domain}" for at in range(1 if self.chance.random() < 0.9 else 3)]
         attempt = Attempt(mark, recipients, digest, len(body))
         header = (f"From: <{LOGIN}>\r\nTo: <{recipients[0]}>\r\nSubject: {mark}\r\n"
                   f"{MARK_FIELD}: {mark}\r\n{DIGEST_FIELD}: {digest}\r\n\r\n")

@@ -34,6 +34,11 @@ class Taken:
         self.file = os.open(folder / "taken.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.strange = 0
 
+    def is_released(self):
+        """Recipients whose name begins with "stay" are taken only from then on: their segments live long, the others in them do
+        not."""
+        return (self.folder / "released").exists()
+
     def note(self, sender, recipients, content):
         header, _, body = content.partition(b"\r\n\r\n")
         digest = hashlib.sha256(body).hexdigest()
@@ -87,7 +92,7 @@ class Session:
     async def do_mail(self, argument):
         self.reset()
         if self.is_unwilling():
-            self.say(b"450 4.3.2 later\r\n")
+            self.say(b"450 4.7.1 later\r\n")  # no sign of strain, for which the queue would send less at once
             return
         self.sender = argument.partition("<")[2].partition(">")[0]
         self.say(b"250 2.1.0 ok\r\n")
@@ -96,7 +101,7 @@ class Session:
         if self.sender is None:
             self.say(b"503 5.5.1 MAIL first\r\n")
             return
-        if self.chance.random() < 0.03:
+        if self.chance.random() < 0.03 or ("<stay" in argument and not self.taken.is_released()):
             self.say(b"450 4.2.1 this one later\r\n")
             return
         self.recipients.append(argument.partition("<")[2].partition(">")[0])

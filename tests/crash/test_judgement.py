@@ -53,7 +53,8 @@ def test_what_is_in_the_queue_is_not_lost():
 @pytest.mark.parametrize("victim, time, count, is_allowed", [
     ("relay.0", 10.5, 2, True),
     ("all", 10.5, 2, True),
-    ("queue.0", 10.5, 2, True),
+    ("maildrop.0", 10.5, 2, True),
+    ("queue.0", 10.5, 1, False),     # who carried it lives and says so again
     ("relay.0", 10.5, 6, False),     # more than the jobs in hand and what came just before
     ("gate.0", 10.5, 1, False),      # no kill explains it
     ("relay.0", 5.0, 1, False),
