@@ -26,7 +26,7 @@ enum {
     SANITIZED = 1 << 16, /* every room, in sanitized builds only */
 };
 
-enum { CONDITIONS_MAX = 2, SOCKET_TYPE_MASK = 0xf };
+enum { CONDITIONS_MAX = 3, SOCKET_TYPE_MASK = 0xf };
 
 /* A condition on one argument: (argument & mask) == value. */
 struct condition {
@@ -42,37 +42,17 @@ struct row {
     struct condition conditions[CONDITIONS_MAX];
 };
 
-#define CALL(name, rooms)                                                                          \
-    {                                                                                              \
-        SCMP_SYS(name), rooms, 0,                                                                  \
-        {                                                                                          \
-            {                                                                                      \
-                0, 0, 0                                                                            \
-            }                                                                                      \
-        }                                                                                          \
-    }
-#define CALL_IF(name, rooms, argument, mask, value)                                                \
-    {                                                                                              \
-        SCMP_SYS(name), rooms, 1,                                                                  \
-        {                                                                                          \
-            {                                                                                      \
-                argument, mask, value                                                              \
-            }                                                                                      \
-        }                                                                                          \
-    }
-#define CALL_IF_BOTH(name, rooms, argument, mask, value, argument2, mask2, value2)                 \
-    {                                                                                              \
-        SCMP_SYS(name), rooms, 2,                                                                  \
-        {                                                                                          \
-            { argument, mask, value },                                                             \
-            {                                                                                      \
-                argument2, mask2, value2                                                           \
-            }                                                                                      \
-        }                                                                                          \
-    }
+/* clang-format off */
+#define CALL(name, rooms) { SCMP_SYS(name), rooms, 0, { { 0, 0, 0 } } }
+#define CALL_IF(name, rooms, argument, mask, value) \
+    { SCMP_SYS(name), rooms, 1, { { argument, mask, value } } }
+#define CALL_IF_BOTH(name, rooms, argument, mask, value, argument2, mask2, value2) \
+    { SCMP_SYS(name), rooms, 2, { { argument, mask, value }, { argument2, mask2, value2 } } }
+#define SOCKET(rooms, family, type, protocol) \
+    { SCMP_SYS(socket), rooms, 3, \
+      { { 0, WHOLE, family }, { 1, SOCKET_TYPE_MASK, type }, { 2, WHOLE, protocol } } }
 #define WHOLE UINT32_MAX /* an int argument, as a mask */
 
-/* clang-format off */
 static const struct row allowed[] = {
     /* Memory, of which nothing can ever be executed that was not so from the start. */
     CALL(brk, EVERY),
@@ -141,11 +121,15 @@ static const struct row allowed[] = {
     CALL_IF(setsockopt, RELAY, 1, WHOLE, IPPROTO_TCP),
 
     /* Outward: streams and datagrams over IP, streams to a LMTP server's socket. No listening. */
-    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_INET, 1, SOCKET_TYPE_MASK, SOCK_STREAM),
-    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_INET6, 1, SOCKET_TYPE_MASK, SOCK_STREAM),
-    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_INET, 1, SOCKET_TYPE_MASK, SOCK_DGRAM),
-    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_INET6, 1, SOCKET_TYPE_MASK, SOCK_DGRAM),
-    CALL_IF_BOTH(socket, RELAY, 0, WHOLE, AF_UNIX, 1, SOCKET_TYPE_MASK, SOCK_STREAM),
+    SOCKET(RELAY, AF_INET, SOCK_STREAM, 0),
+    SOCKET(RELAY, AF_INET, SOCK_STREAM, IPPROTO_TCP),
+    SOCKET(RELAY, AF_INET, SOCK_DGRAM, 0),
+    SOCKET(RELAY, AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+    SOCKET(RELAY, AF_INET6, SOCK_STREAM, 0),
+    SOCKET(RELAY, AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+    SOCKET(RELAY, AF_INET6, SOCK_DGRAM, 0),
+    SOCKET(RELAY, AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+    SOCKET(RELAY, AF_UNIX, SOCK_STREAM, 0),
     CALL(connect, RELAY),
     CALL(bind, RELAY), /* a source address; Landlock lets no port be chosen for TCP */
     CALL(readv, RELAY),
@@ -160,7 +144,8 @@ static const struct row allowed[] = {
     CALL(flock, QUEUE),
 
     /* Folders: Landlock says which. */
-    CALL(openat, VAULT | QUEUE | MAILDROP),
+    CALL_IF(openat, VAULT, 2, O_ACCMODE | O_CREAT | O_PATH, O_RDONLY),
+    CALL_IF(openat, QUEUE | MAILDROP, 2, O_PATH, 0), /* Landlock does not look at these */
     CALL(fsync, QUEUE | MAILDROP),
     CALL(mkdirat, QUEUE | MAILDROP),
     CALL(renameat, QUEUE | MAILDROP),
@@ -186,12 +171,12 @@ static const struct row allowed[] = {
 };
 
 /* What a library may try when it needs something that it can do without: refused, but no crime.
- * Holds in every room that is not allowed the call altogether. */
+ * Not for a room that is allowed the call altogether. */
 static const struct {
     struct row row;
     int error;
 } refused[] = {
-    { CALL(openat, EVERY), EACCES },
+    { CALL(openat, GATE | RELAY), EACCES },
     { CALL(open, EVERY), EACCES },
     { CALL(access, EVERY), EACCES },
     { CALL(faccessat, EVERY), EACCES },
@@ -234,7 +219,7 @@ static int add_refused(scmp_filter_ctx filter, unsigned rooms)
     int rc = 0;
 
     for (size_t i = 0; i < LENGTH_OF(refused) && rc == 0; i++)
-        if (!is_wholly_allowed(refused[i].row.call, rooms))
+        if (refused[i].row.rooms & rooms && !is_wholly_allowed(refused[i].row.call, rooms))
             rc = add_row(filter, SCMP_ACT_ERRNO((uint16_t)refused[i].error), &refused[i].row);
     return rc;
 }
