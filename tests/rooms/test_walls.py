@@ -208,6 +208,25 @@ def test_new_folders(site):
     judge(server)
 
 
+def test_users_behind_a_link(site):
+    """A user file that is a link out of its folder would be out of the vault's reach: refused with its real place."""
+    server = site().server
+    server.add_user()
+    place = server.folder / "elsewhere"
+    place.mkdir()
+    server.users_path.rename(place / "users")
+    server.users_path.symlink_to(place / "users")
+    status, said = server.start_refused()
+    assert status == 78 and "symbolic link" in said and str(place / "users") in said
+    server.users_path.unlink()
+    (server.folder / "users.1").write_bytes((place / "users").read_bytes())
+    (server.folder / "users.1").chmod(0o600)
+    shutil.chown(server.folder / "users.1", 61185, 61185)
+    server.users_path.symlink_to("users.1")
+    server.start()
+    assert server.await_mail(server.submit("bob@example.org"))
+
+
 def test_a_room_that_hits_a_wall(site):
     """The supervisor says in words what happened, and starts the room again. (A signal from outside stands in for the kernel's.)"""
     server = site().server.start()

@@ -1,0 +1,99 @@
+"""What each room of a running submitd holds, seen from outside: descriptors, users, rights, filters; against a table of its own,
+so that a descriptor handed to the wrong room is seen whatever the program's tables say."""
+import os
+import pathlib
+import re
+import stat
+
+import pytest
+
+from rig.server import IS_ROOT
+from rooms.frames import plan
+from rooms.house import UIDS
+
+pytestmark = pytest.mark.skipif(not IS_ROOT, reason="rooms have users of their own only when started as root")
+
+# One power each: ARCHITECTURE.md.
+POWERS = {"gate": {"listener", "counters"}, "vault": {"key", "users", "password"}, "queue": {"spool", "lock", "control"},
+          "relay": set(), "maildrop": {"maildir"}}
+TALKS = {frozenset(pair) for pair in (("gate", "queue"), ("gate", "vault"), ("gate", "relay"), ("queue", "relay"),
+                                      ("queue", "maildrop"), ("relay", "vault"))}
+EVERYBODY = [r"/dev/null", r"LOG", r"anon_inode:\[(eventpoll|eventfd|timerfd)\]", r"pipe:\[\d+\]"]
+FILES = {"gate": [r"/memfd:submitd-counters.*", r"WRITE STATE/spool/segments/\w+\.seg", r"WRITE STATE/spool/bodies/\w+\.body"],
+         "vault": [r"FOLDER"], "queue": [r"STATE/spool(/.*)?", r"STATE/lock"], "relay": [], "maildrop": [r"MAIL(/.*)?"]}
+
+
+@pytest.fixture(scope="module")
+def server(shared):
+    made = shared.server("powers", top="gates = 2\nrelays = 1")
+    for _ in range(3):
+        made.await_mail(made.submit("bob@example.org"))
+    return made
+
+
+def status_of(path):
+    return dict(line.split(":\t", 1) for line in (path / "status").read_text().splitlines() if ":\t" in line)
+
+
+def unix_sockets():
+    return {line.split()[6] for line in pathlib.Path("/proc/net/unix").read_text().splitlines()[1:]}
+
+
+def listening(server):
+    """Inodes of the listening TCP sockets."""
+    ports = set(server.ports.values())
+    rows = (line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return {row[9] for row in rows if int(row[1].split(":")[1], 16) in ports and row[3] == "0A"}
+
+
+def test_the_plan_gives_each_room_one_power():
+    assert {room: set(gifts) for room, gifts in plan()["gifts"].items()} == POWERS
+    assert {frozenset(pair) for pair in plan()["pairs"]} == TALKS
+
+
+def test_descriptors_are_those_of_the_plan(server):
+    doors, unix = listening(server), unix_sockets()
+    for name, pid in server.rooms().items():
+        role = name.split(".")[0]
+        names = {"LOG": re.escape(str(server.log_path)), "STATE": re.escape(str(server.state)), "MAIL": re.escape(str(server.mail)),
+                 "FOLDER": re.escape(str(server.folder))}
+        lawful = [re.sub("|".join(names), lambda m: names[m[0]], row) for row in EVERYBODY + FILES[role]]
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            target = os.readlink(f"/proc/{pid}/fd/{fd}").removesuffix(" (deleted)")
+            flags = int(re.search(r"flags:\s+(\d+)", pathlib.Path(f"/proc/{pid}/fdinfo/{fd}").read_text())[1], 8)
+            if target.startswith("socket:"):
+                inode = target[8:-1]
+                assert inode in unix or role == "relay" or (role == "gate" and inode in doors), f"{name} has a socket of no channel"
+                continue
+            marked = f"WRITE {target}" if flags & os.O_ACCMODE == os.O_WRONLY else target
+            assert any(re.fullmatch(row, text) for row in lawful for text in (target, marked)), f"{name} has {marked}"
+            assert fd in "012" or flags & os.O_CLOEXEC, f"{name}: {target} would survive an exec"
+
+
+def test_every_thread_has_no_rights_and_a_filter(server):
+    for name, pid in server.rooms().items():
+        uid = str(UIDS[name.split(".")[0]])
+        tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+        assert len(tasks) > 1
+        for task in tasks:
+            status = status_of(task)
+            assert set(status["Uid"].split()) == {uid} and set(status["Gid"].split()) == {uid}, name
+            assert status["Groups"].strip() == "", name
+            for rights in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                assert int(status[rights], 16) == 0, f"{name}: {rights}"
+            assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2", f"{name}: {task.name}"
+
+
+def test_rooms_can_neither_be_dumped_nor_multiply(server):
+    for name, pid in server.rooms().items():
+        limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+        assert os.stat(f"/proc/{pid}/mem").st_uid == 0, f"{name} is dumpable"
+        assert re.search(r"Max core file size\s+0\s+0", limits), name
+        assert re.search(r"Max processes\s+0\s+0", limits), name
+
+
+def test_files_of_one_room_are_closed_to_the_others(server):
+    for path, role in ((server.state / "spool", "queue"), (server.mail, "maildrop"), (server.users_path, "vault")):
+        found = path.stat()
+        assert found.st_uid == UIDS[role] or found.st_uid == 0, path
+        assert stat.S_IMODE(found.st_mode) & 0o077 == 0, f"{path}: mode {stat.S_IMODE(found.st_mode):o}"
