@@ -181,6 +181,8 @@ static void on_doorbell(void *owner, struct channel *channel, const void *messag
     struct house_segment *segment = segment_of(owner, m->generation);
 
     (void)channel, (void)fd;
+    if (!segment && ((struct house *)owner)->forgets)
+        return; /* a new queue is told again */
     REQUIRE(segment && m->upto >= segment->upto && !segment->is_final);
     segment->upto = m->upto;
     segment->is_final = m->final;
@@ -201,11 +203,13 @@ static void on_cut(void *owner, struct channel *channel, const void *message, in
     struct house_segment *segment = segment_of(h, m->generation);
 
     (void)channel, (void)fd;
-    REQUIRE(segment && m->upto >= segment->upto);
-    segment->is_cut = true;
-    segment->cut = m->upto;
+    REQUIRE(segment ? m->upto >= segment->upto : h->forgets);
     if (!h->holds_cuts)
         answer_cut(h, m);
+    if (!segment)
+        return;
+    segment->is_cut = true;
+    segment->cut = m->upto;
     if (h->forgets)
         forget(h, segment);
 }

@@ -1,0 +1,100 @@
+/* tests/fuzz/fuzz_users_save.c: any bytes as a user file that submitctl changes and writes: what it
+ * reads afterwards is what it wrote, users that were not touched are as they were, and lines that
+ * say nothing or were set aside are still there. */
+#include "fuzz.h"
+
+#include <unistd.h>
+
+#include "users/file.h"
+
+static char folder[64], path[80];
+
+static void make_folder(void)
+{
+    snprintf(folder, sizeof folder, "%s/submitd-fuzz-XXXXXX",
+        access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    REQUIRE(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/users", folder);
+}
+
+static void remove_folder(void)
+{
+    unlink(path);
+    rmdir(folder);
+}
+
+static void check_user(const struct user *was, const struct user *is)
+{
+    REQUIRE(is && slice_equals(was->login, is->login) && was->state == is->state);
+    REQUIRE(was->may_submit == is->may_submit && was->min_mech == is->min_mech);
+    REQUIRE(slice_equals(was->hash, is->hash));
+    REQUIRE(was->scram.iterations == is->scram.iterations);
+    REQUIRE(was->scram.salt_len == is->scram.salt_len &&
+            memcmp(was->scram.salt, is->scram.salt, was->scram.salt_len) == 0);
+    REQUIRE(was->sender_count == is->sender_count);
+    for (size_t i = 0; i < was->sender_count; i++)
+        REQUIRE(slice_equals(was->senders[i].pattern, is->senders[i].pattern));
+}
+
+/* The same users in the same order, and as many problems. */
+static void check_file(const struct users *users, size_t problems)
+{
+    struct users_report report;
+    struct users *again = NULL;
+    const struct user *is;
+
+    REQUIRE(users_save(users, path, (uid_t)-1, (gid_t)-1) == ERR_OK);
+    REQUIRE(users_load(-100, path, &report, &again) == ERR_OK); /* AT_FDCWD */
+    REQUIRE(users_count(users) == users_count(again) && report.count <= problems);
+    REQUIRE(slice_equals(users_key(users), users_key(again)));
+    is = users_first(again);
+    for (const struct user *was = users_first(users); was; was = users_next(was)) {
+        check_user(was, is);
+        is = users_next(is);
+    }
+    users_free(&again);
+}
+
+/* Takes from the file what a change may hit: the users of even places. */
+static void change(struct users *users, unsigned choice)
+{
+    const struct user *user = users_first(users);
+    char login[512];
+
+    for (unsigned i = 0; user && i < 8; i++) {
+        const struct user *next = users_next(user);
+        struct slice name = slice_of(login, user->login.len);
+
+        memcpy(login, user->login.data, user->login.len);
+        if (choice >> i & 1) {
+            if (i % 3 == 0) {
+                REQUIRE(users_remove(users, name) == USER_OK && !users_find(users, name));
+            } else if (i % 3 == 1) {
+                REQUIRE(users_set_state(users, name, USER_DISABLED) == USER_OK);
+            } else {
+                REQUIRE(users_set_submit(users, name, !user->may_submit) == USER_OK);
+            }
+        }
+        user = next;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice bytes = slice_of(data, size);
+    unsigned choice = take_octet(&bytes);
+    struct users_report report;
+    struct users *users = NULL;
+
+    if (folder[0] == '\0') {
+        make_folder();
+        atexit(remove_folder);
+    }
+    if (users_parse(bytes, &report, &users) != ERR_OK)
+        return 0;
+    check_file(users, report.count);
+    change(users, choice);
+    check_file(users, report.count);
+    users_free(&users);
+    return 0;
+}
