@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,27 @@ static enum err check_users(struct slice path, struct conf_error *out_why)
     return rc;
 }
 
+/* A link that leads out of its folder leads out of the vault's walls. */
+static enum err check_link(struct slice path, struct conf_error *out_why)
+{
+    char text[4096], folder[PATH_MAX], target[PATH_MAX];
+    size_t len;
+
+    text_of(slice_first(path, slice_find_last(path, '/')), text);
+    if (!realpath(path.data[0] == '/' && text[0] == '\0' ? "/" : text, folder))
+        return ERR_OK; /* it was opened a moment ago */
+    text_of(path, text);
+    len = strlen(folder);
+    if (!realpath(text, target) || len == 1 ||
+        (strncmp(target, folder, len) == 0 && target[len] == '/'))
+        return ERR_OK;
+    snprintf(out_why->text, sizeof out_why->text,
+        "users \"%.200s\": a symbolic link out of its folder, where the vault cannot follow; name "
+        "%.200s itself",
+        text, target);
+    return ERR_INVALID;
+}
+
 /* The folder is handed over, not the file: submitctl replaces the file, and the vault looks it up
  * again by name. */
 static enum err open_users(
@@ -190,6 +212,8 @@ static enum err open_users(
         return ERR_DENIED;
     }
     rc = check_users(path, out_why);
+    if (rc == ERR_OK)
+        rc = check_link(path, out_why);
     if (rc != ERR_OK)
         return rc;
     h->users_name = slash < path.len ? slice_from(path, slash + 1) : path;

@@ -210,9 +210,10 @@ def test_new_folders(site):
 
 def test_users_behind_a_link(site):
     """A user file that is a link out of its folder would be out of the vault's reach: refused with its real place."""
-    server = site().server
+    one = site()
+    server = one.server
     server.add_user()
-    place = server.folder / "elsewhere"
+    place = one.folder / "elsewhere"
     place.mkdir()
     server.users_path.rename(place / "users")
     server.users_path.symlink_to(place / "users")
