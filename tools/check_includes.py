@@ -40,6 +40,7 @@ LIBRARIES = [
     (r"openssl/", {"net", "vault", "users"}),
     (r"unbound", {"net"}),
     (r"gsasl\.h", {"vault", "users"}),
+    (r"seccomp\.h", {"ipc"}),
     (r"crypt\.h", {"users"}),
     (r"confuse\.h", {"conf"}),
     (r"jansson\.h", {"ctl", "queue"}),
