@@ -112,7 +112,7 @@ static enum err prepare(struct run *run)
     err = content_init(&run->content, options->size);
     if (err != ERR_OK || strcmp(options->tls, "none") == 0)
         return err;
-    err = tls_client_new(NULL, &run->tls, why);
+    err = tls_client_new(-1, &run->tls, why);
     if (err != ERR_OK)
         fprintf(stderr, "TLS: %s\n", why);
     return err;
