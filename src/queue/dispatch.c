@@ -10,7 +10,7 @@
 #include "spool/body.h"
 #include "spool/segment.h"
 
-enum { JOB_MEMORY = 256 << 10, RECORD_MEMORY = 4 << 20, PAUSE_AFTER_TROUBLE_S = 60 };
+enum { JOB_MEMORY = 256 << 10, RECORD_MEMORY = 4 << 20, PAUSE_AFTER_TROUBLE_S = 10 };
 
 /* What the hand reads. Lives as long as the reading takes. */
 struct fetch {

@@ -325,7 +325,7 @@ void drain_check(struct queue *queue)
 {
     bool is_quiet;
 
-    if (queue->phase != QUEUE_DRAINING || queue->is_syncing)
+    if (queue->phase != QUEUE_DRAINING || (queue->is_syncing && !queue->is_late))
         return;
     is_quiet = !queue->jobs && bounces_are_idle(queue->bounces);
     if (!is_quiet && !queue->is_late)
