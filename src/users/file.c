@@ -294,6 +294,8 @@ static void read_line(struct reader *reader, struct slice line, bool ended)
     explicit_bzero(&parsed.scram, sizeof parsed.scram);
     if (reader->error == ERR_OK && !users_append(reader->users, line, login, user))
         reader->error = ERR_NOMEM;
+    if (reader->error == ERR_OK)
+        reader->users->lines->prev->is_cut = !ended; /* the last of the list */
 }
 
 /* "submitd-users 1", perhaps with " key=BASE64". */

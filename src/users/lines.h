@@ -13,6 +13,7 @@ struct users_line {
     struct slice raw;   /* without the line end; unused when user is set */
     struct slice login; /* the first word, empty for comments */
     struct user *user;  /* NULL: a comment, an empty line, or one that was set aside */
+    bool is_cut;        /* the file ended within it: must not come to life with an end of ours */
 };
 
 struct users {

@@ -63,6 +63,9 @@ static void put_file(struct buffer *out, const struct users *users)
     }
     buffer_put_char(out, '\n');
     DL_FOREACH (users->lines, line) {
+        /* With an end it would be a user again, perhaps without the word that took a right away. */
+        if (line->is_cut)
+            buffer_put_char(out, '#');
         if (line->user)
             put_user(out, line->user);
         else

@@ -200,6 +200,27 @@ static void test_remove_takes_all_lines(void **state)
     users_free(&users);
 }
 
+/* A line that was cut may lack the word that takes a right away: saving gives it no life. */
+static void test_cut_line(void **state)
+{
+    static const char text[] = "submitd-users 1\nalice@example.org state=active " HASH
+                               "\nbob@example.org state=active " HASH;
+    struct users *users;
+
+    (void)state;
+    write_text(text, 0600);
+    users = load();
+    assert_int_equal(users_count(users), 1);
+    assert_int_equal(
+        users_set_state(users, slice_text("alice@example.org"), USER_DISABLED), USER_OK);
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    users_free(&users);
+    users = load();
+    assert_int_equal(users_count(users), 1);
+    assert_null(users_find(users, slice_text("bob@example.org")));
+    users_free(&users);
+}
+
 static void test_unreadable(void **state)
 {
     struct users_report report;
@@ -294,6 +315,7 @@ int main(void)
         IN_FOLDER(test_nothing_lost),
         IN_FOLDER(test_changes),
         IN_FOLDER(test_remove_takes_all_lines),
+        IN_FOLDER(test_cut_line),
         IN_FOLDER(test_unreadable),
         IN_FOLDER(test_stamp),
         IN_FOLDER(test_link),
