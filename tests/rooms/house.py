@@ -17,6 +17,7 @@ ROLES = ["supervisor", "gate", "vault", "queue", "relay", "maildrop"]
 UIDS = {role: int(uid) for role, uid in re.findall(r'(\w+) = "(\d+)"', ACCOUNTS)}
 COUNTERS_MAGIC, PAGE, COLUMN = 0x434f554e, 4096, 4 + 2 * 16384 * 4 + 1023 * 4
 F_ADD_SEALS, SEALS = 1033, 1 | 2 | 4
+ROOTS_SYSTEM = 0x7fffffff
 
 
 def split(name):
@@ -164,6 +165,8 @@ class House:
                 given.append((gift, 0, str(self.server.key), os.open(self.server.key, os.O_RDONLY)))
             elif gift == "users":
                 given.append((gift, 0, "users", folder(self.secrets)))
+            elif gift == "roots":
+                given.append((gift, ROOTS_SYSTEM, "system", os.open("/etc/ssl/certs/ca-certificates.crt", os.O_RDONLY)))
             elif gift == "maildir":
                 given += [(gift, route, "Maildir", folder(self.server.mail)) for route, words in enumerate(self.server.routes.values())
                           if "maildir" in words]
@@ -174,7 +177,7 @@ class House:
     def start(self, name, env=None, to=None):
         """Started, given everything, and connected to everybody that it may talk to, or to those of `to` alone."""
         room = Room(self, name, env)
-        kinds = ["listener", "control", "spool", "lock", "counters", "key", "users", "password", "maildir"]
+        kinds = plan()["names"]
         room.control.send("snapshot", number=1, conf=self.snapshot)
         for gift, index, text, fd in self.gifts(room.role):
             room.control.send("give", fd, gift=kinds.index(gift), index=index, name=text)

@@ -71,20 +71,14 @@ static json_t *messages(void)
     return rows;
 }
 
+/* In the order of enum gift. */
+static const char *const gifts[] = { "listener", "control", "spool", "lock", "counters", "key",
+    "users", "password", "maildir", "roots" };
+_Static_assert(LENGTH_OF(gifts) == GIFT_ROOTS + 1, "a name for each gift");
+
 static json_t *plan(void)
 {
-    static const char *const gifts[] = {
-        [GIFT_LISTENER] = "listener",
-        [GIFT_CONTROL] = "control",
-        [GIFT_SPOOL] = "spool",
-        [GIFT_LOCK] = "lock",
-        [GIFT_COUNTERS] = "counters",
-        [GIFT_KEY] = "key",
-        [GIFT_USERS] = "users",
-        [GIFT_PASSWORD] = "password",
-        [GIFT_MAILDIR] = "maildir",
-    };
-    json_t *rooms = json_object(), *pairs = json_array();
+    json_t *rooms = json_object(), *pairs = json_array(), *names = json_array();
 
     for (size_t i = 0; i < room_plan_count; i++) {
         json_t *given = json_array();
@@ -97,7 +91,9 @@ static json_t *plan(void)
     for (size_t i = 0; i < pair_plan_count; i++)
         json_array_append_new(pairs,
             json_pack("[s, s]", role_name(pair_plans[i].one), role_name(pair_plans[i].other)));
-    return json_pack("{s:o, s:o}", "gifts", rooms, "pairs", pairs);
+    for (size_t g = 0; g < LENGTH_OF(gifts); g++)
+        json_array_append_new(names, json_string(gifts[g]));
+    return json_pack("{s:o, s:o, s:o}", "gifts", rooms, "pairs", pairs, "names", names);
 }
 
 static json_t *attempts(void)

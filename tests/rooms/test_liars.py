@@ -33,8 +33,12 @@ def house():
     hop = Hop()
     made = House(ROOMS, top="relays = 2", sections={"spool": "segment_size = 1048576"}, routes={"hop.example": f'via = "smtp"  to = "{hop.address}"  tls = "none"',
                                                   "*": 'via = "maildir"  to = "MAIL"'})
-    made.hop = hop
+    made.hop, made.lies = hop, 0
     yield made
+    path = os.environ.get("SUBMITD_PROVE_FIGURES")
+    if path:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{made.lies} lies told to {len(ROOMS)} rooms\n")
     made.stop()
     hop.stop()
     assert made.faults() == []
@@ -57,6 +61,7 @@ def tell_lie(house, liar, receiver, lie):
             os.close(fd)
         channel.close()
     house.check_alive()
+    house.lies += 1
     assert closed, f"{receiver} keeps the channel to {liar} after {lie.label}"
 
 

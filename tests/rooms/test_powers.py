@@ -10,12 +10,13 @@ import pytest
 from rig.server import IS_ROOT
 from rooms.frames import plan
 from rooms.house import UIDS
+from rooms.world import PROBE
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="rooms have users of their own only when started as root")
 
 # One power each: ARCHITECTURE.md.
 POWERS = {"gate": {"listener", "counters"}, "vault": {"key", "users", "password"}, "queue": {"spool", "lock", "control"},
-          "relay": set(), "maildrop": {"maildir"}}
+          "relay": {"roots"}, "maildrop": {"maildir"}}
 TALKS = {frozenset(pair) for pair in (("gate", "queue"), ("gate", "vault"), ("gate", "relay"), ("queue", "relay"),
                                       ("queue", "maildrop"), ("relay", "vault"))}
 EVERYBODY = [r"/dev/null", r"LOG", r"anon_inode:\[(eventpoll|eventfd|timerfd)\]", r"pipe:\[\d+\]"]
@@ -25,7 +26,7 @@ FILES = {"gate": [r"/memfd:submitd-counters.*", r"WRITE STATE/spool/segments/\w+
 
 @pytest.fixture(scope="module")
 def server(shared):
-    made = shared.server("powers", top="gates = 2\nrelays = 1")
+    made = shared.server("powers", build=PROBE if (PROBE / "submitd").exists() else None, top="gates = 2\nrelays = 1")
     for _ in range(3):
         made.await_mail(made.submit("bob@example.org"))
     return made
