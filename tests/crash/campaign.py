@@ -54,7 +54,7 @@ NTH = (1, 2, 3, 4, 5, 8, 13)
 COMPACTING = (None, ("disk", "pwritev", 1), ("disk", "fdatasync", 1), None, ("disk", "pwritev", 2), ("maker", "unlinkat", 2),
               ("disk", "fdatasync", 2))
 RAGE, QUIET = 15, 14.0   # kills between two of them; seconds
-STRIKE_WAIT = 2.5
+STRIKE_WAIT = 2.0
 
 # What has to happen during a campaign, or it has not shown what it is for. Name and the log line that tells of it.
 ACTS = {"checkpoints": re.compile(r" queue\.0 checkpoint "), "segments compacted": re.compile(r" queue\.0 compacted ")}
@@ -101,7 +101,7 @@ class Watch(threading.Thread):
 def make_server(folder, port):
     """Segments, checkpoints and the patience of the retry are as small as can be."""
     server = Server("crash", folder=folder, top="gates = 2\nrelays = 1",
-                    sections={"queue": f"retry = {{ 1, 1, 1, 2, 4, 8, 16 }}  retry_connect = {{ 1 }}  dead_host = 0  delay_notice = 0  "
+                    sections={"queue": f"retry = {{ 1, 1, 1, 2, 4, 8 }}  retry_connect = {{ 1 }}  dead_host = 0  delay_notice = 0  "
                                        f"concurrency = {JOBS}  destination_concurrency = {JOBS}",
                               "spool": f"segment_size = 1048576  checkpoint = 65536  large_message = {LARGE}",
                               "limits": "connections_per_client = 1000"})
@@ -144,10 +144,12 @@ class Campaign:
         rooms = self.server.rooms()
         choices = {name: weight for name, weight in VICTIMS.items()
                    if name not in spared and (name in rooms or name in ("all", "supervisor"))}
-        return self.chance.choices(list(choices), list(choices.values()))[0], rooms
+        return self.chance.choices(list(choices), list(choices.values()))[0] if choices else None, rooms
 
     def kill(self, spared=()):
         name, rooms = self.victim(spared)
+        if not name:
+            return
         supervisor = self.server.process.pid
         pids = {"all": [supervisor, *rooms.values()], "supervisor": [supervisor]}.get(name) or [rooms[name]]
         self.chance.shuffle(pids)
@@ -199,7 +201,7 @@ class Campaign:
 
     def pause(self):
         """Mostly long enough that all stand again; now and then somebody falls while others rise."""
-        return self.chance.uniform(0, 0.15) if self.chance.random() < 0.2 else 0.3 + self.chance.expovariate(1.0)
+        return self.chance.uniform(0, 0.15) if self.chance.random() < 0.2 else 0.25 + self.chance.expovariate(1.6)
 
     def rage(self, count):
         rounds = itertools.cycle(COMPACTING)

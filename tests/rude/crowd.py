@@ -62,6 +62,13 @@ def reset(plain):
         socket.socket(fileno=plain.detach()).close()
 
 
+def is_writable(connection):
+    """Within a while; select() knows no descriptors above 1023."""
+    poll = select.poll()
+    poll.register(connection, select.POLLOUT)
+    return bool(poll.poll(200))
+
+
 def pour(connection, octets, seconds, most=64 << 20, ending=None):
     """Sends without ever reading, for so long and as long as the other side takes it; how many octets it took."""
     sent, end, view = 0, time.monotonic() + seconds, memoryview(octets)
@@ -70,7 +77,7 @@ def pour(connection, octets, seconds, most=64 << 20, ending=None):
         try:
             sent += connection.send(view[sent % len(octets):])
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            if not select.select([], [connection], [], 0.2)[1] and time.monotonic() > end - seconds + 2:
+            if not is_writable(connection) and time.monotonic() > end - seconds + 2:
                 break
         except (ConnectionError, ssl.SSLError):
             break
