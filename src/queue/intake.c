@@ -8,7 +8,7 @@
 #include "queue/memory.h"
 #include "queue/state.h"
 
-enum { SECOND = 1000000 };
+enum { SECOND = 1000000, ARRIVALS_A_TURN = 300 };
 #define DAY (INT64_C(86400) * SECOND)
 
 /* ---- what to read next ---- */
@@ -385,19 +385,28 @@ static void took_forget(struct queue *queue, const struct reading *reading)
     segment_remove(queue, segment_find(queue, reading->segment));
 }
 
-static void done(void *owner, struct reading *reading)
+/* False: there are more than one turn of the loop should take. */
+static bool take_arrivals(struct queue *queue, struct reading *reading)
+{
+    for (int i = 0; reading->arrivals && i < ARRIVALS_A_TURN; i++) {
+        const struct arrival *arrival = reading->arrivals;
+        segment_add(queue, arrival->message.segment)->handle = arrival->handle;
+        take_arrival(queue, arrival);
+        reading->arrivals = arrival->next;
+    }
+    return !reading->arrivals;
+}
+
+static bool done(void *owner, struct reading *reading)
 {
     struct queue *queue = owner;
-    struct arrival *arrival;
     struct finding *finding;
 
     if (queue->phase == QUEUE_DRAINED)
-        return;
+        return true;
     schedule_follow_clock(queue);
-    for (arrival = reading->arrivals; arrival; arrival = arrival->next) {
-        segment_add(queue, arrival->message.segment)->handle = arrival->handle;
-        take_arrival(queue, arrival);
-    }
+    if (!take_arrivals(queue, reading))
+        return false;
     for (finding = reading->findings; finding; finding = finding->next)
         take_finding(queue, finding);
     if (reading->kind == READING_JOURNAL)
@@ -412,6 +421,7 @@ static void done(void *owner, struct reading *reading)
         end_recovery(queue);
     if (queue->phase >= QUEUE_RUNNING)
         gates_serve(queue);
+    return true;
 }
 
 static void idle(void *owner)

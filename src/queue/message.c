@@ -32,9 +32,15 @@ void messages_clear(struct messages *ms)
 {
     struct message *message, *next;
 
-    HASH_ITER (hh, ms->map, message, next)
+    DL_FOREACH_SAFE (ms->order, message, next)
         message_remove(ms, message);
     heap_clear(&ms->due);
+}
+
+static struct message **map_of(struct messages *ms, struct queue_id id)
+{
+    /* Other bits than the map itself takes. */
+    return &ms->maps[(map_hash(&id, sizeof id) >> 26) % MESSAGE_MAPS];
 }
 
 static struct name *name_take(struct name **map, struct slice text)
@@ -78,7 +84,7 @@ struct message *message_add(struct messages *ms, const struct message_spec *spec
         need(heap_set(&ms->due, &r->due, INT64_MAX));
     }
     ms->in[RECIPIENT_WAITING] += spec->recipient_count;
-    HASH_ADD(hh, ms->map, id, sizeof message->id, message);
+    HASH_ADD(hh, *map_of(ms, spec->id), id, sizeof message->id, message);
     DL_APPEND(ms->order, message);
     ms->count++;
     return message;
@@ -97,7 +103,7 @@ void message_remove(struct messages *ms, struct message *message)
             domain_drop(ms->destinations, r->domain);
     }
     message_hold(ms, message, false);
-    HASH_DEL(ms->map, message);
+    HASH_DEL(*map_of(ms, message->id), message);
     if (ms->cursor == message)
         ms->cursor = message->next;
     DL_DELETE(ms->order, message);
@@ -112,7 +118,7 @@ struct message *message_find(struct messages *ms, struct queue_id id)
 {
     struct message *message;
 
-    HASH_FIND(hh, ms->map, &id, sizeof id, message);
+    HASH_FIND(hh, *map_of(ms, id), &id, sizeof id, message);
     return message;
 }
 

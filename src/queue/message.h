@@ -88,8 +88,11 @@ struct name {
     char text[];
 };
 
+/* A map that grows is built anew at once: many small ones keep that short. */
+enum { MESSAGE_MAPS = 64 };
+
 struct messages {
-    struct message *map;
+    struct message *maps[MESSAGE_MAPS]; /* by hash of the id */
     struct message *order;
     struct message *cursor; /* of a walk along the order, which goes on when messages go; NULL: at
                                its end */

@@ -3,6 +3,7 @@
 #include "queue/reader.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -251,26 +252,36 @@ static void work(struct hand_job *job)
     if (!reader->has_segments || reader->is_finished || recover_waiting(reader->recover) > 0)
         return;
     recover_finish(reader->recover);
+    /* What was known of each message while the journal was read: as much as the queue itself. */
+    malloc_trim(0);
     reader->is_finished = true;
 }
 
-static void finish(struct hand_job *job)
+static void deliver(void *owner)
 {
-    struct reading *reading = CONTAINER_OF(job, struct reading, job);
-    struct reader *reader = CONTAINER_OF(reading, struct reader, reading);
+    struct reader *reader = owner;
 
-    reader->done(reader->owner, reading);
+    if (!reader->done(reader->owner, &reader->reading)) {
+        deferred_ask(&reader->more);
+        return;
+    }
     reader->is_busy = false;
     reader->idle(reader->owner);
 }
 
+static void finish(struct hand_job *job)
+{
+    deliver(CONTAINER_OF(CONTAINER_OF(job, struct reading, job), struct reader, reading));
+}
+
 enum err reader_init(struct reader *reader, struct loop *loop, struct disk *disk, int root,
-    const struct store_settings *settings, void (*done)(void *owner, struct reading *reading),
+    const struct store_settings *settings, bool (*done)(void *owner, struct reading *reading),
     void (*idle)(void *owner), void *owner)
 {
     enum err rc;
 
     *reader = (struct reader){ .done = done, .idle = idle, .owner = owner };
+    deferred_init(&reader->more, loop, deliver, reader);
     arena_init(&reader->reading.arena, READING_MEMORY);
     reader->reading.job = (struct hand_job){ .work = work, .done = finish };
     reader->events = (struct recover_events){
@@ -302,6 +313,7 @@ void reader_clear(struct reader *reader)
 {
     if (reader->hands)
         hands_free(&reader->hands);
+    deferred_cancel(&reader->more);
     if (reader->recover) {
         recover_free(&reader->recover);
         store_close(&reader->store);

@@ -5,9 +5,10 @@
 #define QUEUE_READER_H
 
 #include "net/hands.h"
+#include "net/loop.h"
 #include "spool/recover.h"
 
-enum { READING_MOST = 500, READING_MEMORY = 32 << 20 };
+enum { READING_MOST = 2000, READING_MEMORY = 32 << 20 };
 
 /* A message as it was handed over. Lies in the reading's arena with all that it points to. */
 struct arrival {
@@ -67,18 +68,20 @@ struct reader {
     struct recover *recover;
     struct reading reading;
     bool is_busy;
-    bool has_segments; /* every segment that lay there at start has been looked at */
-    bool is_finished;  /* recovery is complete. Both may be read in done and while !is_busy */
-    void (*done)(void *owner, struct reading *reading);
+    bool has_segments;    /* every segment that lay there at start has been looked at */
+    bool is_finished;     /* recovery is complete. Both may be read in done and while !is_busy */
+    struct deferred more; /* of a reading that the loop takes in pieces */
+    bool (*done)(void *owner, struct reading *reading);
     void (*idle)(void *owner);
     void *owner;
 };
 
-/* Takes the directory handle. done: on the loop, after each reading, to take what it found; idle:
- * right after that, when the next may be begun. */
+/* Takes the directory handle. done: on the loop, after each reading, to take what it found; false:
+ * not all of it yet, it is called again in the next turn. idle: right after that, when the next may
+ * be begun. */
 MUST_CHECK enum err reader_init(struct reader *reader, struct loop *loop, struct disk *disk,
     int root, const struct store_settings *settings,
-    void (*done)(void *owner, struct reading *reading), void (*idle)(void *owner), void *owner);
+    bool (*done)(void *owner, struct reading *reading), void (*idle)(void *owner), void *owner);
 /* Waits for the reading under way; its done function is called. */
 void reader_clear(struct reader *reader);
 /* One at a time: only while !is_busy. */
