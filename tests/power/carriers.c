@@ -205,6 +205,7 @@ static void note_told(struct carrier_player *carrier, struct job *job)
         fate->end = job->results[i] == DELIVERY_DONE ? RECOVER_DELIVERED : RECOVER_FAILED;
         if (fate->end == RECOVER_FAILED)
             fate->notice = notice;
+        fate->retold += fate->ended != ORACLE_NEVER;
         if (fate->ended == ORACLE_NEVER)
             fate->ended = now;
     }

@@ -84,7 +84,10 @@ static enum err on_message(void *context, const struct recover_message *message)
     enum err rc = read_record(checking, message, &likeness);
 
     if (rc != ERR_OK)
-        fail(checking, rc, "reading a message that came back");
+        oracle_fault(checking->harvest.oracle,
+            "a message that came back cannot be read: %s: segment %016" PRIx64 " at %" PRIu64
+            ", body %016" PRIx64,
+            err_text(rc), message->segment, message->offset, message->body_file);
     for (size_t i = 0; i < message->recipient_count && i < ORACLE_RECIPIENTS; i++)
         fates[i] =
             (struct returned_fate){ message->recipients[i].state, message->recipients[i].attempts };
@@ -99,13 +102,27 @@ static enum err on_message(void *context, const struct recover_message *message)
     return ERR_OK;
 }
 
-/* Torn copies of a message that is whole elsewhere are no harm: whether it is, the harvest tells. */
+/* Where the sync of a gate that died has failed, and that of whoever read behind it too, a record
+ * that nobody had a 250 for may be known and gone. */
+static bool may_vanish(const struct oracle *oracle, struct queue_id id)
+{
+    const struct promise *promise = oracle_find(oracle, id);
+
+    return oracle->is_rough && promise && promise->given == ORACLE_NEVER;
+}
+
+/* Torn copies of a message that is whole elsewhere are no harm: whether it is, the harvest tells.
+ */
 static void on_aside(void *context, const struct recover_aside *aside)
 {
+    struct checking *checking = context;
+    struct oracle *oracle = checking->harvest.oracle;
+
     if (aside->copied != ERR_OK)
-        fail(context, aside->copied, "setting aside");
-    if (aside->why != RECOVER_TORN)
-        fail(context, ERR_CORRUPT, "a record set aside as damaged");
+        fail(checking, aside->copied, "setting aside");
+    if (aside->why != RECOVER_TORN && !(aside->has_id && may_vanish(oracle, aside->id)))
+        oracle_fault(oracle, "a record set aside as damaged: segment %016" PRIx64 " at %" PRIu64,
+            aside->segment, aside->offset);
 }
 
 static void on_alive(void *context, uint64_t generation)
@@ -117,11 +134,13 @@ static void on_alive(void *context, uint64_t generation)
 static void on_missing(void *context, struct queue_id id, uint64_t segment, uint64_t offset)
 {
     struct checking *checking = context;
+    struct oracle *oracle = checking->harvest.oracle;
     char text[QUEUE_ID_TEXT + 1];
 
     (void)segment, (void)offset;
     queue_id_format(id, text);
-    oracle_fault(checking->harvest.oracle, "%s: known and nowhere", text);
+    if (!may_vanish(oracle, id))
+        oracle_fault(oracle, "%s: known and nowhere", text);
 }
 
 static void on_owned(void *context, uint64_t generation)

@@ -223,7 +223,7 @@ static void judge_fate(const struct harvest *harvest, const struct promise *prom
         !was(promise->delete_asked, now))
         oracle_fault(harvest->oracle, "%s: another end of recipient %zu than was told",
             name_of(promise->id), index);
-    if (found->attempts < known || found->attempts > said)
+    if (found->attempts < known || found->attempts > said + fate->retold)
         oracle_fault(harvest->oracle, "%s: recipient %zu has %u attempts, acknowledged %u, told %u",
             name_of(promise->id), index, found->attempts, known, said);
 }

@@ -20,6 +20,7 @@ struct fate {
     moment tried[ORACLE_TRIES]; /* a deferral was said */
     moment try_known[ORACLE_TRIES];
     size_t tries;
+    size_t retold;          /* how often an end was told again: each may be counted as an attempt */
     struct queue_id notice; /* FAILED: which tells the sender; zero for none */
 };
 
@@ -46,12 +47,14 @@ struct promise {
     moment refused; /* 451, after which it is never sent */
     moment hold_asked, hold_answered, release_asked, release_answered;
     moment delete_asked, delete_answered;
+    size_t held_since; /* turn; 0: not yet */
 };
 
 struct oracle {
     struct promise *promises;
     struct promise **order; /* as they were made */
     size_t count, room;
+    bool is_rough;             /* the disk fails now and then */
     size_t checkpoints, moves; /* that the log has: ended, recorded */
     size_t faults;
     char fault[ORACLE_TEXT]; /* the first */

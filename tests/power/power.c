@@ -36,7 +36,30 @@ struct cutting {
     enum cut_mode mode;
 };
 
-/* For whoever looks into a fault: what happened to a folder's files before the cut. */
+/* What a write to a segment or journal file holds. */
+static void tell_frames(const struct event *event)
+{
+    size_t at = 0;
+
+    while (at + FRAME_HEAD <= event->len) {
+        struct slice rest = slice_of(event->data + at, event->len - at);
+        char id[QUEUE_ID_TEXT + 1];
+        struct frame frame;
+        uint64_t generation;
+        bool is_entry;
+
+        memcpy(&generation, event->data + at + 8, sizeof generation);
+        is_entry = frame_parse(&journal_format, generation, rest, &frame) == FRAME_GOOD;
+        if (!is_entry && frame_parse(&record_format, generation, rest, &frame) != FRAME_GOOD)
+            return;
+        queue_id_format(frame.id, id);
+        printf("    %llu: %s %s%s\n", (unsigned long long)event->offset + at, id,
+            is_entry ? journal_kind_name(frame.kind) : "record", frame.is_first ? ", first" : "");
+        at += frame.total;
+    }
+}
+
+/* For whoever looks into a fault: all that happened before the cut. */
 static void tell_story(const struct recorder *log, size_t upto)
 {
     static const char *const kinds[] = { "return", "create", "make_dir", "write", "allocate",
@@ -44,11 +67,40 @@ static void tell_story(const struct recorder *log, size_t upto)
 
     for (size_t i = 0; i < upto; i++) {
         const struct event *e = &log->events[i];
-        if (e->kind == EVENT_RETURN)
+        if (e->kind == EVENT_RETURN && e->result != ERR_OK)
             printf("%zu return of %zu: %s\n", i, e->begin, err_text(e->result));
-        else if (e->kind != EVENT_NOTE)
+        else if (e->kind != EVENT_NOTE && e->kind != EVENT_RETURN)
             printf("%zu %s node %u child %u %s offset %llu len %zu\n", i, kinds[e->kind], e->node,
                 e->child, e->name, (unsigned long long)e->offset, e->len);
+        if (e->kind == EVENT_WRITE)
+            tell_frames(e);
+    }
+}
+
+/* And what was promised about the message that the fault names. */
+static void tell_promise(const struct oracle *oracle)
+{
+    struct queue_id id;
+    const struct promise *p;
+
+    if (!queue_id_parse(slice_first(slice_text(oracle->fault), QUEUE_ID_TEXT), &id))
+        return;
+    p = oracle_find(oracle, id);
+    if (!p)
+        return;
+    printf("offered %lld given %lld refused %lld, hold %lld %lld release %lld %lld delete %lld "
+           "%lld%s\n",
+        (long long)p->offered, (long long)p->given, (long long)p->refused, (long long)p->hold_asked,
+        (long long)p->hold_answered, (long long)p->release_asked, (long long)p->release_answered,
+        (long long)p->delete_asked, (long long)p->delete_answered,
+        p->is_notice ? ", a notice" : "");
+    for (size_t i = 0; i < p->recipient_count && i < ORACLE_RECIPIENTS; i++) {
+        const struct fate *fate = &p->fates[i];
+        printf("  recipient %zu: end %d %lld %lld", i, fate->end, (long long)fate->ended,
+            (long long)fate->end_known);
+        for (size_t t = 0; t < fate->tries; t++)
+            printf("; try %lld %lld", (long long)fate->tried[t], (long long)fate->try_known[t]);
+        printf("\n");
     }
 }
 
@@ -58,8 +110,10 @@ static void say_fault(struct cutting *cutting, const char *where)
 
     if (cutting->oracle->faults == 0)
         return;
-    if (proof->faults == 0 && proof->is_telling)
+    if (proof->faults == 0 && proof->is_telling) {
         tell_story(cutting->log, cutting->at);
+        tell_promise(cutting->oracle);
+    }
     if (proof->faults++ < FAULTS_SHOWN)
         printf("FAULT seed %llu event %zu of %zu mode %d, %s: %s (%zu in this state)\n",
             (unsigned long long)proof->seed, cutting->at, cutting->log->count, cutting->mode, where,

@@ -132,28 +132,33 @@ static unsigned char *gather(const struct iovec *parts, int count, size_t *out_l
     return data;
 }
 
-/* A write that fails has written its first half. */
+/* As Linux has it: a write that fails has written nothing; one that meets its trouble on the way
+ * has written fewer octets than it was given, and the next tells why. Every second failure is of
+ * the latter kind. */
 static enum err record_write_at(struct disk *disk, int file, const struct iovec *parts, int count,
     uint64_t offset, size_t *out_len)
 {
     struct recorder *recorder = recorder_of(disk);
     struct event event = event_of(recorder, EVENT_WRITE, file);
     struct iovec whole;
-    enum err verdict, rc;
-    size_t index, done;
+    enum err rc;
+    size_t index, done = 0;
 
     event.data = gather(parts, count, &event.len);
     event.offset = offset;
-    index = begin(recorder, &event, &verdict);
-    whole = (struct iovec){ event.data, verdict == ERR_OK ? event.len : event.len / 2 };
-    rc =
-        recorder->under->disk.ops->write_at(&recorder->under->disk, file, &whole, 1, offset, &done);
+    index = begin(recorder, &event, &rc);
+    whole = (struct iovec){ event.data, event.len };
+    if (rc != ERR_OK && event.len > 1 && index % 2 == 0) {
+        whole.iov_len /= 2;
+        rc = ERR_OK;
+    }
+    if (rc == ERR_OK)
+        rc = recorder->under->disk.ops->write_at(
+            &recorder->under->disk, file, &whole, 1, offset, &done);
     pthread_mutex_lock(&recorder->mutex);
     recorder->events[index].len = done;
     recorder->octets += done;
     pthread_mutex_unlock(&recorder->mutex);
-    if (rc == ERR_OK)
-        rc = verdict;
     if (rc == ERR_OK)
         *out_len = done;
     return finish(recorder, index, rc);

@@ -236,6 +236,6 @@ void site_judge(struct site *site, moment now)
                                });
     }
     harvest_end(&harvest);
-    if (queue->counters.damaged > 0)
+    if (queue->counters.damaged > 0 && !site->oracle->is_rough)
         oracle_fault(site->oracle, "the queue found damage");
 }

@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 
-enum { BUSY_MOST = 40, TURNS_LAST = 300, RUN_MS = 120000 };
+/* HELD_LONG: turns after which no attempt of a held message is under way: such a one would end with
+ * its outcome and not by the deletion. */
+enum { HELD_LONG = 50, BUSY_MOST = 40, TURNS_LAST = 300, RUN_MS = 120000 };
 
 /* How the kinds differ: chances in a thousand, at each turn. */
 static const struct habit {
@@ -28,7 +30,7 @@ struct run {
     struct chance disk_chance; /* under the recorder's mutex */
     int storm;                 /* turns left */
     int is_open;               /* a room that cannot read its journal ends, and is not tried here */
-    size_t offered, wanted;
+    size_t offered, wanted, turns;
 };
 
 /* ---- the failing disk ---- */
@@ -87,6 +89,7 @@ static void operate(struct run *run)
     struct site *site = &run->site;
     struct promise *promise;
 
+    run->turns++;
     if (chance_of(&site->chance, 100))
         operator_retry_all(site->operator);
     if (site->oracle->count == 0 || !chance_of(&site->chance, 300))
@@ -98,9 +101,11 @@ static void operate(struct run *run)
         operator_hold(site->operator, promise);
     else if (promise->hold_answered == ORACLE_NEVER || promise->release_asked != ORACLE_NEVER)
         return;
+    else if (promise->held_since == 0)
+        promise->held_since = run->turns;
     else if (chance_of(&site->chance, 600))
         operator_release(site->operator, promise);
-    else if (!is_in_hand(site, promise))
+    else if (run->turns - promise->held_since > HELD_LONG && !is_in_hand(site, promise))
         operator_delete(site->operator, promise);
 }
 
@@ -162,6 +167,7 @@ void workload_run(struct recorder *recorder, struct oracle *oracle, enum workloa
 
     site_init(&run.site, recorder->under, recorder, oracle, seed);
     run.disk_chance.state = ~seed;
+    oracle->is_rough = run.habit->storm > 0 || run.habit->sync_fails > 0;
     run.site.operator= operator_new(&run.site);
     for (uint32_t i = 0; i < SITE_GATES; i++)
         run.site.senders[i] = sender_new(&run.site, i);
