@@ -1,6 +1,7 @@
 """rig/disk.py: a small file system of its own for a folder, which a test fills, makes read-only and gives back. Needs root."""
 import errno
 import os
+import pathlib
 import subprocess
 import time
 
@@ -33,7 +34,7 @@ class SmallDisk:
         done = run("mkfs.ext4", "-q", "-m", "0", "-E", "root_owner=0:0", *(["-N", files] if files else []), self.image, size)
         if done.returncode != 0:
             pytest.skip(f"no ext4 can be made here: {done.stderr.strip()}")
-        mount("-t", "ext4", "-o", "loop", self.image, self.folder)
+        mount("-t", "ext4", "-o", "loop,errors=remount-ro", self.image, self.folder)
         self.folder.chmod(0o755)
 
     def free(self):
@@ -80,10 +81,24 @@ class SmallDisk:
                 path.unlink()
             place.rmdir()
 
-    def remount(self, how):
-        """how: "ro" or "rw". Forced where files are open for writing."""
-        done = run("mount", "-o", f"remount,{how}", self.folder)
-        return done.returncode == 0, done.stderr.strip()
+    def break_down(self):
+        """The kernel itself makes an ext4 read-only, as after an error. (mount refuses to while files are open for writing.)"""
+        device = pathlib.Path(run("findmnt", "-no", "SOURCE", self.folder).stdout.strip()).name
+        trigger = pathlib.Path(f"/sys/fs/ext4/{device}/trigger_fs_error")
+        try:
+            trigger.write_text("1")
+        except OSError as error:
+            pytest.skip(f"the file system cannot be broken here: {error}")
+
+    def repair(self):
+        """Nobody may use it any more."""
+        end = time.monotonic() + 10
+        while run("umount", self.folder).returncode != 0:
+            assert time.monotonic() < end, "the disk is still in use"
+            time.sleep(0.1)
+        done = run("e2fsck", "-fy", self.image)
+        assert done.returncode < 4, done.stdout + done.stderr
+        mount("-t", "ext4", "-o", "loop,errors=remount-ro", self.image, self.folder)
 
     def stop(self):
         run("umount", "-l", self.folder)

@@ -125,6 +125,7 @@ class House:
         refused = {mark for mark, reply in self.told.items() if reply and reply.code != 250}
         assert not refused & set(counts), f"refused but delivered: {refused & set(counts)}"
         assert sum(count - 1 for count in counts.values()) <= twice, counts
+        assert self.faults.sins() == 0, "a file was written or synced again after its sync had failed"
 
     def restart(self):
         """As after a crash: what is on the disk is all that is left."""

@@ -104,6 +104,7 @@ class Server:
         self.sections = dict(sections or {})
         self.top = top
         self.environment = {}   # of submitd, besides the usual
+        self.wrapper = []       # a command that becomes submitd
         self.listeners = listeners or {"587": 'tls = "starttls"', "465": 'tls = "implicit"'}
         self.ports = {}
         self.process = None
@@ -182,7 +183,7 @@ class Server:
             self.add_user()
         with open(self.log_path, "ab") as log:
             self.log_start = log.tell()
-            self.process = subprocess.Popen([self.build / "submitd", "-c", self.conf], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([*self.wrapper, self.build / "submitd", "-c", self.conf], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env={**environment(), **self.environment},
                                             start_new_session=True)
         end = time.monotonic() + wait
