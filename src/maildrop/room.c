@@ -13,7 +13,13 @@
 #include "net/hands.h"
 #include "net/loop.h"
 
-enum { HANDS = 4, CONF_MEMORY = 8 << 20, DRAIN_MS = 10000, LONELY_MS = 15000, IN_HAND_MOST = 65536 };
+enum {
+    HANDS = 4,
+    CONF_MEMORY = 8 << 20,
+    DRAIN_MS = 10000,
+    LONELY_MS = 15000,
+    IN_HAND_MOST = 65536
+};
 
 /* The folders of one snapshot. Shared by the jobs that use them. */
 struct places {

@@ -29,7 +29,8 @@ __attribute__((constructor)) static void begin(void)
         page = mapped;
 }
 
-/* The real clocks through the vDSO: the name below is ours, and a system call would meet the walls. */
+/* The real clocks through the vDSO: the name below is ours, and a system call would meet the walls.
+ */
 static int real_gettime(clockid_t clock, struct timespec *out)
 {
     static int (*_Atomic real)(clockid_t, struct timespec *);

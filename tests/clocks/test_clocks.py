@@ -1,5 +1,5 @@
 """clocks/test_clocks.py: the wall clock jumps by years while mail waits. Nothing is given up early, nothing is stuck, and what
-is written down afterwards is by the new clock (QUE-3, QUE-4; docs/spool.md, "Times")."""
+is written down afterwards is by the new clock (QUE-3, QUE-4; docs/proof.md, "Clocks")."""
 import calendar
 import email.utils
 import json

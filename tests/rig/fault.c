@@ -25,9 +25,9 @@ enum { RULES = 31, NAME = 16, FILES = 4096 };
 /* 128 octets; inject.py packs the same. */
 struct rule {
     _Atomic int32_t pid; /* 0: the rule is empty; -1: every process */
-    int32_t error;       /* errno; 0: the call is only counted; -1: a write writes half and no more */
-    int64_t first;       /* the n-th matching call, from 1 */
-    int64_t step;        /* 0: that one alone; else every so many from there */
+    int32_t error; /* errno; 0: the call is only counted; -1: a write writes half and no more */
+    int64_t first; /* the n-th matching call, from 1 */
+    int64_t step;  /* 0: that one alone; else every so many from there */
     _Atomic int64_t seen;
     _Atomic int64_t hits;
     char thread[NAME]; /* empty: any */
@@ -125,7 +125,7 @@ static void *real(const char *name)
     return dlsym(RTLD_NEXT, name);
 }
 
-#define REAL(name) ((__typeof__(&name))real(#name))
+#define REAL(name)   ((__typeof__(&name))real(#name))
 #define REAL64(name) ((__typeof__(&name))real(#name "64"))
 
 /* Fails the call it stands in. */
@@ -247,4 +247,3 @@ int mkdirat(int dir, const char *name, mode_t mode)
     FAIL_IF_TOLD("mkdirat");
     return REAL(mkdirat)(dir, name, mode);
 }
-
