@@ -53,3 +53,12 @@ const struct pair_plan pair_plans[] = {
     { ROLE_RELAY, ROLE_VAULT },
 };
 const size_t pair_plan_count = LENGTH_OF(pair_plans);
+
+bool plan_may_talk(enum role a, enum role b)
+{
+    for (size_t i = 0; i < pair_plan_count; i++)
+        if ((pair_plans[i].one == a && pair_plans[i].other == b) ||
+            (pair_plans[i].one == b && pair_plans[i].other == a))
+            return true;
+    return false;
+}

@@ -23,6 +23,8 @@ extern const size_t room_plan_count;
 extern const struct pair_plan pair_plans[];
 extern const size_t pair_plan_count;
 
+/* Is there a channel between rooms of these roles? */
+bool plan_may_talk(enum role a, enum role b);
 /* Gates that run: the setting, or one for each core. */
 size_t plan_gates(const struct conf *conf);
 

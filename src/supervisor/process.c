@@ -6,8 +6,11 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "ipc/room.h"
 
 enum { EXIT_CANNOT_EXEC = 71 };
@@ -54,6 +57,20 @@ enum err process_spawn(
         become_room(exe, control, argv);
     *out_pid = pid;
     return ERR_OK;
+}
+
+void process_tell_death(const struct process *process, int status)
+{
+    bool hit_a_wall = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+
+    log_event(LOG_ERROR, NULL, "a room died", log_text("room", role_name(process->plan->role)),
+        log_number("index", process->index),
+        WIFSIGNALED(status) ? log_number("signal", WTERMSIG(status))
+                            : log_number("status", WEXITSTATUS(status)),
+        log_text("why", hit_a_wall ? "it made a system call that its walls forbid (SIGSYS); the "
+                                     "kernel's log may name the call"
+                        : WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
+                                              : "it ended by itself"));
 }
 
 struct giving {

@@ -39,6 +39,9 @@ struct process {
 MUST_CHECK enum err process_spawn(
     int exe, const struct process *process, struct account account, int control, pid_t *out_pid);
 
+/* Logs a death that nobody asked for, in words. status: waitpid's. */
+void process_tell_death(const struct process *process, int status);
+
 /* Sends the snapshot, everything that belongs to it and the order to apply it. fixtures: NULL at a
  * reload, where what is opened once has been handed over already. ERR_CLOSED when the room is gone.
  */

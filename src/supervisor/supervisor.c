@@ -73,15 +73,6 @@ static bool process_is_up(const struct process *p)
     return p->state != PROCESS_DOWN;
 }
 
-static bool pair_exists(enum role a, enum role b)
-{
-    for (size_t i = 0; i < pair_plan_count; i++)
-        if ((pair_plans[i].one == a && pair_plans[i].other == b) ||
-            (pair_plans[i].one == b && pair_plans[i].other == a))
-            return true;
-    return false;
-}
-
 static enum err introduce(struct process *to, const struct process *other, int fd)
 {
     struct msg_peer peer = { .role = other->plan->role, .index = other->index };
@@ -108,7 +99,7 @@ static void connect_to_others(struct process *p)
 {
     for (struct process *other = p->supervisor->processes; other; other = other->next)
         if (other != p && process_is_up(other) && other->control &&
-            pair_exists(p->plan->role, other->plan->role))
+            plan_may_talk(p->plan->role, other->plan->role))
             connect_rooms(p, other);
 }
 
@@ -298,20 +289,6 @@ static void on_drain_deadline(void *owner)
         }
 }
 
-static void tell_death(const struct process *p, int status)
-{
-    bool hit_a_wall = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
-
-    log_event(LOG_ERROR, NULL, "a room died", log_text("room", role_name(p->plan->role)),
-        log_number("index", p->index),
-        WIFSIGNALED(status) ? log_number("signal", WTERMSIG(status))
-                            : log_number("status", WEXITSTATUS(status)),
-        log_text("why", hit_a_wall ? "it made a system call that its walls forbid (SIGSYS); the "
-                                     "kernel's log may name the call"
-                        : WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
-                                              : "it ended by itself"));
-}
-
 static void process_died(struct process *p, int status)
 {
     struct supervisor *s = p->supervisor;
@@ -324,7 +301,7 @@ static void process_died(struct process *p, int status)
     if (p->plan->role == ROLE_GATE && s->fixtures.counters)
         counters_wipe(s->fixtures.counters, p->index);
     if (!expected)
-        tell_death(p, status);
+        process_tell_death(p, status);
     if (s->draining) {
         drain_stage_begin(s);
         return;
