@@ -163,12 +163,50 @@ static void destination_refresh(struct destinations *ds, struct destination *d)
     }
 }
 
+static uint32_t place_hash(const char *key)
+{
+    uint32_t hash = 2166136261U; /* FNV-1a: the same in every life, unlike the seeded maps' */
+
+    for (; *key; key++)
+        hash = (hash ^ (unsigned char)*key) * 16777619U;
+    return hash;
+}
+
+static bool is_remembered(const struct destinations *ds, const struct destination *d)
+{
+    uint32_t hash = place_hash(d->key);
+
+    return ds->proven[hash % PROVEN_MOST] == hash;
+}
+
+static void set_proven(struct destinations *ds, struct destination *d, bool is_proven)
+{
+    if (d->is_proven == is_proven)
+        return;
+    d->is_proven = is_proven;
+    if (is_proven)
+        ds->unproven -= d->in_hand;
+    else
+        ds->unproven += d->in_hand;
+}
+
+/* It has taken mail. Remembered beyond its being idle: mail for most places comes now and then. */
 static void destination_prove(struct destinations *ds, struct destination *d)
 {
-    if (d->is_proven)
+    uint32_t hash = place_hash(d->key);
+
+    ds->proven[hash % PROVEN_MOST] = hash;
+    set_proven(ds, d, true);
+}
+
+/* It could not be reached. */
+static void destination_doubt(struct destinations *ds, struct destination *d)
+{
+    if (d->is_local)
         return;
-    d->is_proven = true;
-    ds->unproven -= d->in_hand;
+    if (is_remembered(ds, d))
+        ds->proven[place_hash(d->key) % PROVEN_MOST] = 0;
+    set_proven(ds, d, false);
 }
 
 static struct lane *lane_new(struct destinations *ds, const struct lane_key *key)
@@ -274,15 +312,6 @@ struct recipient *destinations_pick(struct destinations *ds)
 
 /* ---- destinations ---- */
 
-static uint32_t place_hash(const char *key)
-{
-    uint32_t hash = 2166136261U; /* FNV-1a: the same in every life, unlike the seeded maps' */
-
-    for (; *key; key++)
-        hash = (hash ^ (unsigned char)*key) * 16777619U;
-    return hash;
-}
-
 /* Nobody is spared by a slow start on this machine. */
 static bool is_local(const struct conf_route *route)
 {
@@ -319,8 +348,7 @@ static void destination_adopt(struct destinations *ds, struct destination *d,
         d->carrier_index = place_hash(d->key) % (uint32_t)conf->relays;
     d->is_served = ds->is_served(ds->owner, d->carrier, d->carrier_index);
     d->is_local = is_local(route);
-    if (d->is_local)
-        destination_prove(ds, d);
+    set_proven(ds, d, d->is_local || d->is_proven || is_remembered(ds, d));
     if (d->concurrency.window == 0)
         d->concurrency.window = d->is_local ? (uint32_t)ds->window_limit : CONCURRENCY_FIRST;
     if (d->concurrency.window > ds->window_limit)
@@ -378,7 +406,7 @@ void destination_ended(struct destinations *ds, struct destination *d)
     ds->in_hand--;
     ds->unproven -= !d->is_proven;
     if (d->in_hand == 0 && !d->lanes && !d->is_local)
-        d->is_proven = false;
+        set_proven(ds, d, is_remembered(ds, d));
     destination_refresh(ds, d);
     destination_drop(ds, d);
 }
@@ -419,6 +447,7 @@ void destination_unreachable(
     if (d->is_dead)
         return;
     learn(ds, d, CONCURRENCY_UNREACHED);
+    destination_doubt(ds, d);
     if (!concurrency_is_dead(CONCURRENCY_UNREACHED, d->in_hand)) {
         destination_refresh(ds, d);
         return;

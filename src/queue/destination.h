@@ -15,8 +15,8 @@
 struct recipient;
 struct lane;
 
-/* As what a destination may get one more delivery. One that has taken nothing since it was last
- * idle may be a tarpit: such ones never hold all places, and few of them more than one. */
+/* As what a destination may get one more delivery. One that has taken nothing lately may be a
+ * tarpit: such ones never hold all places, and few of them more than one. */
 enum offer {
     OFFER_PROVEN,
     OFFER_FIRST,  /* has taken nothing, and has nothing in hand */
@@ -59,7 +59,7 @@ struct destination {
     enum role carrier;
     uint32_t carrier_index;
     bool is_served; /* the carrier is there and has said what it has in hand */
-    bool is_proven; /* has taken mail since it was last idle, or is on this machine */
+    bool is_proven; /* has taken mail lately, or is on this machine */
     bool is_local;
     enum offer offered; /* in which of their users' lists its lanes are */
     bool is_dead;
@@ -84,6 +84,8 @@ struct lane {
     struct lane *next_offered, *prev_offered; /* in the user's */
 };
 
+enum { PROVEN_MOST = 1024 };
+
 struct destinations {
     struct user *users;
     struct domain *domains;
@@ -93,9 +95,10 @@ struct destinations {
     struct heap dead;          /* destinations by revival */
     int64_t turn;
     size_t in_hand;
-    size_t unproven;     /* of in_hand */
-    size_t limit;        /* of in_hand */
-    size_t window_limit; /* of each destination */
+    uint32_t proven[PROVEN_MOST]; /* hashes of the keys of places that took mail lately; 0: none */
+    size_t unproven;              /* of in_hand */
+    size_t limit;                 /* of in_hand */
+    size_t window_limit;          /* of each destination */
     uint64_t dead_host;
     struct replies *replies;
     /* Is there somebody who takes work for it? */

@@ -183,6 +183,32 @@ static void test_total(void **state)
     assert_int_equal(begun, 100);
 }
 
+/* A place that took mail is known when it is idle in between, until it cannot be reached. */
+static void test_proven_lately(void **state)
+{
+    struct recipient *r = mail("alice", "living.example");
+    struct destination *d = r->domain->destination;
+
+    (void)state;
+    assert_ptr_equal(begin(), r);
+    assert_false(d->is_proven);
+    finish(r);
+    message_remove(&ms, r->message);
+    assert_null(ds.map);
+    r = mail("alice", "living.example");
+    assert_ptr_equal(begin(), r);
+    d = r->domain->destination;
+    assert_true(d->is_proven);
+    assert_int_equal(ds.unproven, 0);
+    destination_unreachable(&ds, d, 0, NULL);
+    assert_false(d->is_proven);
+    assert_int_equal(ds.unproven, 1);
+    recipient_move(&ms, r, RECIPIENT_WAITING, INT64_MAX, NULL);
+    destination_ended(&ds, d);
+    assert_int_equal(ds.unproven, 0);
+    assert_false(d->is_proven);
+}
+
 /* Two at once only while less than half of all places is taken. */
 static void test_one_each(void **state)
 {
@@ -363,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_strain, make, end),
         cmocka_unit_test_setup_teardown(test_total, make, end),
         cmocka_unit_test_setup_teardown(test_one_each, make, end),
+        cmocka_unit_test_setup_teardown(test_proven_lately, make, end),
         cmocka_unit_test_setup_teardown(test_fair, make, end),
         cmocka_unit_test_setup_teardown(test_fair_in_window, make, end),
         cmocka_unit_test_setup_teardown(test_dead, make, end),
