@@ -187,13 +187,10 @@ static enum err hand_over_stated(struct recover *recover, struct known *known)
     return hand_over(recover, known, &message);
 }
 
-static void note_alive(struct recover *recover, uint64_t generation)
+static void wait_for(struct recover *recover, struct live_segment *segment)
 {
-    struct live_segment *segment = live_find(recover, generation);
-
     recover->waiting += !segment->is_waiting;
     segment->is_waiting = true;
-    recover->events->on_alive(recover->events->context, generation);
 }
 
 static int compare_files(const void *a, const void *b)
@@ -264,12 +261,18 @@ static void take_left(struct recover *recover, uint64_t generation)
 {
     const struct recover_events *events = recover->events;
     enum err rc = recover_gone(recover, generation);
+    struct live_segment *segment = live_find(recover, generation);
 
-    if (recover->stop != ERR_OK)
+    if (!segment)
+        recover->stop = rc;
+    if (recover->stop != ERR_OK || rc == ERR_OK)
         return;
+    /* What is known of its messages is needed when it can be read, and so are their bodies. */
+    if (rc != ERR_NOTFOUND)
+        wait_for(recover, segment);
     if (rc == ERR_BUSY)
-        note_alive(recover, generation);
-    else if (rc != ERR_OK)
+        events->on_alive(events->context, generation);
+    else
         events->on_trouble(events->context, generation, rc, "reading a segment");
 }
 

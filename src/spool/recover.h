@@ -84,8 +84,8 @@ struct recover_events {
     /* The writer of a segment is gone and everything in it has been handed over: when none of its
      * messages is open (any more) it may be unlinked. */
     void (*on_owned)(void *context, uint64_t generation);
-    /* A fault of the world that concerns one segment and stops nothing else. The segment is kept.
-     */
+    /* A fault of the world that concerns one segment and stops nothing else. The segment is kept;
+     * recover_gone tries again. */
     void (*on_trouble)(void *context, uint64_t generation, enum err reason, const char *what);
     /* Every journal entry and damage, for whoever keeps history. May be NULL. */
     void (*on_entry)(void *context, const struct journal_entry *entry);
@@ -134,8 +134,8 @@ MUST_CHECK enum err recover_cut(struct recover *recover, uint64_t generation, ui
  * next checkpoint. */
 uint64_t recover_cut_of(const struct recover *recover, uint64_t generation);
 
-/* Segments that were alive at start and have not been heard of since. 0: recovery is complete; then
- * recover_finish. */
+/* Segments that were alive at start and have not been heard of since, or could not be read so far.
+ * 0: recovery is complete; then recover_finish, and what no message names may be removed. */
 size_t recover_waiting(const struct recover *recover);
 /* Reports what is missing and forgets everything that only start-up needed. */
 void recover_finish(struct recover *recover);

@@ -547,7 +547,10 @@ static void test_trouble(void **state)
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0 2 3 ");
     assert_string_equal(said.others, "OTOOO");
+    /* Until then what is known of it is kept, and nobody may think that all was read. */
+    assert_int_equal(recover_waiting(recover), 1);
     assert_int_equal(recover_segments(recover), ERR_OK); /* a second try may do better */
+    assert_int_equal(recover_waiting(recover), 0);
     assert_string_equal(said.messages, "0 2 3 1 ");
     /* A damaged header block forbids nothing. */
     temp_write(&temp, segment_path(writers[0].generation), "!!!!!!!!", 8, 0);
@@ -573,6 +576,7 @@ static void test_newer_segment(void **state)
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "");
     assert_string_equal(said.others, "T");
+    assert_int_equal(recover_waiting(recover), 1);
     assert_int_equal(recover_handle(recover, writer.generation), -1);
 }
 
