@@ -83,8 +83,8 @@ MUST_CHECK enum err store_open_read(
 MUST_CHECK enum err store_claim(
     struct store *store, enum store_kind kind, uint64_t number, int *out_file);
 /* Removes the file and syncs the directory. Only for what the synced journal no longer needs.
- * ERR_BUSY while a writer of a segment or body lives, ERR_NOTFOUND when it is gone already; then too
- * the directory is synced, so that the name is gone for good. */
+ * ERR_BUSY while a writer of a segment or body lives, ERR_NOTFOUND when it is gone already; then
+ * too the directory is synced, so that the name is gone for good. */
 MUST_CHECK enum err store_unlink(struct store *store, enum store_kind kind, uint64_t number);
 
 /* store_unlink without the sync, for several at once; a name that comes back after a power cut does
