@@ -27,9 +27,15 @@ static struct loop *loop;
 
 static void note(struct listener *it, enum message_type type, const void *message, int fd)
 {
-    buffer_put_u8(&it->trace, (uint8_t)type);
-    buffer_put_u8(&it->trace, fd >= 0);
-    pack(&it->trace, message_row(type)->shape, message);
+    struct buffer packed;
+
+    buffer_init(&packed, FRAME_MAX);
+    pack(&packed, message_row(type)->shape, message);
+    buffer_put_u32(&it->trace, (uint32_t)packed.len);
+    buffer_put_u16(&it->trace, (uint16_t)type);
+    buffer_put_u16(&it->trace, fd >= 0);
+    buffer_put_slice(&it->trace, buffer_slice(&packed));
+    buffer_clear(&packed);
     if (fd >= 0)
         close(fd);
     it->messages++;
@@ -43,8 +49,9 @@ static void note(struct listener *it, enum message_type type, const void *messag
     X(GIVE)                                                                                        \
     X(CERTIFICATE)                                                                                 \
     X(PEER)                                                                                        \
-    X(APPLY) X(DRAIN) X(READY) X(DRAINED) X(NEED) X(BLANK) X(SPARE) X(DOORBELL) X(CUT) X(CUT_DONE) \
-        X(DISK) X(AUTH_START) X(AUTH_STEP) X(AUTH_CANCEL) X(AUTH_SAY) X(AUTH_DONE) X(RIGHTS)       \
+    X(APPLY)                                                                                       \
+    X(DRAIN) X(READY) X(DRAINED) X(NEED) X(BLANK) X(SPARE) X(DOORBELL) X(CUT) X(CUT_DONE) X(DISK)  \
+        X(AUTH_START) X(AUTH_STEP) X(AUTH_CANCEL) X(AUTH_SAY) X(AUTH_DONE) X(RIGHTS)               \
             X(RIGHTS_DONE) X(SIGN) X(SIGNED) X(TICKET_KEYS) X(DOMAIN_ASK) X(DOMAIN_ANSWER)         \
                 X(IN_HAND) X(JOB) X(OUTCOME) X(OUTCOME_DONE) X(FORGIVE) X(LOGIN_START)             \
                     X(LOGIN_STEP) X(LOGIN_SAY) X(LOGIN_END)
@@ -175,6 +182,8 @@ static void listen_to(struct listener *it, unsigned who, struct slice bytes, str
     it->channel = channel_new(loop, pair[0], &spec);
     REQUIRE(it->channel);
     talk(it, pair[1], bytes, dice);
+    /* Written again as frames it is what was sent, up to where the rules were broken. */
+    REQUIRE(slice_equals(buffer_slice(&it->trace), slice_first(bytes, it->trace.len)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -186,7 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct listener whole = { .flags = flags }, cuts = { .flags = flags };
 
     if (!loop) {
-        log_open("fuzz", LOG_ERROR);
+        log_open("fuzz", LOG_ERROR - 1);
         loop = loop_new();
         REQUIRE(loop);
     }

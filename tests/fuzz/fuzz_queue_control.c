@@ -22,7 +22,7 @@ static unsigned latest; /* number of the last message made */
 
 static void open_queue(void)
 {
-    log_open("fuzz", LOG_ERROR);
+    log_open("fuzz", LOG_ERROR - 1);
     lazy_disk_install();
     rig_make(&rig);
     snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", rig.path);

@@ -13,7 +13,7 @@
 #include "spool/recover.h"
 #include "spool_memory.h"
 
-enum { FILES_MOST = 8, MESSAGES_MOST = 4096, HAS_HEAD = 1, IS_SEALED = 2, IS_SHORT = 4 };
+enum { FILES_MOST = 8, MESSAGES_MOST = 4096, HAS_HEAD = 1, IS_SEALED = 2, IS_LONG = 4 };
 
 static char folder[64];
 static int root = -1;
@@ -29,7 +29,7 @@ struct harvest {
 
 static void open_folder(void)
 {
-    log_open("fuzz", LOG_ERROR);
+    log_open("fuzz", LOG_ERROR - 1);
     lazy_disk_install();
     snprintf(folder, sizeof folder, "%s/submitd-fuzz-XXXXXX",
         access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
@@ -99,7 +99,7 @@ static void write_file(int dir, enum store_kind kind, struct cursor *in)
     file = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     REQUIRE(file >= 0 && write(file, block, sizeof block) == FILE_HEAD);
     REQUIRE(write(file, memory.data, text.len) == (ssize_t)text.len);
-    if (!(flags & IS_SHORT))
+    if (flags & IS_LONG)
         REQUIRE(ftruncate(file, STORE_SEGMENT_MIN) == 0);
     close(file);
     free(memory.data);
@@ -142,8 +142,9 @@ static enum err on_message(void *context, const struct recover_message *message)
     if (harvest->count == MESSAGES_MOST)
         return ERR_LIMIT;
     harvest->ids[harvest->count++] = message->id;
-    buffer_printf(&harvest->trace, "%llx %zu %d %d:", (unsigned long long)message->id.low,
-        (size_t)message->recipient_count, message->is_held, message->is_suspect);
+    /* Not whether it is suspect: what looked like damage may have been cut off as a torn end. */
+    buffer_printf(&harvest->trace, "%llx %zu %d:", (unsigned long long)message->id.low,
+        (size_t)message->recipient_count, message->is_held);
     for (size_t i = 0; i < message->recipient_count; i++)
         buffer_printf(&harvest->trace, " %d %u", (int)message->recipients[i].state,
             message->recipients[i].attempts);

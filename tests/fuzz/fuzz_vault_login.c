@@ -51,7 +51,7 @@ static void open_vault(void)
     struct conf conf = { .number = 1, .routes = &route, .route_count = 1 };
     int file = memfd_create("password", MFD_CLOEXEC);
 
-    log_open("fuzz", LOG_ERROR);
+    log_open("fuzz", LOG_ERROR - 1);
     loop = loop_new();
     secrets = secrets_new();
     logins = logins_new(loop, secrets);

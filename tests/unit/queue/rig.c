@@ -235,7 +235,11 @@ static void gate_closed(void *owner, struct channel *channel)
 
 void rig_gate_connect(struct rig *rig, uint32_t blanks, uint32_t spares)
 {
-    struct rig_gate *gate = &rig->gate;
+    rig_gate_plug(rig, &rig->gate, blanks, spares);
+}
+
+void rig_gate_plug(struct rig *rig, struct rig_gate *gate, uint32_t blanks, uint32_t spares)
+{
     struct channel_spec spec = { ROLE_GATE, ROLE_QUEUE, 0, to_gate, LENGTH_OF(to_gate), gate_closed,
         gate };
     struct msg_peer peer = { ROLE_GATE, gate->index };

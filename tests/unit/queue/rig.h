@@ -96,6 +96,8 @@ void rig_run(struct rig *rig, int64_t ms);
 
 /* Connects the gate of that index (0) and asks for blanks. */
 void rig_gate_connect(struct rig *rig, uint32_t blanks, uint32_t spares);
+/* The same for a further gate, of the caller's. */
+void rig_gate_plug(struct rig *rig, struct rig_gate *gate, uint32_t blanks, uint32_t spares);
 /* The gate is gone: its channel and every lock. */
 void rig_gate_die(struct rig *rig);
 /* Only the channel breaks. */
