@@ -243,6 +243,7 @@ static void take_aside(struct queue *queue, const struct finding *finding)
         log_number("segment", (int64_t)aside->segment),
         log_number("offset", (int64_t)aside->offset), log_number("octets", (int64_t)aside->length));
     queue->counters.damaged += is_loss;
+    queue->keeps_bodies |= is_loss;
     if (aside->copied != ERR_OK)
         segment_add(queue, aside->segment)->is_kept = true;
     else if (!aside->is_known)
@@ -292,16 +293,22 @@ static void take_finding(struct queue *queue, const struct finding *finding)
 
 /* ---- readings ---- */
 
-static void end_recovery(struct queue *queue)
+static void sweep_bodies(struct queue *queue)
 {
     struct body *body, *after;
     uint64_t *named = need_memory((HASH_COUNT(queue->bodies) + 1) * sizeof *named);
     size_t count = 0;
 
-    carriers_forget(queue);
     HASH_ITER (hh, queue->bodies, body, after)
         named[count++] = body->number;
     stock_sweep_finish(&queue->stock, named, count);
+}
+
+static void end_recovery(struct queue *queue)
+{
+    carriers_forget(queue);
+    if (!queue->keeps_bodies)
+        sweep_bodies(queue);
     queue->is_recovered = true;
     outcomes_finish(queue, true);
     log_event(LOG_NOTICE, NULL, "the spool has been read",

@@ -199,6 +199,7 @@ struct queue {
     bool has_segments; /* every segment found at start has been read as far as it may; from then on
                           files are made */
     bool is_recovered; /* all that was on disk at start has been read */
+    bool keeps_bodies; /* a record was set aside that may name one: nothing is swept in this life */
     bool is_folder_asked; /* the segments' folder could not be read; again at the next tick */
 
     struct gate *gates;
