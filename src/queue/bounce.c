@@ -108,6 +108,13 @@ static bool is_unwanted(const struct report *report)
     return true;
 }
 
+/* Is the notice in the spool, or was it in this life? */
+static bool is_known(struct bounces *bounces, const struct report *report)
+{
+    return message_find(&bounces->queue->messages, report->notice.id) ||
+           bounces_know(bounces, report->notice.id);
+}
+
 /* Is a notice to be written? Says in the log why not. */
 static bool is_due(struct bounces *bounces, struct report *report)
 {
@@ -123,8 +130,7 @@ static bool is_due(struct bounces *bounces, struct report *report)
         queue->counters.double_bounces++;
         return false;
     }
-    report->is_told = message_find(&queue->messages, report->notice.id) ||
-                      bounces_know(bounces, report->notice.id);
+    report->is_told = is_known(bounces, report);
     if (report->is_told)
         return false;
     if (!is_within_limit(bounces, message)) {
@@ -357,12 +363,22 @@ void bounces_step(struct bounces *bounces)
         return;
     for (size_t i = 0; i < bounces->batch && (report = bounces->waiting); i++) {
         LL_DELETE(bounces->waiting, report);
+        /* It may have been read, and even have gone out, since the report began to wait. A second
+         * record of a notice that is closed would be taken for a new one once a checkpoint has
+         * forgotten the first. All of an earlier life has been read when there is a blank. */
+        report->is_told = is_known(bounces, report);
+        if (report->is_told) {
+            settle(report);
+            continue;
+        }
         LL_APPEND(bounces->working, report);
         report->place = place_take(report->message);
         report->notice.handle = report->place.handle;
         report->notice.generation = report->place.generation;
         report->notice.offset = report->place.offset;
     }
+    if (!bounces->working)
+        return;
     bounces->is_busy = true;
     hands_give(bounces->queue->disk, &bounces->job);
 }

@@ -355,6 +355,37 @@ static void test_bounce_survives(void **state)
     assert_int_equal(rig_queue(&rig)->counters.bounced, 1);
 }
 
+/* A notice of an earlier life is read, goes out and is closed while the same report waits for a
+ * blank: it is not written again, since a checkpoint may have forgotten the first by then. */
+static void test_notice_gone_meanwhile(void **state)
+{
+    struct stock *stock = &rig_queue(&rig)->stock;
+    struct store_blank blank;
+    struct queue_id notice;
+    size_t delivered;
+
+    (void)state;
+    rig_relay_connect(&rig, relay, NULL, 0);
+    submit(1, 1);
+    rig_until(&rig, relay->job_count == 1 && stock->blank_count > 0 && stock->blanks_asked == 0);
+    stock->is_low = true;
+    stock->reserve = UINT64_MAX;
+    while (stock_take_blank(stock, &blank))
+        close(blank.write);
+    rig_answer(relay, rig_last(relay), &rig_refused);
+    rig_until(&rig, rig_count(&rig, RECIPIENT_SETTLING) == 1);
+    notice = queue_id_derive(rig_id(1), NOTICE_FAILURE, slice_of("\0\0\0\0", 4));
+    bounces_remember(rig_queue(&rig)->bounces, notice);
+    delivered = rig_queue(&rig)->counters.bounced;
+    stock->is_low = false;
+    stock->reserve = 0;
+    stock_fill(stock);
+    rig_until(&rig, rig_is_acked(relay, relay->jobs[0].job.job));
+    assert_int_equal(rig_queue(&rig)->counters.bounced, delivered + 1);
+    rig_until(&rig, rig_queue(&rig)->messages.count == 0);
+    assert_int_equal(relay->job_count, 1);
+}
+
 /* DSN-1: the same for a message that expires. */
 static void test_expiry_survives(void **state)
 {
@@ -496,6 +527,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged_later, make, end),
         cmocka_unit_test_setup_teardown(test_torn_tail, make, end),
         cmocka_unit_test_setup_teardown(test_bounce_survives, make, end),
+        cmocka_unit_test_setup_teardown(test_notice_gone_meanwhile, make, end),
         cmocka_unit_test_setup_teardown(test_expiry_survives, make, end),
         cmocka_unit_test_setup_teardown(test_many_restarts, make, end),
         cmocka_unit_test_setup_teardown(test_unreadable_folder, make, end),
