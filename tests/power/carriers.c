@@ -86,6 +86,14 @@ static bool has_recipient(
     return false;
 }
 
+static const char *name_of(const struct promise *promise)
+{
+    static char text[QUEUE_ID_TEXT + 1];
+
+    queue_id_format(promise->id, text);
+    return text;
+}
+
 static void on_job(void *owner, struct channel *channel, const void *message, int fd)
 {
     struct carrier_player *carrier = owner;
@@ -107,7 +115,8 @@ static void on_job(void *owner, struct channel *channel, const void *message, in
     for (size_t i = 0; i < job->count; i++) {
         job->index[i] = m->recipients[i].index;
         if (was(carrier->site, promise->fates[job->index[i]].end_known))
-            oracle_fault(carrier->site->oracle, "a job for a recipient whose end was recorded");
+            oracle_fault(carrier->site->oracle, "%s: a job for a recipient whose end was recorded",
+                name_of(promise));
         if (has_recipient(carrier, promise, job->index[i]))
             oracle_fault(carrier->site->oracle, "two jobs for one recipient");
     }

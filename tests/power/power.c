@@ -34,6 +34,7 @@ struct cutting {
     struct chance chance;
     size_t at;
     enum cut_mode mode;
+    bool is_told;
 };
 
 /* What a write to a segment or journal file holds. */
@@ -110,7 +111,8 @@ static void say_fault(struct cutting *cutting, const char *where)
 
     if (cutting->oracle->faults == 0)
         return;
-    if (proof->faults == 0 && proof->is_telling) {
+    if (!cutting->is_told && proof->is_telling) {
+        cutting->is_told = true;
         tell_story(cutting->log, cutting->at);
         tell_promise(cutting->oracle);
     }
@@ -244,7 +246,9 @@ static void run(struct proof *proof, size_t wanted)
     oracle_init(&oracle);
     workload_run(cutting.log, &oracle, (enum workload_kind)(proof->seed % WORKLOADS), proof->seed,
         proof->messages);
+    cutting.at = cutting.log->count;
     say_fault(&cutting, "while running");
+    cutting.at = 0;
     oracle_learn(&oracle, cutting.log);
     printf("  %zu checkpoints, %zu messages moved\n", oracle.checkpoints, oracle.moves);
     memory_disk_free(&memory);
