@@ -84,7 +84,9 @@ static bool may_name_body(struct queue *queue, const struct arrival *arrival)
     struct body *body;
 
     HASH_FIND(hh, queue->bodies, &arrival->message.body_file, sizeof body->number, body);
-    return !body || (body->gate && (!segment->handed_to || segment->handed_to == body->gate));
+    if (!body)
+        return !stock_has_spare(&queue->stock, arrival->message.body_file);
+    return body->gate && (!segment->handed_to || segment->handed_to == body->gate);
 }
 
 static void take_body(struct queue *queue, uint64_t number)
@@ -181,6 +183,25 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
     return message;
 }
 
+/* A gate names a body that was handed to another. Nobody acknowledged this to a client who is owed
+ * it, and the next start, which does not know what was handed to whom, must not believe it. */
+static void drop_forged(struct queue *queue, const struct arrival *arrival)
+{
+    struct arrival forged = *arrival;
+    struct journal_entry closed = {
+        .kind = JOURNAL_CLOSED, .id = arrival->message.id, .at_us = clock_wall_us()
+    };
+
+    log_about(LOG_ERROR, "a record names a body that is not its own: dropped", closed.id);
+    queue->counters.damaged++;
+    segment_find(queue, arrival->message.segment)->is_kept = true;
+    if (arrival->message.is_journalled)
+        return;
+    forged.said.body_file = 0;
+    put_arrived(queue, &forged);
+    commit_put(&queue->commit, &closed);
+}
+
 static void take_arrival(struct queue *queue, const struct arrival *arrival)
 {
     const struct recover_message *from = &arrival->message;
@@ -191,9 +212,7 @@ static void take_arrival(struct queue *queue, const struct arrival *arrival)
         return;
     }
     if (from->body_file != 0 && !may_name_body(queue, arrival)) {
-        log_about(LOG_ERROR, "a record names a body that is not its own: dropped", from->id);
-        queue->counters.damaged++;
-        segment_find(queue, from->segment)->is_kept = true;
+        drop_forged(queue, arrival);
         return;
     }
     message = add_message(queue, arrival);

@@ -293,6 +293,16 @@ bool stock_take_spare(struct stock *stock, struct store_spare *out_spare)
     return true;
 }
 
+bool stock_has_spare(const struct stock *stock, uint64_t number)
+{
+    const struct stock_spare *spare;
+
+    LL_FOREACH (stock->spares, spare)
+        if (spare->spare.number == number)
+            return true;
+    return false;
+}
+
 void stock_remove(struct stock *stock, enum store_kind kind, uint64_t number,
     void (*done)(void *owner, enum store_kind kind, uint64_t number, enum err result), void *owner)
 {

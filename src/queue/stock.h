@@ -48,6 +48,8 @@ void stock_fill(struct stock *stock);
 /* Takes one out; the write handle is the caller's. False when there is none. */
 MUST_CHECK bool stock_take_blank(struct stock *stock, struct store_blank *out_blank);
 MUST_CHECK bool stock_take_spare(struct stock *stock, struct store_spare *out_spare);
+/* Is the body file of that number one that nobody was given yet? */
+bool stock_has_spare(const struct stock *stock, uint64_t number);
 /* Removes a file that the synced journal no longer needs. done (may be NULL) is told how it went.
  */
 void stock_remove(struct stock *stock, enum store_kind kind, uint64_t number,

@@ -6,13 +6,14 @@ import random
 import signal
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
 
-from rig.client import b64
+from rig.client import b64, message
 from rig.hop import Hop
-from rig.server import IS_ROOT, PASSWORD
+from rig.server import BUILD, IS_ROOT, PASSWORD
 from rooms.frames import HEAD, Channel, frame
 from rooms.house import House
 
@@ -123,6 +124,36 @@ def test_a_gate_asks_for_files_without_end(house):
     liar.close()
     assert made <= 40, f"the queue made {made} segments for one gate"
     house.check_service("a greedy gate")
+
+
+def forge(blank, fd, end, body, number):
+    """A sound record in the segment; where it ends."""
+    words = [BUILD / "tests" / "rooms" / "rooms_forge", blank["generation"], blank["size"], end, body, number]
+    return int(subprocess.run([str(word) for word in words], stdin=fd, check=True, capture_output=True).stdout)
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+def test_a_gate_names_bodies_of_another(house, is_dead):
+    """Its records are sound, but the bodies they name were handed to the other gate: for messages to come, or in the queue."""
+    house.end("maildrop")
+    kept = [house.server.submit("bob@example.org", message("large", body="kept\r\n" * 40000)) for _ in range(2)]
+    liar = house.impersonate("gate.1", "queue")
+    liar.send("need", blanks=1, spares=0)
+    blank, fd = liar.await_message("blank")
+    end = blank["start"]
+    for number, path in enumerate(sorted(house.spool.rglob("*.body"))):
+        end = forge(blank, fd, end, int(path.stem, 16), number + 1)
+    liar.send("doorbell", generation=blank["generation"], upto=end, final=is_dead)
+    if is_dead:
+        liar.close()
+        os.close(fd)
+    house.server.await_log("names a body that is not its own", 10)
+    kept += [house.server.submit("bob@example.org", message("large", body="kept\r\n" * 40000)) for _ in range(4)]
+    house.start("maildrop")
+    check_delivered(house, kept)
+    house.restart("queue")
+    house.check_service("forged records")
+    assert house.server.status()["queued"] == 0, "a forged record became a message"
 
 
 # ---- a relay ----
