@@ -114,7 +114,7 @@ static void on_job(void *owner, struct channel *channel, const void *message, in
     job->count = m->recipient_count;
     for (size_t i = 0; i < job->count; i++) {
         job->index[i] = m->recipients[i].index;
-        if (was(carrier->site, promise->fates[job->index[i]].end_known))
+        if (!promise->is_notice && was(carrier->site, promise->fates[job->index[i]].end_known))
             oracle_fault(carrier->site->oracle, "%s: a job for a recipient whose end was recorded",
                 name_of(promise));
         if (has_recipient(carrier, promise, job->index[i]))

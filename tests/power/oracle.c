@@ -58,7 +58,7 @@ struct promise *oracle_promise(struct oracle *oracle, struct queue_id id)
         return promise;
     promise = power_alloc(sizeof *promise);
     promise->id = id;
-    promise->offered = promise->given = promise->refused = ORACLE_NEVER;
+    promise->offered = promise->given = promise->refused = promise->remade = ORACLE_NEVER;
     promise->hold_asked = promise->hold_answered = ORACLE_NEVER;
     promise->release_asked = promise->release_answered = ORACLE_NEVER;
     promise->delete_asked = promise->delete_answered = ORACLE_NEVER;
@@ -121,6 +121,9 @@ static void learn_record(struct oracle *oracle, const struct frame *frame, momen
             promise->recipient_count = record.envelope.recipient_count;
         }
         learn_version(promise, &record);
+        if (promise->fates[0].end_known != ORACLE_NEVER && at > promise->fates[0].end_known &&
+            promise->remade == ORACLE_NEVER)
+            promise->remade = at;
     }
     arena_clear(&arena);
 }
@@ -208,7 +211,7 @@ static void judge_fate(const struct harvest *harvest, const struct promise *prom
         known += was(fate->try_known[i], now);
         said += was(fate->tried[i], now);
     }
-    if (found->state == RECOVER_PENDING && was(fate->end_known, now))
+    if (found->state == RECOVER_PENDING && was(fate->end_known, now) && !was(promise->remade, now))
         oracle_fault(harvest->oracle, "%s: the end of recipient %zu is forgotten",
             name_of(promise->id), index);
     if (found->state == RECOVER_PENDING && was(promise->delete_answered, now) &&
@@ -223,6 +226,9 @@ static void judge_fate(const struct harvest *harvest, const struct promise *prom
         !was(promise->delete_asked, now))
         oracle_fault(harvest->oracle, "%s: another end of recipient %zu than was told",
             name_of(promise->id), index);
+    /* A deferral that is told again behind an end counts for nothing. */
+    if (was(fate->ended, now) || was(promise->remade, now))
+        known = 0;
     if (found->attempts < known || found->attempts > said + fate->retold)
         oracle_fault(harvest->oracle, "%s: recipient %zu has %u attempts, acknowledged %u, told %u",
             name_of(promise->id), index, found->attempts, known, said);

@@ -40,6 +40,7 @@ struct promise {
     struct likeness likeness;
     struct likeness *versions; /* of a notice: it is made anew when it could not be written */
     size_t version_count, version_room;
+    moment remade; /* the notice was written again after its end was known: see docs/proof.md */
     size_t recipient_count;
     struct fate fates[ORACLE_RECIPIENTS];
     moment offered; /* before its first octet went to the disk */
