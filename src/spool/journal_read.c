@@ -208,11 +208,15 @@ static enum err read_file(struct reading *reading, size_t index, bool *out_is_re
 /* The last file, and the one before it if the last is only begun: the torn octets behind its good
  * end go, since no other file has stated that end; and its last batch is made sure of, since its
  * sync may have failed. */
-static enum err end_file(struct reading *reading)
+static enum err end_file(struct reading *reading, const struct old_file *file)
 {
     struct journal_replayed *sum = &reading->sum;
     enum err rc = ERR_OK;
 
+    /* Rubbish under a damaged header block stays: without it the file would look as if it had only
+     * been begun, and the one before it as if it were the last. */
+    if (file->head_error == ERR_CORRUPT && sum->last_end == FILE_HEAD)
+        return ERR_OK;
     if (reading->last_batch != 0)
         rc = store_renew(
             reading->store, STORE_JOURNAL, sum->last, reading->last_batch, sum->last_end);
@@ -269,7 +273,7 @@ static enum err read_files(struct reading *reading, size_t first, bool is_replay
             note_missing(reading, previous);
         rc = read_file(reading, i, &is_readable);
         if (rc == ERR_OK && is_replay && is_readable && reading->is_last)
-            rc = end_file(reading);
+            rc = end_file(reading, file);
     }
     return rc;
 }

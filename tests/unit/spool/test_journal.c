@@ -416,6 +416,24 @@ static void test_damage_at_a_stated_end(void **state)
     assert_string_equal(replay().word, "0 !? 2 ");
 }
 
+/* Rubbish in the last file, its header block too: what it says of the file before is the same at
+ * each start. */
+static void test_rubbish(void **state)
+{
+    char rubbish[FILE_HEAD + 512];
+    uint64_t start;
+
+    (void)state;
+    memset(rubbish, 'r', sizeof rubbish);
+    commit_outcomes(0, 1);
+    start = journal.end;
+    commit_outcomes(1, 1);
+    temp_spoil(&temp, journal_path(journal.number), (off_t)start);
+    temp_write(&temp, journal_path(journal.number + 99), rubbish, sizeof rubbish, 0);
+    assert_string_equal(replay().word, "0 !? ");
+    assert_string_equal(replay().word, "0 !? ");
+}
+
 /* A file that cannot be read at all, or is of a later version, stops nothing. */
 static void test_unreadable_file(void **state)
 {
@@ -554,6 +572,7 @@ int main(void)
         TEST(test_torn_before_a_begun_file),
         TEST(test_damage_in_the_middle),
         TEST(test_damage_at_a_stated_end),
+        TEST(test_rubbish),
         TEST(test_unreadable_file),
         TEST(test_failed_sync),
         TEST(test_failing_for_good),
