@@ -111,6 +111,58 @@ static void test_many_recipients(void **state)
     assert_true(strncmp(story.relay->jobs[0].address[0], "user", 4) == 0);
 }
 
+/* Only the queue dies: its gate goes on writing behind what the checkpoint has settled. */
+static void test_gate_lives(void **state)
+{
+    (void)state;
+    rig_relay_connect(&story.rig, story.relay, NULL, 0);
+    story_submit(30);
+    rig_until(&story.rig, rig_message(&story.rig, 30));
+    story_settle();
+    story_checkpoint_and_trim();
+    rig_crash(&story.rig);
+    rig_relay_forget(story.relay);
+    story.answered = 0;
+    for (unsigned i = 0; i < 5; i++) {
+        rig_write(&story.rig, &(struct rig_mail){ .number = ++story.used });
+        story.fates[story.used] = story.told[story.used] = ACCEPTED;
+    }
+    rig_start(&story.rig);
+    rig_until(&story.rig, rig_queue(&story.rig)->messages.count == 20);
+    rig_gate_connect(&story.rig, 0, 0);
+    rig_ring(&story.rig, false);
+    rig_until(&story.rig, rig_message(&story.rig, 35));
+    assert_int_equal(rig_queue(&story.rig)->messages.count, 25);
+    story_check();
+    rig_gate_die(&story.rig);
+    rig_until(&story.rig, rig_queue(&story.rig)->is_recovered);
+    story_checkpoint_and_trim();
+    story_restart();
+    story_check();
+}
+
+/* DSN-11: a notice is known for one, and whose it is, when nothing but the checkpoint tells it. */
+static void test_notice(void **state)
+{
+    struct message *notice = NULL, *message;
+
+    (void)state;
+    rig_relay_connect(&story.rig, story.relay, NULL, 0);
+    story_submit(1);
+    rig_until(&story.rig, story.relay->job_count == 1);
+    rig_answer(story.relay, &story.relay->jobs[0], &rig_refused);
+    rig_until(&story.rig, story.relay->job_count == 2 && !rig_message(&story.rig, 1));
+    story_checkpoint_and_trim();
+    story_restart();
+    DL_FOREACH (rig_queue(&story.rig)->messages.order, message)
+        notice = message;
+    assert_non_null(notice);
+    assert_int_equal(rig_queue(&story.rig)->messages.count, 1);
+    assert_true(notice->is_notice && !notice->is_delay_notice);
+    assert_true(queue_id_equals(notice->about, rig_id(1)));
+    assert_int_equal(message_sender(notice).len, 0);
+}
+
 /* What the operator holds stays held. */
 static void test_held(void **state)
 {
@@ -185,6 +237,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_step, NULL, story_end),
         cmocka_unit_test_setup_teardown(test_stuck, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_many_recipients, story_make, story_end),
+        cmocka_unit_test_setup_teardown(test_gate_lives, story_make, story_end),
+        cmocka_unit_test_setup_teardown(test_notice, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_held, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_failing_disk, story_make, story_end),
     };
