@@ -163,16 +163,16 @@ class Campaign:
             self.server.process.wait(10)
             self.start()
 
-    def next_strike(self):
+    def next_strike(self, spared):
         """Each room, call and number once before any comes again."""
-        if not self.strikes:
-            self.strikes = [(room, call, nth) for room, calls in CALLS.items() for call in calls for nth in NTH]
-            self.chance.shuffle(self.strikes)
-        return self.strikes.pop()
+        while not any(room != spared for room, _, _ in self.strikes):
+            more = [(room, call, nth) for room, calls in CALLS.items() for call in calls for nth in NTH]
+            self.strikes += self.chance.sample(more, len(more))
+        return self.strikes.pop(next(at for at, strike in enumerate(self.strikes) if strike[0] != spared))
 
-    def kill_exactly(self):
+    def kill_exactly(self, spared=None):
         """At the n-th call from now; a room that does not come to it is killed all the same."""
-        kind, call, nth = self.next_strike()
+        kind, call, nth = self.next_strike(spared)
         victims = {name: pid for name, pid in self.server.rooms().items() if name.startswith(kind + ".")}
         if not victims:
             return
@@ -225,7 +225,9 @@ class Campaign:
         end = time.monotonic() + QUIET
         with Strike(queue, act[1], act[2], act[0]) if act and queue else contextlib.nullcontext() as strike:
             while time.monotonic() < end and not (strike and strike.await_death(0)):
-                if len(self.kills) < count - 1:
+                if len(self.kills) < count - 1 and self.chance.random() < self.exact:
+                    self.kill_exactly("queue")
+                elif len(self.kills) < count - 1:
                     self.kill(spared=("queue.0", "all", "supervisor"))
                 if strike:
                     strike.await_death(self.pause())

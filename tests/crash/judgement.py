@@ -7,7 +7,7 @@ from load import ACKNOWLEDGED, REFUSED, UNKNOWN, UNSENT
 # Whose death may make a delivery happen twice. A carrier that lives tells a new queue again what it has done; so the queue's own
 # death is the last that is thought of, and allows none.
 CARRYING, REMEMBERING = {"relay", "maildrop", "all", "supervisor"}, {"queue"}
-SLACK = 0.2         # seconds between a kill and the arrival of what was on its way to the sink
+SLACK = 2.0         # seconds between a kill and the arrival of what was on its way to a busy sink
 SYNC_TIME = 0.5     # an outcome that was told this long before a kill is taken to be synced
 
 
@@ -48,9 +48,9 @@ def is_same(attempt, entry):
 
 def find_kill(kills, first, second):
     """The index of the kill that explains a second delivery; None: none does."""
-    for kinds in (CARRYING, REMEMBERING):
+    for kinds, slack in ((CARRYING, 0), (CARRYING, SLACK), (REMEMBERING, SLACK)):
         for at, kill in enumerate(kills):
-            if first - SLACK <= kill.time <= second and kill.kind in kinds:
+            if first - slack <= kill.time <= second and kill.kind in kinds:
                 return at
     return None
 

@@ -127,12 +127,12 @@ def test_tarpits(rig):
 
 
 def test_many_slow_destinations(rig):
-    """QUE-9: 60 places that take connections and say nothing, ten messages for each, time-outs as they come: the places of
+    """QUE-9: 200 places that take connections and say nothing, three messages for each, time-outs as they come: the places of
     delivery are not all theirs."""
     hop = Hop()
     silent = [Hop({"CONNECT": lambda session, _: session.hop.stopping.wait(600) and None}) for _ in range(4)]
     rig.others += [hop, *silent]
-    routes = {f"s{number}.example": f'via = "smtp"  to = "127.0.{number}.1:{silent[number % 4].port}"' for number in range(60)}
+    routes = {f"s{number}.example": f'via = "smtp"  to = "127.0.{number}.1:{silent[number % 4].port}"' for number in range(200)}
     for one in silent:
         one.close_listener()
         one.host = "0.0.0.0"
@@ -145,11 +145,11 @@ def test_many_slow_destinations(rig):
         client = server.connect("588", source="127.9.1.1")
         client.hello()
         for number in range(600):
-            recipient = f"bob@s{number % 60}.example"
+            recipient = f"bob@s{number % 200}.example"
             client.mail("alice@example.net", [recipient], message("slow", to=recipient))
         client.quit()
         decent.work(20 if IS_LONG else 5)
-        say(f"60 silent destinations with 600 messages hold {sum(len(one.sessions) for one in silent)} connections: {decent.words()}")
+        say(f"200 silent destinations with 600 messages hold {sum(len(one.sessions) for one in silent)} connections: {decent.words()}")
         say(f"    {use.words()}")
     for one in silent:
         one.stop()
