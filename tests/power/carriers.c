@@ -275,16 +275,6 @@ void carrier_work(struct carrier_player *carrier, unsigned in_thousand)
     }
 }
 
-bool carrier_has(const struct carrier_player *carrier, struct queue_id id)
-{
-    const struct job *job;
-
-    DL_FOREACH (carrier->jobs, job)
-        if (queue_id_equals(job->promise->id, id))
-            return true;
-    return false;
-}
-
 size_t carrier_jobs(const struct carrier_player *carrier)
 {
     return carrier->count;

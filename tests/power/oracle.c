@@ -142,25 +142,58 @@ static void learn_entry(struct oracle *oracle, const struct frame *frame)
     arena_clear(&arena);
 }
 
+/* Frames that begin in these octets; how many octets are used up. */
+static size_t learn_frames(
+    struct oracle *oracle, const unsigned char *octets, size_t len, moment at_event)
+{
+    size_t at = 0;
+
+    while (at + FRAME_HEAD <= len) {
+        struct slice rest = slice_of(octets + at, len - at);
+        struct frame frame;
+        uint64_t generation;
+        memcpy(&generation, octets + at + 8, sizeof generation);
+        if (frame_parse(&record_format, generation, rest, &frame) == FRAME_GOOD)
+            learn_record(oracle, &frame, at_event);
+        else if (frame_parse(&journal_format, generation, rest, &frame) == FRAME_GOOD)
+            learn_entry(oracle, &frame);
+        else
+            break;
+        at += frame.total;
+    }
+    return at;
+}
+
+/* A write that was cut short and goes on where the one before it stopped. */
+static bool goes_on(const struct event *event, const struct event *before)
+{
+    return before && event->node == before->node && event->offset == before->offset + before->len;
+}
+
 void oracle_learn(struct oracle *oracle, const struct recorder *log)
 {
+    const struct event **last = power_alloc(65536 * sizeof *last); /* write to each node */
+
     for (size_t i = 0; i < log->count; i++) {
         const struct event *event = &log->events[i];
-        size_t at = 0;
-        while (event->kind == EVENT_WRITE && at + FRAME_HEAD <= event->len) {
-            struct slice rest = slice_of(event->data + at, event->len - at);
-            struct frame frame;
-            uint64_t generation;
-            memcpy(&generation, event->data + at + 8, sizeof generation);
-            if (frame_parse(&record_format, generation, rest, &frame) == FRAME_GOOD)
-                learn_record(oracle, &frame, (moment)i);
-            else if (frame_parse(&journal_format, generation, rest, &frame) == FRAME_GOOD)
-                learn_entry(oracle, &frame);
-            else
-                break;
-            at += frame.total;
+        const struct event *before =
+            event->kind == EVENT_WRITE && event->node < 65536 ? last[event->node] : NULL;
+        unsigned char *both;
+        size_t used;
+        if (event->kind != EVENT_WRITE || event->len == 0)
+            continue;
+        used = learn_frames(oracle, event->data, event->len, (moment)i);
+        if (used == 0 && goes_on(event, before)) {
+            both = power_alloc(before->len + event->len);
+            memcpy(both, before->data, before->len);
+            memcpy(both + before->len, event->data, event->len);
+            learn_frames(oracle, both, before->len + event->len, (moment)i);
+            free(both);
         }
+        if (event->node < 65536)
+            last[event->node] = event;
     }
+    free(last);
 }
 
 /* ---- judging ---- */

@@ -48,7 +48,6 @@ struct promise {
     moment refused; /* 451, after which it is never sent */
     moment hold_asked, hold_answered, release_asked, release_answered;
     moment delete_asked, delete_answered;
-    size_t held_since; /* turn; 0: not yet */
 };
 
 struct oracle {

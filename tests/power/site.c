@@ -201,6 +201,16 @@ size_t site_queued(struct site *site)
     return queue_of(site)->messages.count;
 }
 
+bool site_is_trying(struct site *site, struct queue_id id)
+{
+    const struct message *message = message_find(&queue_of(site)->messages, id);
+
+    for (uint32_t i = 0; message && i < message->recipient_count; i++)
+        if (message->recipients[i].state == RECIPIENT_IN_HAND)
+            return true;
+    return false;
+}
+
 static enum recover_state state_of(const struct recipient *r)
 {
     switch (r->state) {

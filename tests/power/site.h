@@ -54,6 +54,8 @@ bool site_is_settled(struct site *site);
 /* What the room has in its queue, against the oracle. */
 void site_judge(struct site *site, moment now);
 size_t site_queued(struct site *site);
+/* Is an attempt under way, as the room sees it? Such a recipient ends with its outcome. */
+bool site_is_trying(struct site *site, struct queue_id id);
 
 /* ---- senders.c ---- */
 
@@ -75,8 +77,6 @@ void carrier_free(struct carrier_player **carrier);
 void carrier_attach(struct carrier_player *carrier);
 /* Ends some of the jobs in hand, most with what was planned for their recipients. */
 void carrier_work(struct carrier_player *carrier, unsigned in_thousand);
-/* Does it have the message in hand? */
-bool carrier_has(const struct carrier_player *carrier, struct queue_id id);
 size_t carrier_jobs(const struct carrier_player *carrier);
 
 /* ---- operators.c ---- */

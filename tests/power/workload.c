@@ -6,9 +6,7 @@
 
 #include "base/clock.h"
 
-/* HELD_LONG: turns after which no attempt of a held message is under way: such a one would end with
- * its outcome and not by the deletion. */
-enum { HELD_LONG = 50, BUSY_MOST = 40, TURNS_LAST = 300, RUN_MS = 120000 };
+enum { BUSY_MOST = 40, TURNS_LAST = 300, RUN_MS = 120000 };
 
 /* How the kinds differ: chances in a thousand, at each turn. */
 static const struct habit {
@@ -30,7 +28,7 @@ struct run {
     struct chance disk_chance; /* under the recorder's mutex */
     int storm;                 /* turns left */
     int is_open;               /* a room that cannot read its journal ends, and is not tried here */
-    size_t offered, wanted, turns;
+    size_t offered, wanted;
 };
 
 /* ---- the failing disk ---- */
@@ -75,21 +73,12 @@ static void offer(struct run *run)
     run->offered += sender_offer(sender, size, is_large);
 }
 
-static bool is_in_hand(const struct site *site, const struct promise *promise)
-{
-    for (int i = 0; i < SITE_RELAYS; i++)
-        if (carrier_has(site->relays[i], promise->id))
-            return true;
-    return false;
-}
-
 /* Holds some, releases or deletes some of the held, has all tried again. */
 static void operate(struct run *run)
 {
     struct site *site = &run->site;
     struct promise *promise;
 
-    run->turns++;
     if (chance_of(&site->chance, 100))
         operator_retry_all(site->operator);
     if (site->oracle->count == 0 || !chance_of(&site->chance, 300))
@@ -101,11 +90,9 @@ static void operate(struct run *run)
         operator_hold(site->operator, promise);
     else if (promise->hold_answered == ORACLE_NEVER || promise->release_asked != ORACLE_NEVER)
         return;
-    else if (promise->held_since == 0)
-        promise->held_since = run->turns;
     else if (chance_of(&site->chance, 600))
         operator_release(site->operator, promise);
-    else if (run->turns - promise->held_since > HELD_LONG && !is_in_hand(site, promise))
+    else if (!site_is_trying(site, promise->id))
         operator_delete(site->operator, promise);
 }
 
