@@ -379,7 +379,8 @@ const struct option options[] = {
         COUNT(1, 1000000),
         .preset = "1000",
         AT(struct conf_limits, connections),
-        .doc = "Connections at the same time." },
+        .doc = "Connections at the same time. When all are taken, clients that have not logged in "
+               "give way to new ones." },
     { .section = SECTION_LIMITS,
         .name = "connections_per_client",
         COUNT(0, 1000000),
