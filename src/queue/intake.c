@@ -361,6 +361,8 @@ static void took_journal(struct queue *queue, struct reading *reading)
     if (reading->replayed.cut_octets > 0)
         log_event(LOG_NOTICE, NULL, "the journal's torn end was cut",
             log_number("octets", (int64_t)reading->replayed.cut_octets));
+    for (size_t i = 0; i < reading->notice_count; i++)
+        bounces_remember(queue->bounces, reading->notices[i]);
     commit_open(&queue->commit, &reading->replayed, queue->upkeep.journal_size);
     stock_sweep_begin(&queue->stock);
     open_rooms(queue);

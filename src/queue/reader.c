@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 
 static enum err copy_outcome(
     struct arena *arena, const struct journal_outcome *from, struct journal_outcome *to)
@@ -178,6 +179,68 @@ static void on_journal_damage(void *context, const struct journal_damage *damage
     finding->id = damage->id;
 }
 
+/* ---- notices ---- */
+
+struct open_notice {
+    UT_hash_handle hh;
+    struct queue_id id;
+};
+
+enum { NOTICES_MOST = 65536 };
+
+static void notice_opens(struct reader *reader, struct queue_id id)
+{
+    struct open_notice *open;
+
+    HASH_FIND(hh, reader->open_notices, &id, sizeof id, open);
+    open = open ? NULL : calloc(1, sizeof *open);
+    if (!open)
+        return;
+    open->id = id;
+    HASH_ADD(hh, reader->open_notices, id, sizeof open->id, open);
+}
+
+static void notice_closes(struct reader *reader, struct queue_id id)
+{
+    struct reading *reading = &reader->reading;
+    struct open_notice *open;
+
+    HASH_FIND(hh, reader->open_notices, &id, sizeof id, open);
+    if (!open)
+        return;
+    HASH_DEL(reader->open_notices, open);
+    free(open);
+    if (!reading->notices)
+        reading->notices = calloc(NOTICES_MOST, sizeof *reading->notices);
+    if (reading->notices)
+        reading->notices[reading->notice_count++ % NOTICES_MOST] = id;
+}
+
+/* A notice that was sent and closed in an earlier life is not made again in this one, should its
+ * report come to that (DSN-1). What memory does not hold is not remembered. */
+static void on_entry(void *context, const struct journal_entry *entry)
+{
+    struct reader *reader = CONTAINER_OF(context, struct reader, reading);
+
+    if ((entry->kind == JOURNAL_ARRIVED && entry->arrived.notice != NOTICE_NONE) ||
+        (entry->kind == JOURNAL_STATE && entry->state.notice != NOTICE_NONE))
+        notice_opens(reader, entry->id);
+    else if (entry->kind == JOURNAL_CLOSED || entry->kind == JOURNAL_DELETED)
+        notice_closes(reader, entry->id);
+}
+
+static void notices_clear(struct reader *reader)
+{
+    struct open_notice *open, *next;
+
+    HASH_ITER (hh, reader->open_notices, open, next) {
+        HASH_DEL(reader->open_notices, open);
+        free(open);
+    }
+    if (reader->reading.notice_count > NOTICES_MOST)
+        reader->reading.notice_count = NOTICES_MOST;
+}
+
 /* Whether it is held already is the loop's to say: it alone knows. */
 static bool on_is_held(void *context, struct queue_id id)
 {
@@ -192,6 +255,7 @@ static enum err read_journal(struct reader *reader, struct reading *reading)
 
     if (rc == ERR_OK)
         rc = recover_journal(reader->recover, &reading->replayed);
+    notices_clear(reader);
     if (rc == ERR_OK)
         recover_now(reader->recover, clock_wall_us());
     return rc;
@@ -293,6 +357,7 @@ enum err reader_init(struct reader *reader, struct loop *loop, struct disk *disk
         .on_missing = on_missing,
         .on_owned = on_owned,
         .on_trouble = on_trouble,
+        .on_entry = on_entry,
         .on_journal_damage = on_journal_damage,
     };
     rc = store_open(&reader->store, disk, root, settings);
@@ -319,6 +384,7 @@ void reader_clear(struct reader *reader)
         store_close(&reader->store);
     }
     free(reader->reading.segments);
+    free(reader->reading.notices);
     arena_clear(&reader->reading.arena);
 }
 
@@ -329,6 +395,7 @@ void reader_begin(struct reader *reader, enum reading_kind kind, uint64_t segmen
     assert(!reader->is_busy);
     arena_clear(&reading->arena);
     free(reading->segments);
+    free(reading->notices);
     *reading = (struct reading){ .job = reading->job,
         .arena = reading->arena,
         .kind = kind,

@@ -59,7 +59,11 @@ struct reading {
     struct journal_replayed replayed; /* JOURNAL */
     struct store_file *segments; /* JOURNAL: what lay there at start; freed by the next reading */
     size_t segment_count;
+    struct queue_id *notices; /* JOURNAL: of ours that are closed; freed by the next reading */
+    size_t notice_count;
 };
+
+struct open_notice;
 
 struct reader {
     struct hands *hands;
@@ -67,6 +71,7 @@ struct reader {
     struct recover_events events;
     struct recover *recover;
     struct reading reading;
+    struct open_notice *open_notices; /* while the journal is read */
     bool is_busy;
     bool has_segments;    /* every segment that lay there at start has been looked at */
     bool is_finished;     /* recovery is complete. Both may be read in done and while !is_busy */

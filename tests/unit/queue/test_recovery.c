@@ -386,6 +386,42 @@ static void test_notice_gone_meanwhile(void **state)
     assert_int_equal(relay->job_count, 1);
 }
 
+/* DSN-1: the notice was even delivered, in a life that did not learn of the failure it reports: the
+ * next life makes no second one. */
+static void test_notice_closed_earlier(void **state)
+{
+    struct queue_id first;
+    char command[256];
+
+    (void)state;
+    rig_relay_connect(&rig, relay, NULL, 0);
+    submit(1, 1);
+    rig_until(&rig, relay->job_count == 1);
+    rig_answer(relay, &relay->jobs[0], &rig_refused);
+    rig_until(&rig, relay->job_count == 2);
+    first = notice_id();
+    rig_crash(&rig);
+    rig_gate_die(&rig);
+    snprintf(command, sizeof command, "rm %s/journal/*", rig.path);
+    assert_int_equal(system(command), 0);
+    rig_relay_forget(relay);
+    rig_start(&rig);
+    rig_relay_connect(&rig, relay, NULL, 0);
+    rig_until(&rig, relay->job_count == 2);
+    for (size_t i = 0; i < 2; i++)
+        if (queue_id_equals(relay->jobs[i].id, first))
+            rig_answer(relay, &relay->jobs[i], &rig_done);
+    rig_until(&rig, rig_queue(&rig)->messages.count == 1);
+    restart(true);
+    rig_relay_forget(relay);
+    rig_relay_connect(&rig, relay, NULL, 0);
+    rig_until(&rig, relay->job_count == 1);
+    rig_answer(relay, &relay->jobs[0], &rig_refused);
+    rig_until(&rig, rig_queue(&rig)->messages.count == 0);
+    assert_int_equal(rig_queue(&rig)->counters.notices, 0);
+    assert_int_equal(relay->job_count, 1);
+}
+
 /* DSN-1: the same for a message that expires. */
 static void test_expiry_survives(void **state)
 {
@@ -527,6 +563,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged_later, make, end),
         cmocka_unit_test_setup_teardown(test_torn_tail, make, end),
         cmocka_unit_test_setup_teardown(test_bounce_survives, make, end),
+        cmocka_unit_test_setup_teardown(test_notice_closed_earlier, make, end),
         cmocka_unit_test_setup_teardown(test_notice_gone_meanwhile, make, end),
         cmocka_unit_test_setup_teardown(test_expiry_survives, make, end),
         cmocka_unit_test_setup_teardown(test_many_restarts, make, end),
