@@ -142,9 +142,8 @@ static enum err on_message(void *context, const struct recover_message *message)
     if (harvest->count == MESSAGES_MOST)
         return ERR_LIMIT;
     harvest->ids[harvest->count++] = message->id;
-    /* Not whether it is suspect: what looked like damage may have been cut off as a torn end. */
-    buffer_printf(&harvest->trace, "%llx %zu %d:", (unsigned long long)message->id.low,
-        (size_t)message->recipient_count, message->is_held);
+    buffer_printf(&harvest->trace, "%llx %zu %d %d:", (unsigned long long)message->id.low,
+        (size_t)message->recipient_count, message->is_held, message->is_suspect);
     for (size_t i = 0; i < message->recipient_count; i++)
         buffer_printf(&harvest->trace, " %d %u", (int)message->recipients[i].state,
             message->recipients[i].attempts);
