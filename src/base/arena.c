@@ -39,8 +39,10 @@ static struct arena_block *grow(struct arena *arena, size_t size)
     if (__builtin_add_overflow(size, sizeof *block, &total) || total > arena->cap - arena->used)
         return NULL;
     block = malloc(total);
-    if (!block)
+    if (!block) {
+        arena->is_starved = true;
         return NULL;
+    }
     block->size = size;
     block->fill = 0;
     block->next = arena->head;

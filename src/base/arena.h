@@ -4,6 +4,7 @@
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/macros.h"
@@ -16,6 +17,7 @@ struct arena {
     struct arena_block *head;
     size_t used; /* octets taken from the system, bounded by cap */
     size_t cap;
+    bool is_starved; /* the system had no memory, within the cap */
 };
 
 /* cap: octets that the arena may take from the system; reaching it makes allocations fail, nothing

@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+enum { EXIT_OSERR = 71 };
+
 enum {
     HEAD = 8,
     READ_CHUNK = 64 << 10,
@@ -327,6 +329,16 @@ static const char *head_fault(const struct channel *c, const struct frame *frame
     return NULL;
 }
 
+/* Without memory a sound message cannot be told from a bad one, and a channel between two rooms
+ * that go on living is made again by nobody. A room that begins anew is introduced to all. */
+static void end_if_starved(const struct channel *c)
+{
+    if (!c->arena.is_starved || c->spec.self == ROLE_SUPERVISOR)
+        return;
+    log_event(LOG_ERROR, NULL, "no memory for a message: this room begins anew");
+    _exit(EXIT_OSERR);
+}
+
 /* Handles one complete frame. False when the channel is broken or freed. */
 static bool handle_frame(struct channel *c, const struct frame *frame)
 {
@@ -340,6 +352,7 @@ static bool handle_frame(struct channel *c, const struct frame *frame)
 
     if (!message || unpack(&in, row->shape, &c->arena, message) != ERR_OK ||
         cursor_finish(&in) != ERR_OK) {
+        end_if_starved(c);
         channel_break(c, "a message that does not unpack");
         return false;
     }
