@@ -260,6 +260,10 @@ enum err walls_calls_raise(const struct walls *walls, char out_missing[WALLS_MIS
     if (!filter)
         return ERR_NOMEM;
     rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    /* Calls of another architecture: by itself the library would end the thread alone, and leave a
+     * room without its loop that nobody starts again. */
+    if (rc == 0)
+        rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (rc == 0)
         rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a long list */
     if (rc == 0)
