@@ -443,8 +443,10 @@ static bool done(void *owner, struct reading *reading)
         took_forget(queue, reading);
     else
         note_result(queue, reading);
-    if (queue->reader.has_segments && !queue->has_segments)
+    if (queue->reader.has_segments && !queue->has_segments) {
         queue->has_segments = true;
+        stock_tick(&queue->stock);
+    }
     if (queue->reader.is_finished && !queue->is_recovered)
         end_recovery(queue);
     if (queue->phase >= QUEUE_RUNNING)

@@ -107,6 +107,7 @@ static void took_space(struct stock *stock, const struct chore *chore)
     bool was_low = stock->is_low;
 
     stock->is_looking = false;
+    stock->has_looked = true;
     if (chore->result != ERR_OK)
         return;
     stock->space = chore->space;
@@ -177,8 +178,10 @@ static void finish(struct hand_job *job)
         took_blank(stock, chore);
     if (chore->kind == CHORE_SPARE)
         took_spare(stock, chore);
-    if (chore->kind == CHORE_SPACE)
+    if (chore->kind == CHORE_SPACE) {
         took_space(stock, chore);
+        stock_fill(stock);
+    }
     if (chore->kind == CHORE_SWEEP_FINISH && chore->result == ERR_OK && chore->count > 0)
         log_event(LOG_NOTICE, NULL, "body files without a record removed",
             log_number("count", (int64_t)chore->count));
@@ -239,6 +242,8 @@ void stock_clear(struct stock *stock)
 
 void stock_fill(struct stock *stock)
 {
+    if (!stock->has_looked)
+        return;
     /* What room is left is for mail that has begun. */
     while (!stock->is_closing && !stock->is_low &&
            stock->blank_count + stock->blanks_asked < STOCK_BLANKS + stock->blanks_wanted) {

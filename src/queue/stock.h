@@ -32,6 +32,8 @@ struct stock {
     bool is_low;      /* no room for new mail */
     bool is_troubled; /* making failed, and it was said */
     bool is_looking;  /* a look at the space is under way */
+    bool
+        has_looked; /* before the first one nothing is made: the gates hear first that it is full */
     bool is_closing;
     void (*changed)(void *owner); /* something came into stock, or is_low changed */
     void *owner;
