@@ -229,7 +229,10 @@ static void cut_all(struct cutting *cutting, size_t wanted)
         bool is_new = model_step(cutting->model, cutting->log, i);
         size_t done = cutting->proof->done - before;
         cutting->at = i + 1;
-        if (is_new && done <= due)
+        /* Right behind a promise it matters most. */
+        if (cutting->log->events[i].kind == EVENT_NOTE)
+            cut_here(cutting, 0);
+        else if (is_new && done <= due)
             cut_here(cutting, 1 + (due - done > 8 ? 4 : chance_below(&cutting->chance, 3)));
     }
 }

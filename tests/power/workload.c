@@ -26,8 +26,9 @@ struct run {
     struct site site;
     const struct habit *habit;
     struct chance disk_chance; /* under the recorder's mutex */
-    int storm;                 /* turns left */
-    int is_open;               /* a room that cannot read its journal ends, and is not tried here */
+    bool was_storm;
+    int storm;   /* turns left */
+    int is_open; /* a room that cannot read its journal ends, and is not tried here */
     size_t offered, wanted;
 };
 
@@ -116,11 +117,13 @@ static void crash(struct run *run)
         site->relays[which] = carrier_new(site, (uint32_t)which);
         carrier_attach(site->relays[which]);
     }
-    if (run->storm == 0 && chance_of(chance, run->habit->queue_crash)) {
+    /* In a storm it might not read its journal. Right behind one it may leave what failed. */
+    if (run->storm == 0 && chance_of(chance, run->was_storm ? 400 : run->habit->queue_crash)) {
         __atomic_store_n(&run->is_open, 0, __ATOMIC_RELAXED);
         site_crash(site);
         site_start(site);
     }
+    run->was_storm = run->storm > 0;
     __atomic_store_n(&run->is_open, site_is_open(site), __ATOMIC_RELAXED);
 }
 
