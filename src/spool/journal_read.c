@@ -286,7 +286,11 @@ static enum err read_all(struct store *store, const struct journal_events *event
 
     tail_init(&reading.tail, store->disk, &journal_format);
     arena_init(&reading.arena, ARENA_CAP);
-    rc = read_heads(&reading);
+    /* A file that was being made when its name could not be synced may be seen now and be gone
+     * after a power cut; the next file is going to name what is seen. */
+    rc = is_replay ? store->disk->ops->sync_dir(store->disk, store->dirs[STORE_JOURNAL]) : ERR_OK;
+    if (rc == ERR_OK)
+        rc = read_heads(&reading);
     if (rc == ERR_OK)
         rc = read_files(&reading, is_replay ? first_file(&reading) : 0, is_replay);
     if (rc == ERR_OK)

@@ -329,8 +329,9 @@ static void test_last_batch_renewed(void **state)
     (void)state;
     commit_outcomes(0, 2);
     commit_outcomes(2, 2);
-    faulty.done[ACT_WRITE] = faulty.done[ACT_SYNC] = 0;
+    faulty.done[ACT_WRITE] = faulty.done[ACT_SYNC] = faulty.done[ACT_SYNC_DIR] = 0;
     found = replay();
+    assert_int_equal(faulty.done[ACT_SYNC_DIR], 1); /* the names that are seen */
     assert_string_equal(found.word, "0 1 2 3 ");
     assert_int_equal(faulty.done[ACT_WRITE], 1);
     assert_int_equal(faulty.done[ACT_SYNC], 2); /* the batch, then the end */
