@@ -16,7 +16,7 @@ from crowd import KINDS  # noqa: E402
 from rig.client import message  # noqa: E402
 
 KIB, MIB = 1 << 10, 1 << 20
-IS_LONG = os.environ.get("SUBMITD_RUDE") == "long"
+IS_LONG = bool(os.environ.get("SUBMITD_PROVE_LONG"))
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
