@@ -100,7 +100,8 @@ def test_flood_of_errors(rig):
         connection.await_close()
     time.sleep(0.3)
     lines = [line for line in server.log().splitlines() if "127.9.5.77" in line]
-    assert 50 <= sum(" refused " in line for line in lines) <= 100
+    # Each of the two gates has half of it, and the connections are not spread evenly.
+    assert 40 <= sum(" refused " in line for line in lines) <= 100
     other = server.connect("588", source="127.9.5.78")
     other.hello()
     other.expect("RCPT TO:<x@example.org>", "503 5.5.1")
