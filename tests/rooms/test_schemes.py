@@ -3,6 +3,7 @@ itself has in hand, and no claim may be believed that the liar cannot make good.
 import ctypes
 import os
 import random
+import select
 import signal
 import socket
 import ssl
@@ -190,14 +191,19 @@ def test_a_relay_ends_what_is_not_its_own(house, when, result):
 
 def test_a_relay_acknowledges_nothing(house):
     """It takes jobs and keeps them: other destinations do not wait."""
-    liar = house.impersonate("relay.1", "queue")
-    liar.send("in-hand")
+    house.end("relay.0")
+    liars = [house.impersonate(name, "queue") for name in ("relay.0", "relay.1")]   # whose the hop is its port decides
+    for liar in liars:
+        liar.send("in-hand")
     for _ in range(8):
         house.server.submit("bob@hop.example")
-    house.check_service("a silent relay")
-    taken, _ = liar.await_message("job")
+    house.check_service("silent relays")
+    readable, _, _ = select.select([liar.socket for liar in liars], [], [], 10)
+    taken, _ = next(liar for liar in liars if liar.socket in readable).await_message("job")
     assert taken["recipients"][0]["address"] == b"bob@hop.example"
-    liar.close()
+    for liar in liars:
+        liar.close()
+    house.start("relay.0")
     house.start("relay.1")
     house.hop.await_mails(8, 30)
 
