@@ -159,7 +159,6 @@ static void put_noticed(struct report *report)
     struct journal_entry entry = {
         .kind = JOURNAL_NOTICED,
         .id = report->message->id,
-        .at_us = clock_wall_us(),
         .noticed = {
             .notice = report->notice.kind,
             .notice_id = report->notice.id,
@@ -180,7 +179,6 @@ static void put_ending(struct report *report, const struct ending *ending)
     struct journal_entry entry = {
         .kind = JOURNAL_OUTCOME,
         .id = report->message->id,
-        .at_us = ending->at_us,
         .outcome = ending->outcome,
     };
 

@@ -13,7 +13,6 @@ enum { PORTION_OCTETS = 1 << 20, PORTION_MS = 2, SECOND = 1000000 };
 
 static void put(struct queue *queue, struct journal_entry *entry)
 {
-    entry->at_us = clock_wall_us();
     commit_put(&queue->commit, entry);
 }
 

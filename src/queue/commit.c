@@ -1,6 +1,7 @@
 /* queue/commit.c: fills one batch while the other is written and synced. */
 #include "queue/commit.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "queue/memory.h"
 
@@ -129,9 +130,14 @@ void commits_clear(struct commit *commit)
 
 void commit_put(struct commit *commit, const struct journal_entry *entry)
 {
+    struct journal_entry stamped = *entry;
+
     if (!commit->hands)
         return;
-    journal_put(&commit->filling, entry);
+    /* One clock for all: recovery reads its jumps off the gaps between entries. */
+    if (entry->kind != JOURNAL_ARRIVED)
+        stamped.at_us = clock_wall_us();
+    journal_put(&commit->filling, &stamped);
     if (commit->is_open && !commit->is_busy && !commit->lazy.is_set)
         timer_set(&commit->lazy, commit->lazy_ms);
 }

@@ -222,7 +222,6 @@ static void put_moved(struct compaction *c, const struct move *move)
     struct journal_entry entry = {
         .kind = JOURNAL_MOVED,
         .id = move->id,
-        .at_us = clock_wall_us(),
         .moved = { .segment = c->to->generation, .offset = move->to },
     };
 

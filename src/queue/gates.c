@@ -165,7 +165,9 @@ static void on_cut(void *owner, struct channel *channel, const void *message, in
     struct segment *segment = segment_of(gate, m->generation);
 
     (void)channel, (void)fd;
-    if (segment)
+    if (segment && (m->upto < segment->stated || m->upto < segment->taken))
+        gate_refuse(gate, "it cut what it had stated as good");
+    else if (segment)
         segment_cut(gate->queue, segment, m->upto);
     else if (channel_send(gate->channel, MSG_CUT_DONE, m, -1) != ERR_OK)
         log_event(LOG_DEBUG, NULL, "a cut could not be acknowledged");

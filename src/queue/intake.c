@@ -188,9 +188,7 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
 static void drop_forged(struct queue *queue, const struct arrival *arrival)
 {
     struct arrival forged = *arrival;
-    struct journal_entry closed = {
-        .kind = JOURNAL_CLOSED, .id = arrival->message.id, .at_us = clock_wall_us()
-    };
+    struct journal_entry closed = { .kind = JOURNAL_CLOSED, .id = arrival->message.id };
 
     log_about(LOG_ERROR, "a record names a body that is not its own: dropped", closed.id);
     queue->counters.damaged++;
@@ -237,7 +235,6 @@ static void put_set_aside(struct queue *queue, const struct recover_aside *aside
     struct journal_entry entry = {
         .kind = JOURNAL_SET_ASIDE,
         .id = aside->id,
-        .at_us = clock_wall_us(),
         .set_aside = { aside->segment, aside->offset, aside->length, slice_text(why) },
     };
 

@@ -60,7 +60,8 @@ bool selection_read(
         client_fail(client, "bad-request", "exactly one of id, user, domain and all is needed");
         return false;
     }
-    if (!id && !client_queue(client)->is_recovered) { /* "all" would mean: all that is read so far */
+    if (!id &&
+        !client_queue(client)->is_recovered) { /* "all" would mean: all that is read so far */
         client_fail(client, "busy", "the spool is still being read");
         return false;
     }
@@ -91,7 +92,6 @@ bool selection_fits(const struct selection *selection, const struct message *mes
 static void put(struct queue *queue, const struct message *message, struct journal_entry *entry)
 {
     entry->id = message->id;
-    entry->at_us = clock_wall_us();
     commit_put(&queue->commit, entry);
 }
 

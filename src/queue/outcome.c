@@ -75,7 +75,6 @@ static void put(const struct taking *taking, const struct journal_outcome *outco
     struct journal_entry entry = {
         .kind = JOURNAL_OUTCOME,
         .id = taking->message->id,
-        .at_us = taking->outcome->finished_us,
         .outcome = *outcome,
     };
 

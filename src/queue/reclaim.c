@@ -63,9 +63,7 @@ static void closed(struct commit_wait *wait)
 
 void message_close_check(struct queue *queue, struct message *message)
 {
-    struct journal_entry entry = {
-        .kind = JOURNAL_CLOSED, .id = message->id, .at_us = clock_wall_us()
-    };
+    struct journal_entry entry = { .kind = JOURNAL_CLOSED, .id = message->id };
     struct closing *closing;
 
     if (message->open_count > 0 || message->is_closing)

@@ -99,7 +99,6 @@ void segment_cut(struct queue *queue, struct segment *segment, uint64_t upto)
 {
     struct journal_entry entry = {
         .kind = JOURNAL_CUT,
-        .at_us = clock_wall_us(),
         .cut = { .segment = segment->generation, .offset = upto },
     };
     struct cutting *cutting = need_memory(sizeof *cutting);
@@ -107,8 +106,6 @@ void segment_cut(struct queue *queue, struct segment *segment, uint64_t upto)
     log_event(LOG_WARNING, NULL, "a sync failed: cut",
         log_number("segment", (int64_t)segment->generation), log_number("from", (int64_t)upto));
     segment->is_cutting = true;
-    if (segment->stated > upto)
-        segment->stated = upto;
     if (segment->refused == 0 || segment->refused > upto)
         segment->refused = upto;
     commit_put(&queue->commit, &entry);

@@ -463,7 +463,7 @@ void rig_answer_each(struct rig_relay *relay, struct rig_job *job, const struct 
         .id_high = job->id.high,
         .id_low = job->id.low,
         .started_us = clock_wall_us() - 1000,
-        .finished_us = clock_wall_us(),
+        .finished_us = clock_wall_us() + relay->clock_ahead_us,
         .results = results,
         .result_count = job->count,
     };

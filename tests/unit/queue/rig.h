@@ -37,6 +37,7 @@ struct rig_relay {
     size_t ack_count;
     size_t forgiven; /* how often it was told to forget dead hosts */
     bool is_closed;
+    int64_t clock_ahead_us; /* of the times in its outcomes */
 };
 
 struct rig_gate {
