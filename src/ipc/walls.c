@@ -4,9 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -48,13 +52,28 @@ static void forget_folders(struct walls *walls)
 }
 
 /* Threads count as processes here, so those that a room needs are there before. */
+/* A room that was not given a user of its own has whatever the supervisor was started with, as
+ * units do for low ports. */
+static bool drop_capabilities(void)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3], none[LENGTH_OF(data)] = { 0 };
+
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
+        syscall(SYS_capget, &head, data) != 0)
+        return false;
+    /* A unit's own filter may refuse the change where there is nothing to change. */
+    return memcmp(data, none, sizeof none) == 0 || syscall(SYS_capset, &head, none) == 0;
+}
+
 static enum err raise_self(const struct walls *walls, char out_missing[WALLS_MISSING])
 {
     static const struct rlimit none = { 0, 0 };
 
     (void)walls, (void)out_missing;
     if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_NPROC, &none) != 0)
+        setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_NPROC, &none) != 0 ||
+        !drop_capabilities())
         return err_from_errno(errno);
     return ERR_OK;
 }

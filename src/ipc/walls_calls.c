@@ -107,11 +107,13 @@ static const struct row allowed[] = {
     CALL_IF(fcntl, EVERY, 1, WHOLE, F_SETFD),
 
     /* Channels, and what is at their ends: no room can make a socket but the relay. */
-    CALL(sendmsg, EVERY),
+    CALL_IF(sendmsg, EVERY, 2, MSG_FASTOPEN, 0), /* which would connect, past Landlock */
     CALL(recvmsg, EVERY),
-    CALL(shutdown, GATE | RELAY),
+    CALL_IF(shutdown, GATE, 1, WHOLE, SHUT_WR), /* a listener shut for reading could be connected */
+    CALL(shutdown, RELAY),
     CALL(getsockopt, EVERY),
-    CALL(sendto, GATE | RELAY | QUEUE),
+    CALL_IF(sendto, GATE | QUEUE, 4, WHOLE, 0), /* to where it is connected, nowhere else */
+    CALL(sendto, RELAY),
     CALL(recvfrom, GATE | RELAY | QUEUE),
     CALL(accept4, GATE | QUEUE),
     CALL_IF_BOTH(setsockopt, GATE, 1, WHOLE, IPPROTO_TCP, 2, WHOLE, TCP_NODELAY),
@@ -144,7 +146,7 @@ static const struct row allowed[] = {
     CALL(flock, QUEUE),
 
     /* Folders: Landlock says which. */
-    CALL_IF(openat, VAULT, 2, O_ACCMODE | O_CREAT | O_PATH, O_RDONLY),
+    CALL_IF(openat, VAULT, 2, O_ACCMODE | O_CREAT | O_TRUNC | O_PATH, O_RDONLY),
     CALL_IF(openat, QUEUE | MAILDROP, 2, O_PATH, 0), /* Landlock does not look at these */
     CALL(fsync, QUEUE | MAILDROP),
     CALL(mkdirat, QUEUE | MAILDROP),

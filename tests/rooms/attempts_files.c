@@ -248,6 +248,11 @@ static long read_through_path(void)
     return rc;
 }
 
+static long empty_file(void)
+{
+    return try_open(target_text(TARGET_FILE), O_RDONLY | O_TRUNC);
+}
+
 static long truncate_file(void)
 {
     return truncate(target_text(TARGET_FILE), 0);
@@ -423,6 +428,7 @@ static const struct attempt rows[] = {
     { "rename a file", NOBODY, rename_file },
     { "unlink a file", NOBODY, unlink_file },
     { "truncate a file by its path", NOBODY, truncate_file },
+    { "empty a file by opening it", NOBODY, empty_file },
     { "change a file's mode", NOBODY, change_mode },
     { "change a descriptor's mode", NOBODY, change_mode_of_descriptor },
     { "change a file's owner", NOBODY, change_owner },

@@ -40,6 +40,35 @@ static long connect_tcp(void)
     return fd < 0 ? fd : answer(fd, connect(fd, (struct sockaddr *)&address, sizeof address));
 }
 
+static int find_listener(void)
+{
+    for (int fd = 3; fd < 256; fd++) {
+        int is_listening = 0, domain = 0;
+        socklen_t size = sizeof is_listening;
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) == 0 &&
+            getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && is_listening &&
+            domain == AF_INET)
+            return fd;
+    }
+    return -1;
+}
+
+/* A listening socket that is shut down can connect, and sending with MSG_FASTOPEN connects without
+ * connect(2), so Landlock does not look. */
+static long connect_by_sending(void)
+{
+    struct sockaddr_in address;
+    int fd = loopback(SOCK_STREAM, (uint16_t)target_number(TARGET_PORT), &address);
+    int listener = find_listener();
+
+    if (fd < 0 && listener < 0)
+        return -1;
+    if (fd < 0 && shutdown(listener, SHUT_RDWR) != 0)
+        return -1;
+    return sendto(
+        fd < 0 ? listener : fd, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&address, sizeof address);
+}
+
 static long bind_tcp(void)
 {
     struct sockaddr_in address;
@@ -162,6 +191,7 @@ static const struct attempt rows[] = {
     SOCKET("a CAN socket", NOBODY, AF_CAN, SOCK_RAW, 1),
     { "a pair of sockets", NOBODY, make_pair },
     { "connect to a TCP port", RELAY, connect_tcp },
+    { "connect to a TCP port by sending", RELAY, connect_by_sending },
     { "bind a TCP port", NOBODY, bind_tcp },
     { "listen at a TCP port", NOBODY, listen_tcp },
     { "bind UDP port 53", NOBODY, bind_low_udp },
