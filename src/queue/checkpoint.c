@@ -11,16 +11,11 @@
 
 enum { PORTION_OCTETS = 1 << 20, PORTION_MS = 2, SECOND = 1000000 };
 
-static void put(struct queue *queue, struct journal_entry *entry)
-{
-    commit_put(&queue->commit, entry);
-}
-
 static void put_stage(struct queue *queue, enum journal_stage stage)
 {
     struct journal_entry entry = { .kind = JOURNAL_CHECKPOINT, .checkpoint = { .stage = stage } };
 
-    put(queue, &entry);
+    commit_put(&queue->commit, &entry);
 }
 
 /* All that may still have a name on the disk: one that is being unlinked goes out of the table when
@@ -39,7 +34,7 @@ static void put_segments(struct queue *queue)
                 .is_complete = segment->is_owned,
             },
         };
-        put(queue, &entry);
+        commit_put(&queue->commit, &entry);
     }
 }
 
@@ -110,7 +105,7 @@ static void put_message(struct queue *queue, const struct message *message)
         state->recipients = rows + state->first;
         state->recipient_count = message->recipient_count - state->first;
         state->recipient_count = journal_state_fits(state);
-        put(queue, &entry);
+        commit_put(&queue->commit, &entry);
         state->first += (uint32_t)state->recipient_count;
     }
     if (rows != few)

@@ -2,8 +2,6 @@
  * "closed" of its last message is synced. */
 #include <stdlib.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "queue/memory.h"
 #include "queue/state.h"
 

@@ -1,6 +1,5 @@
 /* queue/segment.c: the files of records as the room sees them: which messages lie there, who reads
  * there, what was cut, when one can go. Owns struct segment. */
-#include "base/clock.h"
 #include "base/log.h"
 #include "queue/memory.h"
 #include "queue/state.h"

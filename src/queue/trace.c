@@ -2,7 +2,6 @@
  * hand. */
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "queue/control.h"
 #include "queue/memory.h"
 #include "spool/segment.h"

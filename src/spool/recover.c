@@ -193,13 +193,6 @@ static void wait_for(struct recover *recover, struct live_segment *segment)
     segment->is_waiting = true;
 }
 
-static int compare_files(const void *a, const void *b)
-{
-    const struct store_file *left = a, *right = b;
-
-    return left->number < right->number ? -1 : left->number > right->number;
-}
-
 /* Something is to be found in the segment: it is read whatever the checkpoint says. */
 static void unsettle(struct recover *recover, uint64_t generation)
 {
@@ -231,7 +224,7 @@ static void sort_known(struct recover *recover, const struct store_file *files, 
             (known->is_placed && known->offset >= known_cut(&recover->known, known->segment)))
             continue;
         is_there = known->is_placed && count > 0 &&
-                   bsearch(&place, files, count, sizeof *files, compare_files) != NULL;
+                   bsearch(&place, files, count, sizeof *files, store_compare_files) != NULL;
         known->is_ready = is_there && known_is_stated(known);
         if (!known->is_ready && is_there)
             unsettle(recover, known->segment);

@@ -107,6 +107,8 @@ MUST_CHECK enum err store_new_journal(
 struct store_file {
     uint64_t number;
 };
+/* By number, for qsort and bsearch. */
+int store_compare_files(const void *a, const void *b);
 
 /* What is there, by ascending number; *out_files is the caller's to free(). Names that are not ours
  * are left alone. */

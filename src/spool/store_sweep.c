@@ -38,7 +38,7 @@ static void list_name(void *context, const char *name)
     listing->files[listing->count++] = (struct store_file){ .number = number };
 }
 
-static int compare_files(const void *a, const void *b)
+int store_compare_files(const void *a, const void *b)
 {
     uint64_t left = ((const struct store_file *)a)->number;
     uint64_t right = ((const struct store_file *)b)->number;
@@ -71,7 +71,7 @@ enum err store_list(
         return rc;
     }
     if (listing.count > 1)
-        qsort(listing.files, listing.count, sizeof *listing.files, compare_files);
+        qsort(listing.files, listing.count, sizeof *listing.files, store_compare_files);
     *out_files = listing.files;
     *out_count = listing.count;
     return ERR_OK;

@@ -325,6 +325,17 @@ static struct queue_id notice_id(void)
     return (struct queue_id){ 0 };
 }
 
+/* A message is refused, and its notice is on its way. */
+static struct queue_id bounce_one(void)
+{
+    rig_relay_connect(&rig, relay, NULL, 0);
+    submit(1, 1);
+    rig_until(&rig, relay->job_count == 1);
+    rig_answer(relay, &relay->jobs[0], &rig_refused);
+    rig_until(&rig, relay->job_count == 2);
+    return notice_id();
+}
+
 /* DSN-1, DSN-11: a crash between the notice and the outcome makes no second notice. The journal of
  * the first life is taken away to bring the spool to that state. */
 static void test_bounce_survives(void **state)
@@ -333,12 +344,7 @@ static void test_bounce_survives(void **state)
     char command[256];
 
     (void)state;
-    rig_relay_connect(&rig, relay, NULL, 0);
-    submit(1, 1);
-    rig_until(&rig, relay->job_count == 1);
-    rig_answer(relay, &relay->jobs[0], &rig_refused);
-    rig_until(&rig, relay->job_count == 2);
-    first = notice_id();
+    first = bounce_one();
     assert_true(queue_id_equals(first, relay->jobs[1].id));
     rig_crash(&rig);
     rig_gate_die(&rig);
@@ -394,12 +400,7 @@ static void test_notice_closed_earlier(void **state)
     char command[256];
 
     (void)state;
-    rig_relay_connect(&rig, relay, NULL, 0);
-    submit(1, 1);
-    rig_until(&rig, relay->job_count == 1);
-    rig_answer(relay, &relay->jobs[0], &rig_refused);
-    rig_until(&rig, relay->job_count == 2);
-    first = notice_id();
+    first = bounce_one();
     rig_crash(&rig);
     rig_gate_die(&rig);
     snprintf(command, sizeof command, "rm %s/journal/*", rig.path);
