@@ -113,7 +113,7 @@ static const struct row allowed[] = {
     CALL(shutdown, RELAY),
     CALL(getsockopt, EVERY),
     CALL_IF(sendto, GATE | QUEUE, 4, WHOLE, 0), /* to where it is connected, nowhere else */
-    CALL(sendto, RELAY),
+    CALL_IF(sendto, RELAY, 3, MSG_FASTOPEN, 0),
     CALL(recvfrom, GATE | RELAY | QUEUE),
     CALL(accept4, GATE | QUEUE),
     CALL_IF_BOTH(setsockopt, GATE, 1, WHOLE, IPPROTO_TCP, 2, WHOLE, TCP_NODELAY),
@@ -136,6 +136,7 @@ static const struct row allowed[] = {
     CALL(bind, RELAY), /* a source address; Landlock lets no port be chosen for TCP */
     CALL(readv, RELAY),
     CALL(writev, RELAY), /* the resolver library, over TCP */
+    CALL(poll, RELAY),   /* the same, when the kernel's buffer for datagrams is full */
     CALL(getsockname, RELAY),
     CALL(getpeername, RELAY),
 
@@ -188,6 +189,9 @@ static const struct {
     { CALL(readlink, EVERY), EACCES },
     { CALL(prctl, EVERY), EPERM },  /* newer C libraries give names to their memory */
     { CALL(ioctl, EVERY), ENOTTY }, /* is this a terminal? */
+    /* The resolver library tries this over TCP, and connects in the ordinary way instead. */
+    { CALL_IF(sendmsg, RELAY, 2, MSG_FASTOPEN, MSG_FASTOPEN), EOPNOTSUPP },
+    { CALL_IF(sendto, RELAY, 3, MSG_FASTOPEN, MSG_FASTOPEN), EOPNOTSUPP },
 };
 /* clang-format on */
 

@@ -166,6 +166,17 @@ def test_all_addresses(world, hops):
     hop.await_mail()
 
 
+def test_answer_over_tcp(world, hops):
+    """An answer that no datagram holds is asked for again over TCP, behind the relay's walls."""
+    hop = hops("127.2.0.2")
+    others = [f"9 a-mail-host-that-does-not-exist-{number}.$." for number in range(60)]
+    domain = world.domain({"MX": ["8 mx1.$.", *others]}, mx1=["127.2.0.2"])
+    relays = {name: pid for name, pid in world.server.rooms().items() if name.startswith("relay")}
+    world.submit(domain)
+    hop.await_mail()
+    assert relays == {name: pid for name, pid in world.server.rooms().items() if name.startswith("relay")}
+
+
 def test_equals_share(world, hops):
     """OUT-4: equal preference: by chance."""
     one, other = hops("127.2.0.13"), hops("127.2.0.14")

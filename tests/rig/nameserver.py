@@ -10,6 +10,7 @@ import socketserver
 import struct
 import threading
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.name
@@ -81,7 +82,12 @@ class NameServer:
             return None
         response = dns.message.make_response(query, recursion_available=True)
         self.fill(response, name, kind)
-        return response.to_wire(max_size=65535 if is_stream else 1232)
+        try:
+            return response.to_wire(max_size=65535 if is_stream else 1232)
+        except dns.exception.TooBig:
+            cut = dns.message.make_response(query, recursion_available=True)
+            cut.flags |= dns.flags.TC
+            return cut.to_wire()
 
     def fill(self, response, name, kind):
         for _ in range(16):
