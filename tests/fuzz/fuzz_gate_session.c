@@ -47,7 +47,8 @@ static void hurry(bool is_over)
     struct session *s, *next;
 
     HASH_ITER (hh, house.gate.sessions, s, next)
-        if (s->wait == WAIT_DELAY || (is_over && s->wait != WAIT_COMMIT))
+        if (s->wait == WAIT_DELAY ||
+            (is_over && s->wait != WAIT_COMMIT && s->phase != PHASE_CLOSING))
             timer_set(&s->timer, 0);
 }
 
