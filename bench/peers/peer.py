@@ -61,6 +61,19 @@ class Peer:
         """All its processes."""
         return descendants(self.roots())
 
+    def install(self):
+        """Brings the server's programs where the machine lacks them, which takes minutes at most and says what it does;
+        prepare calls it too. RuntimeError when that cannot be done."""
+
+    def version(self):
+        """As the table's foot names it, after install."""
+        return ""
+
+    def cpu_seconds(self):
+        """User and system time of all its processes since start, those that have ended included; None where there is only
+        the sum over roots() and what descends from them."""
+        return None
+
     def gate_pids(self):
         """Those of its processes that hold client connections (work E looks at their peak memory); all, where that is not
         known."""
