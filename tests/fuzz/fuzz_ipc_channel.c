@@ -32,8 +32,8 @@ static void note(struct listener *it, enum message_type type, const void *messag
     buffer_init(&packed, FRAME_MAX);
     pack(&packed, message_row(type)->shape, message);
     buffer_put_u32(&it->trace, (uint32_t)packed.len);
-    buffer_put_u16(&it->trace, (uint16_t)type);
-    buffer_put_u16(&it->trace, fd >= 0);
+    buffer_put_u32(&it->trace, (uint32_t)type);
+    buffer_put_u8(&it->trace, fd >= 0);
     buffer_put_slice(&it->trace, buffer_slice(&packed));
     buffer_clear(&packed);
     if (fd >= 0)
@@ -144,6 +144,7 @@ static void send_cut(int raw, struct slice part, struct dice *dice, const int *f
 static void talk(struct listener *it, int raw, struct slice bytes, struct dice *dice)
 {
     struct slice frames = bytes;
+    size_t turns = 64 + bytes.len / HEAD; /* a frame with a descriptor is read alone */
     int pair[2];
 
     REQUIRE(pipe2(pair, O_CLOEXEC) == 0);
@@ -157,7 +158,7 @@ static void talk(struct listener *it, int raw, struct slice bytes, struct dice *
         bytes = slice_from(bytes, len);
     }
     shutdown(raw, SHUT_WR);
-    for (int i = 0; i < 64 && it->channel; i++)
+    for (size_t i = 0; i < turns && it->channel; i++)
         loop_turn(loop, 0);
     REQUIRE(!it->channel); /* the end is noticed */
     close(raw);
