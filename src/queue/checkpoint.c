@@ -31,7 +31,8 @@ static void put_segments(struct queue *queue)
                 .generation = segment->generation,
                 .upto = segment->taken,
                 .cut = segment->refused,
-                .is_complete = segment->is_owned,
+                /* What has no other place than its octets is to be found there again. */
+                .is_complete = segment->is_owned && segment->uncopied == 0,
             },
         };
         commit_put(&queue->commit, &entry);
@@ -203,24 +204,13 @@ static void begin(struct queue *queue)
     compaction_step(queue->compaction);
 }
 
-/* What no place on disk but its octets speaks of must be read again at the next start. */
-static bool has_kept(const struct queue *queue)
-{
-    const struct segment *segment;
-
-    for (segment = queue->segments; segment; segment = segment->hh.next)
-        if (segment->is_kept)
-            return true;
-    return false;
-}
-
 static bool is_due(const struct queue *queue)
 {
     const struct journal_tally *tally = &queue->commit.tally;
 
     return queue->phase == QUEUE_RUNNING && queue->is_recovered && queue->commit.is_open &&
            !queue->commit.is_failing && tally->since > queue->conf->spool.checkpoint &&
-           tally->since > 2 * tally->size && !has_kept(queue);
+           tally->since > 2 * tally->size;
 }
 
 void checkpoint_step(struct queue *queue)

@@ -254,8 +254,8 @@ void compaction_passed(struct compaction *c, struct segment *segment)
 
 static bool is_sparse(const struct queue *queue, const struct segment *segment)
 {
-    return segment->is_owned && !segment->is_kept && !segment->is_going && !segment->is_spent &&
-           segment->live > 0 && segment->uses == 0 &&
+    return segment->is_owned && segment->uncopied == 0 && !segment->is_going &&
+           !segment->is_spent && segment->live > 0 && segment->uses == 0 &&
            clock_mono_ms() - segment->owned_ms >= queue->upkeep.compact_age_ms &&
            segment->live_octets < queue_segment_size(queue->conf) / SPARSE;
 }

@@ -125,6 +125,16 @@ void message_damaged(struct queue *queue, struct message *message, enum err reas
     schedule_message(queue, message);
 }
 
+/* It reads back after all, since an operator has released it: mail like any other, which may be
+ * moved and comes to its end. */
+static void message_mended(struct message *message)
+{
+    if (!message->is_damaged)
+        return;
+    message->is_damaged = false;
+    message->segment->is_spent = false;
+}
+
 /* ---- reading ---- */
 
 /* A body is read whole before each attempt: what the disk has spoilt must not be sent, and a relay
@@ -224,6 +234,8 @@ static void fetch_done(struct hand_job *hand)
 
     job->is_fetching = false;
     job->fetch = NULL;
+    if (rc == ERR_OK && !job->is_void)
+        message_mended(message);
     if (job->is_void) {
         job_free(job);
     } else if (!job->carrier->is_open) {

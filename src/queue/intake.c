@@ -175,7 +175,7 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
     message->body_file = from->body_file;
     if (message->body_file != 0) {
         take_body(queue, message->body_file);
-        queue->body_octets += from->body_size;
+        queue->body_octets += message_body_octets(message);
     }
     segment_join(segment_find(queue, from->segment), message, from->offset);
     for (uint32_t i = 0; i < message->recipient_count; i++)
@@ -184,7 +184,8 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
 }
 
 /* A gate names a body that was handed to another. Nobody acknowledged this to a client who is owed
- * it, and the next start, which does not know what was handed to whom, must not believe it. */
+ * it, and the next start, which does not know what was handed to whom, must not believe it: it is
+ * closed in the journal. */
 static void drop_forged(struct queue *queue, const struct arrival *arrival)
 {
     struct arrival forged = *arrival;
@@ -192,12 +193,25 @@ static void drop_forged(struct queue *queue, const struct arrival *arrival)
 
     log_about(LOG_ERROR, "a record names a body that is not its own: dropped", closed.id);
     queue->counters.damaged++;
-    segment_find(queue, arrival->message.segment)->is_kept = true;
-    if (arrival->message.is_journalled)
-        return;
     forged.said.body_file = 0;
     put_arrived(queue, &forged);
     commit_put(&queue->commit, &closed);
+}
+
+/* The journal has known it for mail, so it may be the honest one of two that name a body: it is
+ * kept for the operator, without the body being its own. */
+static void hold_doubtful(struct queue *queue, const struct arrival *arrival)
+{
+    struct arrival doubtful = *arrival;
+    struct message *message;
+
+    log_about(LOG_ERROR, "two messages name the same body: held", arrival->message.id);
+    queue->counters.damaged++;
+    doubtful.message.body_file = 0;
+    message = add_message(queue, &doubtful);
+    message_hold(&queue->messages, message, true);
+    schedule_message(queue, message);
+    message_close_check(queue, message);
 }
 
 static void take_arrival(struct queue *queue, const struct arrival *arrival)
@@ -210,7 +224,10 @@ static void take_arrival(struct queue *queue, const struct arrival *arrival)
         return;
     }
     if (from->body_file != 0 && !may_name_body(queue, arrival)) {
-        drop_forged(queue, arrival);
+        if (from->is_journalled)
+            hold_doubtful(queue, arrival);
+        else
+            drop_forged(queue, arrival);
         return;
     }
     message = add_message(queue, arrival);
@@ -230,24 +247,8 @@ static void take_arrival(struct queue *queue, const struct arrival *arrival)
 
 /* ---- findings ---- */
 
-static void put_set_aside(struct queue *queue, const struct recover_aside *aside, const char *why)
-{
-    struct journal_entry entry = {
-        .kind = JOURNAL_SET_ASIDE,
-        .id = aside->id,
-        .set_aside = { aside->segment, aside->offset, aside->length, slice_text(why) },
-    };
-
-    commit_put(&queue->commit, &entry);
-}
-
 static void take_aside(struct queue *queue, const struct finding *finding)
 {
-    static const char *const whys[] = {
-        [RECOVER_CORRUPT] = "damaged",
-        [RECOVER_TORN] = "never finished",
-        [RECOVER_UNKNOWN] = "of a newer version",
-    };
     const struct recover_aside *aside = &finding->aside;
     char id[QUEUE_ID_TEXT + 1] = "";
     bool is_loss = aside->why != RECOVER_TORN;
@@ -255,15 +256,15 @@ static void take_aside(struct queue *queue, const struct finding *finding)
     if (aside->has_id)
         queue_id_format(aside->id, id);
     log_event(is_loss ? LOG_ERROR : LOG_NOTICE, NULL, "a record is set aside",
-        log_text("id", aside->has_id ? id : "unknown"), log_text("because", whys[aside->why]),
+        log_text("id", aside->has_id ? id : "unknown"), log_text("because", aside_why(aside->why)),
         log_number("segment", (int64_t)aside->segment),
         log_number("offset", (int64_t)aside->offset), log_number("octets", (int64_t)aside->length));
     queue->counters.damaged += is_loss;
     queue->keeps_bodies |= is_loss;
     if (aside->copied != ERR_OK)
-        segment_add(queue, aside->segment)->is_kept = true;
+        aside_keep(queue, aside);
     else if (!aside->is_known)
-        put_set_aside(queue, aside, whys[aside->why]);
+        aside_journal(queue, aside);
 }
 
 /* How far the reader has come, with all that it has handed over until now. */
@@ -299,6 +300,7 @@ static void take_finding(struct queue *queue, const struct finding *finding)
     case FINDING_MISSING:
         log_about(LOG_ERROR, "the record of an accepted message is nowhere", finding->id);
         queue->counters.damaged++;
+        queue->keeps_bodies = true; /* its body, if it had one, may be there */
         break;
     case FINDING_TROUBLE:
         log_event(LOG_ERROR, NULL, "trouble in the spool", log_text("where", finding->what),

@@ -76,7 +76,7 @@ struct message {
     bool is_delay_notice;
     bool is_closing; /* its end is in the journal, perhaps not yet synced */
     bool is_closed;  /* and synced: it goes when its last use ends */
-    bool is_damaged; /* its record does not read back */
+    bool is_damaged; /* its record did not read back when last tried: not moved, never expires */
     struct recipient recipients[];
 };
 

@@ -29,8 +29,7 @@ static void forget(struct queue *queue, struct message *message)
     struct segment *segment = message->segment;
 
     if (message->body_file != 0) {
-        queue->body_octets -=
-            message->size < queue->body_octets ? message->size : queue->body_octets;
+        queue->body_octets -= message_body_octets(message);
         drop_body(queue, message->body_file);
     }
     if (message->is_notice)

@@ -55,6 +55,7 @@ static void tick(void *owner)
         return;
     intake_tick(queue);
     bounces_tick(queue->bounces);
+    asides_tick(queue->asides);
     reclaim_tick(queue);
     checkpoint_tick(queue);
     compaction_tick(queue->compaction);
@@ -112,6 +113,8 @@ static enum err open_all(struct queue *queue)
         rc = bounces_new(queue, &queue->bounces);
     if (rc == ERR_OK)
         rc = compaction_new(queue, &queue->compaction);
+    if (rc == ERR_OK)
+        rc = asides_new(queue, &queue->asides);
     if (rc == ERR_OK && queue->listener >= 0) {
         rc = control_new(queue, queue->listener, &queue->control);
         queue->listener = -1;
@@ -227,6 +230,7 @@ void queue_free(struct queue **out_queue)
     commits_clear(&queue->commit);
     bounces_free(&queue->bounces);
     compaction_free(&queue->compaction);
+    asides_free(&queue->asides);
     outcomes_finish(queue, false);
     jobs_clear(queue);
     messages_clear(&queue->messages);

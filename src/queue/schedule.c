@@ -70,8 +70,10 @@ void schedule_place(struct queue *queue, struct recipient *r)
     int64_t next = (int64_t)r->next_s * SECOND;
     int64_t now = clock_wall_us();
 
+    /* Of what does not read back nobody can be told: it waits for the operator, however long. */
     if (r->message->is_held)
-        recipient_move(&queue->messages, r, RECIPIENT_HELD, expiry, NULL);
+        recipient_move(
+            &queue->messages, r, RECIPIENT_HELD, r->message->is_damaged ? INT64_MAX : expiry, NULL);
     else if (next > now && expiry > now)
         wait_until(queue, r, earlier(next, expiry));
     else

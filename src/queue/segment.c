@@ -32,10 +32,13 @@ struct segment *segment_add(struct queue *queue, uint64_t generation)
 
 uint64_t message_weight(const struct message *message)
 {
-    uint64_t body = message->body_file == 0 ? message->size - message->header_size : 0;
+    return ENVELOPE_WEIGHT + (uint64_t)RECIPIENT_WEIGHT * message->recipient_count + message->size -
+           message_body_octets(message);
+}
 
-    return ENVELOPE_WEIGHT + (uint64_t)RECIPIENT_WEIGHT * message->recipient_count +
-           message->header_size + body;
+uint64_t message_body_octets(const struct message *message)
+{
+    return message->body_file != 0 ? message->size - message->header_size : 0;
 }
 
 void segment_join(struct segment *segment, struct message *message, uint64_t offset)
@@ -119,7 +122,7 @@ void segment_cut(struct queue *queue, struct segment *segment, uint64_t upto)
 
 void segment_check(struct queue *queue, struct segment *segment)
 {
-    if (!segment->is_owned || segment->is_kept || segment->is_going || segment->live > 0 ||
+    if (!segment->is_owned || segment->uncopied > 0 || segment->is_going || segment->live > 0 ||
         segment->uses > 0 || queue->phase == QUEUE_DRAINED)
         return;
     segment->is_going = true;

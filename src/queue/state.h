@@ -17,6 +17,7 @@ struct bounces;
 struct control;
 
 struct compaction;
+struct asides;
 
 /* Causes of the queue's own in the journal, above enum delivery_cause. */
 enum { CAUSE_DELETED = 200 };
@@ -51,14 +52,14 @@ struct segment {
     size_t uses;              /* reads under way through the handle */
     int handle;               /* borrowed from the reader; -1: not opened yet */
     int64_t owned_ms;         /* monotonic time when it became so */
-    uint64_t passed;          /* ours, for moved records: the reader shall know them up to here */
-    bool is_ours;             /* the queue's own, for notices or for moved records */
-    bool is_orphan;    /* the writer is gone or done: read it to its end when the lock is free */
-    bool is_asked;     /* the lock was held when last asked; again at the next tick */
-    bool is_cutting;   /* a cut waits for the journal */
-    bool is_owned;     /* all of it has been read and nobody writes */
-    bool is_kept;      /* something in it has no other place: never unlinked */
-    bool is_going;     /* is being unlinked */
+    size_t uncopied; /* pieces of it are to be copied aside and have no other place: not unlinked */
+    uint64_t passed; /* ours, for moved records: the reader shall know them up to here */
+    bool is_ours;    /* the queue's own, for notices or for moved records */
+    bool is_orphan;  /* the writer is gone or done: read it to its end when the lock is free */
+    bool is_asked;   /* the lock was held when last asked; again at the next tick */
+    bool is_cutting; /* a cut waits for the journal */
+    bool is_owned;   /* all of it has been read and nobody writes */
+    bool is_going;   /* is being unlinked */
     bool is_forgotten; /* and the reader knows it no more */
     bool is_spent;     /* what can be moved out of it has been */
 };
@@ -216,6 +217,7 @@ struct queue {
     struct control *control;
     struct checkpoint checkpoint;
     struct compaction *compaction;
+    struct asides *asides;
 
     struct deferred turn;  /* of scheduling */
     struct timer due;      /* the next time something is due */
@@ -376,6 +378,8 @@ void segment_join(struct segment *segment, struct message *message, uint64_t off
 void segment_part(struct message *message);
 /* About so many octets of a segment are the message's record. */
 uint64_t message_weight(const struct message *message);
+/* So many of a body file are its body. */
+uint64_t message_body_octets(const struct message *message);
 /* The reader knows it no more and nothing in it is needed: unlinks it. */
 void segment_remove(struct queue *queue, struct segment *segment);
 /* The record is about to be read on a hand, then it was. The message must be in use meanwhile. */
@@ -394,6 +398,20 @@ void compaction_step(struct compaction *compaction);
 bool compaction_is_moving(const struct compaction *compaction);
 /* The reader knows the records of the segment up to there. */
 void compaction_passed(struct compaction *compaction, struct segment *segment);
+
+/* ---- aside.c ---- */
+
+MUST_CHECK enum err asides_new(struct queue *queue, struct asides **out_asides);
+void asides_free(struct asides **asides);
+/* Tries what failed again, and goes on with the next. */
+void asides_tick(struct asides *asides);
+void asides_step(struct asides *asides);
+/* Its copy aside failed: keeps the segment until it has been made. */
+void aside_keep(struct queue *queue, const struct recover_aside *aside);
+/* Says in the journal that it is copied. */
+void aside_journal(struct queue *queue, const struct recover_aside *aside);
+/* "damaged", for log and journal. */
+const char *aside_why(enum recover_why why);
 
 /* ---- control.c ---- */
 

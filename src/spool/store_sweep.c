@@ -113,8 +113,10 @@ enum err store_copy_aside(
 
     snprintf(name, sizeof name, "%016" PRIx64 "-%016" PRIx64 ".rec", generation, offset);
     snprintf(draft, sizeof draft, "%016" PRIx64 "-%016" PRIx64 ".new", generation, offset);
-    if (has_name(store, name))
-        return ERR_EXISTS;
+    if (has_name(store, name)) { /* perhaps by a call whose last sync failed */
+        rc = disk->ops->sync_dir(disk, store->aside);
+        return rc == ERR_OK ? ERR_EXISTS : rc;
+    }
     rc = disk->ops->create(disk, store->aside, draft, &copy);
     if (rc == ERR_EXISTS) /* a crash has ended an earlier copy */
         rc = disk->ops->open_write(disk, store->aside, draft, &copy);
