@@ -3,18 +3,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 
-#include "base/log.h"
+#include "bench/address.h"
 #include "bench/arguments.h"
+#include "bench/load_client.h"
 #include "bench/load_report.h"
-#include "bench/load_run.h"
-#include "net/tls.h"
+#include "bench/tls_context.h"
 
 #define AT(member) offsetof(struct load_options, member)
 
-enum { EXIT_UNEXPECTED = 1 };
+enum { EXIT_UNEXPECTED = 1, LANES_MAX = 16 };
 
 static const struct argument arguments[] = {
     { "server", ARGUMENT_TEXT, AT(server), 0, 0, "ADDRESS:PORT", "default 127.0.0.1:465" },
@@ -26,6 +28,7 @@ static const struct argument arguments[] = {
     { "users", ARGUMENT_WHOLE, AT(users), 1, 1e9, "N",
         "each session logs in as the next of N users (default 1)" },
     { "connections", ARGUMENT_WHOLE, AT(connections), 1, 60000, "N", "default 1" },
+    { "threads", ARGUMENT_WHOLE, AT(threads), 1, LANES_MAX, "N", "that share them (default 1)" },
     { "sources", ARGUMENT_WHOLE, AT(sources), 1, 65000, "N",
         "connect from N addresses of 127.0.0.0/16 (default 1)" },
     { "per-session", ARGUMENT_WHOLE, AT(per_session), 0, 1e9, "N",
@@ -38,6 +41,9 @@ static const struct argument arguments[] = {
     { "bdat", ARGUMENT_FLAG, AT(bdat), 0, 0, NULL, "BDAT instead of DATA" },
     { "no-pipelining", ARGUMENT_FLAG, AT(no_pipelining), 0, 0, NULL,
         "wait for each reply; else the envelope goes in one flight" },
+    { "resume", ARGUMENT_FLAG, AT(resume), 0, 0, NULL, "resume TLS sessions by their tickets" },
+    { "idle", ARGUMENT_FLAG, AT(idle), 0, 0, NULL,
+        "log in and hold; each line on standard input asks all for a NOOP" },
     { "count", ARGUMENT_WHOLE, AT(count), 0, 1e9, "N", "end after N messages" },
     { "seconds", ARGUMENT_NUMBER, AT(seconds), 0, 86400, "S",
         "end after S seconds of counting (default 10, without --count)" },
@@ -55,8 +61,9 @@ static const struct argument arguments[] = {
 
 static const char about[] =
     "load: submits messages over SMTP, checks every reply, and prints rate and latencies.\n"
-    "commit is the time from the last octet written to the 250; whole that from when a\n"
-    "connection took the message; with --rate, due that from when the message was due.";
+    "commit is the time from the last octet written to the 250; message that from when a\n"
+    "connection took the message or, with --rate, from when it was due; connect and login\n"
+    "begin with the connection.";
 
 static bool is_one_of(const char *word, const char *const *words)
 {
@@ -66,23 +73,22 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
-static bool check_options(const struct load_options *options)
+/* What is wrong with them; NULL: nothing. */
+static const char *mistake_in(const struct load_options *options)
 {
     static const char *const ways[] = { "implicit", "starttls", "none", NULL };
 
-    if (!is_one_of(options->tls, ways)) {
-        fprintf(stderr, "--tls: %s is not implicit, starttls or none\n", options->tls);
-        return false;
-    }
-    if (options->user && !options->password) {
-        fprintf(stderr, "--user wants --password\n");
-        return false;
-    }
-    if (options->rate > 0 && options->seconds <= 0 && options->count == 0) {
-        fprintf(stderr, "--rate wants --seconds or --count\n");
-        return false;
-    }
-    return true;
+    if (!is_one_of(options->tls, ways))
+        return "--tls is not implicit, starttls or none";
+    if (options->user && !options->password)
+        return "--user wants --password";
+    if (options->rate > 0 && options->seconds <= 0 && options->count == 0)
+        return "--rate wants --seconds or --count";
+    if (options->threads > options->connections)
+        return "--threads: more than --connections";
+    if (options->idle && (options->threads > 1 || options->per_session > 0))
+        return "--idle wants one thread, and no --per-session";
+    return NULL;
 }
 
 /* One descriptor for each connection, and some. */
@@ -90,52 +96,103 @@ static void raise_limits(uint64_t connections)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= connections + 32)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= connections + 64)
         return;
-    limit.rlim_cur = connections + 32 < limit.rlim_max ? connections + 32 : limit.rlim_max;
+    limit.rlim_cur = connections + 64;
+    if (limit.rlim_max < limit.rlim_cur)
+        limit.rlim_max = limit.rlim_cur;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static enum err prepare(struct run *run)
+static enum err prepare(struct plan *plan)
 {
-    const struct load_options *options = run->options;
-    char why[TLS_WHY];
+    const struct load_options *options = plan->options;
     enum err err;
 
-    if (!peer_parse_with_port(slice_text(options->server), &run->server)) {
-        fprintf(stderr, "--server: %s is not a numeric address and a port\n", options->server);
+    if (!address_read(options->server, &plan->server)) {
+        fprintf(stderr, "--server: %s is not an IPv4 address and a port\n", options->server);
         return ERR_INVALID;
     }
-    run->loop = loop_new();
-    if (!run->loop)
-        return ERR_NOMEM;
-    err = content_init(&run->content, options->size);
+    err = content_init(&plan->content, options->size);
     if (err != ERR_OK || strcmp(options->tls, "none") == 0)
         return err;
-    err = tls_client_new(-1, &run->tls, why);
-    if (err != ERR_OK)
-        fprintf(stderr, "TLS: %s\n", why);
-    return err;
+    plan->tls = tls_client_context(options->resume ? client_keep_session : NULL);
+    return plan->tls ? ERR_OK : ERR_NOMEM;
 }
 
-static int show(const struct run *run)
+/* Lanes */
+
+struct thread {
+    struct lane lane;
+    pthread_t id;
+    enum err err;
+};
+
+/* The part of the index-th of `parts` in `whole`. */
+static uint64_t share(uint64_t whole, uint64_t parts, uint64_t index)
 {
-    if (run->options->json)
-        report_json(run);
+    return whole / parts + (index < whole % parts);
+}
+
+static void *run_lane(void *owner)
+{
+    struct thread *thread = owner;
+
+    thread->err = lane_run(&thread->lane);
+    return NULL;
+}
+
+static void start_lane(struct thread *thread, struct plan *plan, uint64_t index)
+{
+    const struct load_options *options = plan->options;
+
+    thread->lane.plan = plan;
+    thread->lane.index = index;
+    thread->lane.connections = share(options->connections, options->threads, index);
+    thread->lane.count = share(options->count, options->threads, index);
+    if (pthread_create(&thread->id, NULL, run_lane, thread) != 0)
+        abort();
+}
+
+static int show(const struct lane *total)
+{
+    if (total->plan->options->json)
+        report_json(total);
     else
-        report_line(run);
-    return run->fault_count > 0 ? EXIT_UNEXPECTED : EX_OK;
+        report_line(total);
+    return total->tally.fault_count > 0 ? EXIT_UNEXPECTED : EX_OK;
+}
+
+/* The first lane becomes the sum of all. */
+static int run_all(struct plan *plan)
+{
+    static struct thread threads[LANES_MAX];
+    enum err err = ERR_OK;
+
+    for (uint64_t i = 0; i < plan->options->threads; i++)
+        start_lane(&threads[i], plan, i);
+    for (uint64_t i = 0; i < plan->options->threads; i++) {
+        pthread_join(threads[i].id, NULL);
+        err = err == ERR_OK ? threads[i].err : err;
+        if (i > 0)
+            tally_join(&threads[0].lane.tally, &threads[i].lane.tally);
+    }
+    if (err == ERR_OK)
+        return plan->options->idle ? EX_OK : show(&threads[0].lane);
+    fprintf(stderr, "load: %s\n", err_text(err));
+    return EX_OSERR;
 }
 
 int main(int argc, char **argv)
 {
-    static struct run run;
+    static struct plan plan;
     struct load_options options = {
         .server = "127.0.0.1:465",
         .tls = "implicit",
         .host = "localhost",
         .users = 1,
         .connections = 1,
+        .threads = 1,
         .sources = 1,
         .to = "bench@example.net",
         .recipients = 1,
@@ -143,10 +200,10 @@ int main(int argc, char **argv)
         .timeout = 60,
         .faults = 100,
     };
-    enum err err;
+    const char *mistake;
+    int status = EX_UNAVAILABLE;
 
     (void)argc;
-    log_open("load", LOG_WARNING);
     switch (arguments_read(arguments, LENGTH_OF(arguments), argv, about, &options)) {
     case ARGUMENTS_HELP:
         return EX_OK;
@@ -157,17 +214,17 @@ int main(int argc, char **argv)
     }
     if (options.count == 0 && options.seconds <= 0)
         options.seconds = 10;
-    if (!check_options(&options))
+    mistake = mistake_in(&options);
+    if (mistake) {
+        fprintf(stderr, "%s\n", mistake);
         return EX_USAGE;
+    }
+    signal(SIGPIPE, SIG_IGN);
     raise_limits(options.connections);
-    run.options = &options;
-    err = prepare(&run);
-    if (err == ERR_OK)
-        err = run_all(&run);
-    if (err != ERR_OK)
-        fprintf(stderr, "load: %s\n", err_text(err));
-    tls_client_free(&run.tls);
-    content_clear(&run.content);
-    loop_free(&run.loop);
-    return err == ERR_OK ? show(&run) : EX_OSERR;
+    plan.options = &options;
+    if (prepare(&plan) == ERR_OK)
+        status = run_all(&plan);
+    SSL_CTX_free(plan.tls);
+    content_clear(&plan.content);
+    return status;
 }

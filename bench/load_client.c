@@ -2,28 +2,19 @@
  * is in load_send.c. */
 #include "bench/load_client.h"
 
-#include <assert.h>
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "bench/load_send.h"
-#include "net/stream.h"
-#include "net/tls.h"
 
-enum {
-    INPUT_CAP = 65536,
-    OUTPUT_CAP = 1048576,
-    HIGH_WATER = 262144,
-    LOW_WATER = 131072,
-    REST_MS = 100,
-};
+enum { REST_US = 100000 };
 
 static void on_input(void *owner);
 static void on_drained(void *owner);
 static void on_secured(void *owner);
-static void on_closed(void *owner, enum stream_end end);
+static void on_closed(void *owner, const char *why);
 
-static const struct stream_events events = { on_input, on_drained, on_secured, on_closed };
+static const struct wire_events events = { on_input, on_drained, on_secured, on_closed };
 
 static enum step after_greeting(struct client *client);
 static enum step after_hello(struct client *client);
@@ -33,62 +24,72 @@ static enum step after_mail(struct client *client);
 static enum step after_rcpt(struct client *client);
 static enum step after_data(struct client *client);
 static enum step after_content(struct client *client);
+static enum step after_noop(struct client *client);
 static enum step after_quit(struct client *client);
 
-/* after: what a good reply does, and the step that follows; STEP_COUNT when the connection goes on
+/* status: the class that the enhanced code must have where the server promises such codes; 0: none.
+ * after: what a good reply does, and the step that follows; STEP_COUNT when the connection goes on
  * by itself or is no more. */
 static const struct rule {
     const char *name;
     const char *code;
+    char status;
     enum step (*after)(struct client *client);
 } rules[STEP_READY] = {
-    [STEP_GREETING] = { "greeting", "220", after_greeting },
-    [STEP_HELLO] = { "EHLO", "250", after_hello },
-    [STEP_STARTTLS] = { "STARTTLS", "220", after_starttls },
-    [STEP_AUTH] = { "AUTH", "235", after_auth },
-    [STEP_MAIL] = { "MAIL", "250", after_mail },
-    [STEP_RCPT] = { "RCPT", "250", after_rcpt },
-    [STEP_DATA] = { "DATA", "354", after_data },
-    [STEP_CONTENT] = { "end of data", "250", after_content },
-    [STEP_BDAT] = { "BDAT", "250", after_content },
-    [STEP_QUIT] = { "QUIT", "221", after_quit },
+    [STEP_GREETING] = { "greeting", "220", 0, after_greeting },
+    [STEP_HELLO] = { "EHLO", "250", 0, after_hello },
+    [STEP_STARTTLS] = { "STARTTLS", "220", '2', after_starttls },
+    [STEP_AUTH] = { "AUTH", "235", '2', after_auth },
+    [STEP_MAIL] = { "MAIL", "250", '2', after_mail },
+    [STEP_RCPT] = { "RCPT", "250", '2', after_rcpt },
+    [STEP_DATA] = { "DATA", "354", 0, after_data },
+    [STEP_CONTENT] = { "end of data", "250", '2', after_content },
+    [STEP_BDAT] = { "BDAT", "250", '2', after_content },
+    [STEP_NOOP] = { "NOOP", "250", '2', after_noop },
+    [STEP_QUIT] = { "QUIT", "221", '2', after_quit },
 };
 
-static void close_stream(struct client *client)
+static const struct load_options *options_of(const struct client *client)
 {
-    dial_stop(&client->dial);
-    timer_stop(&client->rest);
-    stream_free(&client->stream);
+    return client->lane->plan->options;
+}
+
+static void close_wire(struct client *client)
+{
+    wire_free(&client->wire);
     client->in_flight = 0;
 }
 
 static void become_gone(struct client *client)
 {
-    close_stream(client);
+    close_wire(client);
     client->phase = CLIENT_GONE;
-    run_gone(client->run);
+    lane_gone(client->lane);
 }
 
-static void on_rested(void *owner)
+/* While connections are held, a broken one stays broken. */
+static void end_rest(struct client *client)
 {
-    struct client *client = owner;
-
     client->phase = CLIENT_CLOSED;
-    if (client->run->phase == RUN_GATHERING)
+    if (client->lane->phase == LANE_GATHERING)
         client_connect(client);
-    else
+    else if (client->lane->phase != LANE_HOLDING)
         client_work(client);
 }
 
 /* A message under way is lost to the count: whether it was kept is not known. */
 static void fail(struct client *client, const char *where, struct slice what)
 {
-    run_fault(client->run, client, where, what);
-    run_forget(client->run, client);
-    close_stream(client);
+    bool was_asked = client->phase == CLIENT_TALKING && client->awaits == STEP_NOOP;
+
+    lane_fault(client->lane, client, where, what);
+    lane_forget(client->lane, client);
+    close_wire(client);
     client->has_message = false;
     client->phase = CLIENT_RESTING;
-    timer_set(&client->rest, REST_MS);
+    client->heard_us = mono_us();
+    if (was_asked)
+        lane_answered(client->lane, false);
 }
 
 static void fail_text(struct client *client, const char *where, const char *what)
@@ -98,84 +99,82 @@ static void fail_text(struct client *client, const char *where, const char *what
 
 /* Connecting */
 
+int client_keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct client *client = SSL_get_app_data(ssl);
+
+    SSL_SESSION_free(client->session);
+    client->session = session;
+    return 1;
+}
+
 static bool start_tls(struct client *client)
 {
-    const struct run *run = client->run;
+    const struct plan *plan = client->lane->plan;
 
-    if (stream_start_tls_client(
-            client->stream, run->tls, slice_text(run->options->host), TLS_VERIFY_ANY) == ERR_OK)
+    if (wire_secure_client(client->wire, plan->tls, plan->options->host, client->session) ==
+        ERR_OK) {
+        SSL_set_app_data(client->wire->ssl, client);
         return true;
+    }
     fail_text(client, "TLS", "no memory");
     return false;
 }
 
-static void on_dialled(void *owner, enum err result, int fd, const char *why)
+static struct sockaddr_in source_of(const struct client *client)
 {
-    static const struct stream_settings settings = {
-        .input_cap = INPUT_CAP,
-        .output_cap = OUTPUT_CAP,
-        .high_water = HIGH_WATER,
-        .low_water = LOW_WATER,
-        .write_timeout_ms = 60000,
-        .wants_last_words = true,
-    };
-    struct client *client = owner;
+    struct sockaddr_in source = { .sin_family = AF_INET };
+    uint32_t host = 1 + (uint32_t)(client->index % options_of(client)->sources);
 
-    if (result != ERR_OK) {
-        fail_text(client, "connect", why);
-        return;
-    }
-    client->stream = stream_new(client->run->loop, fd, &settings, &events, client);
-    assert(client->stream);
-    client->phase = CLIENT_TALKING;
-    client->awaits = STEP_GREETING;
-    client->in_flight = 1;
-    client->heard_us = mono_us();
-    if (client->run->tls && strcmp(client->run->options->tls, "implicit") == 0)
-        (void)start_tls(client);
+    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host);
+    return source;
 }
 
 void client_connect(struct client *client)
 {
-    struct run *run = client->run;
-    struct dial_settings settings = {
-        .to = run->server,
-        .timeout_ms = (int64_t)(run->options->timeout * 1000),
-    };
+    struct lane *lane = client->lane;
+    const struct load_options *options = options_of(client);
+    struct sockaddr_in source = source_of(client);
 
-    if (run->options->sources > 1 && run->server.family == PEER_IPV4) {
-        uint32_t host = 1 + (uint32_t)(client->index % run->options->sources);
-
-        settings.from = (struct peer){ .family = PEER_IPV4,
-            .octets = { 127, 0, (uint8_t)(host >> 8), (uint8_t)host } };
-    }
-    client->phase = CLIENT_DIALLING;
+    client->phase = CLIENT_TALKING;
+    client->awaits = STEP_GREETING;
+    client->in_flight = 1;
     client->session_messages = 0;
-    client->user = run->sessions++ % run->options->users;
-    client->dialled_us = mono_us();
-    dial_start(&client->dial, run->loop, &settings, on_dialled, client);
+    client->has_codes = false;
+    client->user = (lane->tally.sessions++ * options->threads + lane->index) % options->users;
+    client->dialled_us = client->heard_us = mono_us();
+    client->wire = wire_dial(
+        &lane->poller, &lane->plan->server, options->sources > 1 ? &source : NULL, &events, client);
+    if (!client->wire)
+        fail_text(client, "connect", strerror(errno));
+    else if (lane->plan->tls && strcmp(options->tls, "implicit") == 0)
+        (void)start_tls(client);
+}
+
+static bool is_secured(const struct client *client)
+{
+    return client->wire->ssl != NULL;
 }
 
 /* What a good reply leads to */
 
 static enum step after_greeting(struct client *client)
 {
-    (void)client;
+    if (!client->lane->plan->tls || !is_secured(client))
+        meter_add(&client->lane->tally.connect, mono_us() - client->dialled_us);
     return STEP_HELLO;
 }
 
 static enum step after_hello(struct client *client)
 {
-    const struct run *run = client->run;
-
-    if (run->tls && !stream_is_secured(client->stream))
+    if (client->lane->plan->tls && !is_secured(client))
         return STEP_STARTTLS;
-    return run->options->user ? STEP_AUTH : STEP_READY;
+    return options_of(client)->user ? STEP_AUTH : STEP_READY;
 }
 
 static enum step after_starttls(struct client *client)
 {
-    if (stream_input_pending(client->stream) > 0)
+    if (wire_input(client->wire).len > 0)
         fail_text(client, "STARTTLS", "octets behind the reply");
     else
         (void)start_tls(client);
@@ -190,7 +189,7 @@ static enum step after_auth(struct client *client)
 
 static enum step after_mail(struct client *client)
 {
-    client->recipients_left = client->run->options->recipients;
+    client->recipients_left = options_of(client)->recipients;
     return STEP_RCPT;
 }
 
@@ -198,7 +197,7 @@ static enum step after_rcpt(struct client *client)
 {
     if (--client->recipients_left > 0)
         return STEP_RCPT;
-    return client->run->options->bdat ? STEP_BDAT : STEP_DATA;
+    return options_of(client)->bdat ? STEP_BDAT : STEP_DATA;
 }
 
 static enum step after_data(struct client *client)
@@ -211,15 +210,22 @@ static enum step after_content(struct client *client)
 {
     client->has_message = false;
     client->session_messages++;
-    run_accept(client->run, &client->message);
-    if (client->session_messages == client->run->options->per_session)
+    lane_accept(client->lane, &client->message);
+    if (client->session_messages == options_of(client)->per_session)
         return STEP_QUIT;
+    return STEP_READY;
+}
+
+static enum step after_noop(struct client *client)
+{
+    client->phase = CLIENT_FREE;
+    lane_answered(client->lane, true);
     return STEP_READY;
 }
 
 static enum step after_quit(struct client *client)
 {
-    close_stream(client);
+    close_wire(client);
     client->phase = CLIENT_CLOSED;
     client_work(client);
     return STEP_COUNT;
@@ -251,11 +257,14 @@ static bool says(struct slice reply, const char *keyword)
 }
 
 /* What EHLO must have offered for what we were asked to do. */
-static const char *what_is_missing(const struct client *client, struct slice reply)
+static const char *what_is_missing(struct client *client, struct slice reply)
 {
-    const struct load_options *options = client->run->options;
+    const struct load_options *options = options_of(client);
 
-    if (client->awaits != STEP_HELLO || (client->run->tls && !stream_is_secured(client->stream)))
+    if (client->awaits != STEP_HELLO)
+        return NULL;
+    client->has_codes = says(reply, "ENHANCEDSTATUSCODES");
+    if (client->lane->plan->tls && !is_secured(client))
         return NULL;
     if (!options->no_pipelining && !says(reply, "PIPELINING"))
         return "PIPELINING is not offered";
@@ -264,9 +273,20 @@ static const char *what_is_missing(const struct client *client, struct slice rep
     return NULL;
 }
 
+static bool is_expected(const struct client *client, struct slice reply)
+{
+    const struct rule *rule = &rules[client->awaits];
+
+    if (client->in_flight == 0 || reply.len < 5 || memcmp(reply.data, rule->code, 3) != 0)
+        return false;
+    if (!client->has_codes || rule->status == 0)
+        return true;
+    return reply.len > 6 && reply.data[4] == rule->status && reply.data[5] == '.';
+}
+
 static void become_ready(struct client *client)
 {
-    struct run *run = client->run;
+    struct lane *lane = client->lane;
 
     client->phase = CLIENT_FREE;
     if (client->has_message) {
@@ -275,44 +295,48 @@ static void become_ready(struct client *client)
         client_send(client, client->awaits);
         return;
     }
-    if (run->phase != RUN_GATHERING) {
+    if (lane->phase == LANE_HOLDING)
+        return;
+    if (lane->phase != LANE_GATHERING) {
         client_work(client);
         return;
     }
     if (client->was_ready)
         return;
     client->was_ready = true;
-    run_ready(run);
+    lane_ready(lane);
 }
 
-/* False when the stream is no more, or TLS begins. */
+/* False when the connection is no more, or TLS begins. */
 static bool take_reply(struct client *client, struct slice reply)
 {
     const struct rule *rule = &rules[client->awaits];
-    const char *missing = what_is_missing(client, reply);
+    const char *missing;
+    bool was_login = client->awaits < STEP_MAIL;
     enum step next;
 
-    if (client->in_flight == 0 || memcmp(reply.data, rule->code, 3) != 0) {
+    if (!is_expected(client, reply)) {
         fail(client, client->in_flight == 0 ? "nothing" : rule->name, reply);
         return false;
     }
+    missing = what_is_missing(client, reply);
     if (missing) {
         fail_text(client, rule->name, missing);
         return false;
     }
-    stream_consume(client->stream, reply.len);
+    wire_consume(client->wire, reply.len);
     client->in_flight--;
     next = rule->after(client);
     if (next == STEP_COUNT)
         return false;
     client->awaits = next;
-    if (next == STEP_READY && client->session_messages == 0)
-        meter_add(&client->run->login, mono_us() - client->dialled_us);
+    if (next == STEP_READY && was_login)
+        meter_add(&client->lane->tally.login, mono_us() - client->dialled_us);
     if (next == STEP_READY)
         become_ready(client);
     else if (client->in_flight == 0)
         client_send(client, client->awaits);
-    return client->stream != NULL;
+    return client->wire != NULL;
 }
 
 static void on_input(void *owner)
@@ -321,16 +345,13 @@ static void on_input(void *owner)
 
     client->heard_us = mono_us();
     for (;;) {
-        struct slice input = stream_input(client->stream);
+        struct slice input = wire_input(client->wire);
         size_t len = reply_length(input);
 
-        if (len == 0) {
-            if (input.len >= INPUT_CAP)
-                fail_text(client, rules[client->awaits].name, "a reply without end");
+        if (len == 0)
             return;
-        }
-        if (len < 4) {
-            fail(client, "reply", slice_first(input, len));
+        if (client->awaits == STEP_READY) {
+            fail(client, "nothing", slice_first(input, len));
             return;
         }
         if (!take_reply(client, slice_first(input, len)))
@@ -342,7 +363,6 @@ static void on_drained(void *owner)
 {
     struct client *client = owner;
 
-    client->heard_us = mono_us();
     if (client->content.len > 0)
         client_feed(client);
 }
@@ -351,89 +371,101 @@ static void on_drained(void *owner)
 static void on_secured(void *owner)
 {
     struct client *client = owner;
+    struct load_tally *tally = &client->lane->tally;
 
-    if (client->awaits == STEP_GREETING)
+    tally->resumed += SSL_session_reused(client->wire->ssl) == 1;
+    if (client->awaits == STEP_GREETING) {
+        meter_add(&tally->connect, mono_us() - client->dialled_us);
         return;
+    }
     client->awaits = STEP_HELLO;
     client_send(client, client->awaits);
 }
 
-static const char *end_text(enum stream_end end)
-{
-    return end == STREAM_PEER_CLOSED || end == STREAM_PEER_CUT ? "the server closed the connection"
-           : end == STREAM_TLS_FAILED                          ? "TLS failed"
-                                                               : "the connection broke";
-}
-
-static void on_closed(void *owner, enum stream_end end)
+static void on_closed(void *owner, const char *why)
 {
     struct client *client = owner;
-    char text[FAULT_TEXT];
-    bool is_waiting = client->in_flight > 0;
 
-    snprintf(text, sizeof text, "%s %s", end_text(end), stream_why(client->stream));
-    fail_text(client, is_waiting ? rules[client->awaits].name : "nothing", text);
+    fail_text(client, client->awaits < STEP_READY ? rules[client->awaits].name : "nothing", why);
 }
 
 /* The life of the slot */
 
-enum err client_new(struct run *run, uint64_t index, struct client **out_client)
+enum err client_new(struct lane *lane, uint64_t index, struct client **out_client)
 {
     struct client *client = calloc(1, sizeof *client);
 
     if (!client)
         return ERR_NOMEM;
-    client->run = run;
+    client->lane = lane;
     client->index = index;
-    timer_init(&client->rest, run->loop, on_rested, client);
     *out_client = client;
     return ERR_OK;
 }
 
 void client_free(struct client **client)
 {
-    close_stream(*client);
+    close_wire(*client);
+    SSL_SESSION_free((*client)->session);
     free(*client);
     *client = NULL;
 }
 
 static void leave(struct client *client)
 {
-    if (!client->stream) {
+    if (!client->wire) {
         become_gone(client);
         return;
     }
     client->phase = CLIENT_TALKING;
     client->awaits = STEP_QUIT;
     client_send(client, client->awaits);
+    wire_flush(client->wire);
 }
 
 void client_work(struct client *client)
 {
-    struct run *run = client->run;
+    struct lane *lane = client->lane;
 
-    if (run_take(run, &client->message)) {
+    if (lane_take(lane, &client->message)) {
         client->has_message = true;
-        if (client->stream)
+        if (client->wire) {
             become_ready(client);
-        else
+            wire_flush(client->wire);
+        } else {
             client_connect(client);
+        }
         return;
     }
-    if (run->phase == RUN_LOADING)
-        run_keep(run, client);
+    if (lane->phase == LANE_LOADING)
+        lane_keep(lane, client);
     else
         leave(client);
 }
 
+void client_ask(struct client *client)
+{
+    if (client->phase != CLIENT_FREE) {
+        lane_answered(client->lane, false);
+        return;
+    }
+    client->phase = CLIENT_TALKING;
+    client->awaits = STEP_NOOP;
+    client_send(client, client->awaits);
+    wire_flush(client->wire);
+}
+
 void client_check(struct client *client, int64_t now_us)
 {
+    int64_t waited_us = now_us - client->heard_us;
+
+    if (client->phase == CLIENT_RESTING && waited_us >= REST_US)
+        end_rest(client);
     if (client->phase != CLIENT_TALKING)
         return;
-    if ((double)(now_us - client->heard_us) < client->run->options->timeout * 1e6)
+    if ((double)waited_us < options_of(client)->timeout * 1e6)
         return;
-    fail_text(
-        client, client->in_flight > 0 ? rules[client->awaits].name : "TLS", "no reply in time");
+    fail_text(client, rules[client->awaits].name, "no reply in time");
 }
 
 void client_drop(struct client *client)

@@ -6,10 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bench/load_run.h"
-#include "net/dial.h"
-
-struct stream;
+#include "bench/load_lane.h"
+#include "bench/wire.h"
 
 /* What the reply that comes next answers. */
 enum step {
@@ -22,6 +20,7 @@ enum step {
     STEP_DATA,
     STEP_CONTENT,
     STEP_BDAT,
+    STEP_NOOP,
     STEP_QUIT,
     STEP_READY, /* nothing: the connection is free */
     STEP_COUNT
@@ -30,25 +29,24 @@ enum step {
 enum client_phase {
     CLIENT_CLOSED,  /* no connection; a message or the end may come */
     CLIENT_RESTING, /* after a fault */
-    CLIENT_DIALLING,
     CLIENT_TALKING,
     CLIENT_FREE, /* logged in, without a message */
     CLIENT_GONE
 };
 
 struct client {
-    struct run *run;
+    struct lane *lane;
     uint64_t index;
     enum client_phase phase;
     struct client *next; /* on the idle list */
-    struct dial dial;
-    struct timer rest;
-    struct stream *stream;
+    struct wire *wire;
+    SSL_SESSION *session; /* to be resumed; NULL: none yet, or not wanted */
     enum step awaits;
     uint64_t in_flight;       /* commands sent and not answered */
     uint64_t recipients_left; /* not yet answered */
     uint64_t user;            /* of this session */
     uint64_t session_messages;
+    bool has_codes; /* the server promised enhanced status codes in this session */
     bool was_ready; /* once, while gathering */
     bool has_message;
     struct assignment message;
@@ -58,15 +56,19 @@ struct client {
 };
 
 /* The client starts without a connection. ERR_NOMEM. */
-MUST_CHECK enum err client_new(struct run *run, uint64_t index, struct client **out_client);
+MUST_CHECK enum err client_new(struct lane *lane, uint64_t index, struct client **out_client);
 void client_free(struct client **client);
 /* Connects and logs in, without a message. */
 void client_connect(struct client *client);
 /* Takes the next message if there is one; else joins the idle list, or quits when the load ends. */
 void client_work(struct client *client);
-/* Fails what waits for longer than the time-out. */
+/* Sends NOOP; lane_answered tells what came of it. */
+void client_ask(struct client *client);
+/* Fails what waits for longer than the time-out; ends a rest. */
 void client_check(struct client *client, int64_t now_us);
 /* Ends at once. */
 void client_drop(struct client *client);
+/* Keeps a ticket for the client that owns the connection (tls_client_context). */
+int client_keep_session(SSL *ssl, SSL_SESSION *session);
 
 #endif

@@ -14,6 +14,7 @@ struct load_options {
     const char *password;
     uint64_t users;       /* a new session takes the next of so many */
     uint64_t connections; /* at the same time */
+    uint64_t threads;     /* that share them */
     uint64_t sources;     /* local addresses 127.0.0.1, .2, ... */
     uint64_t per_session; /* messages for each session; 0: all */
     const char *from;     /* pattern; NULL: the user */
@@ -22,6 +23,8 @@ struct load_options {
     uint64_t size;        /* octets of a message, header included */
     bool bdat;
     bool no_pipelining;
+    bool resume;     /* TLS sessions, by their tickets */
+    bool idle;       /* log in, hold, and ask for a NOOP when told to */
     uint64_t count;  /* messages to begin; 0: no bound */
     double seconds;  /* length of the window in which is counted; 0: no bound */
     double warmup;   /* seconds of load before it */

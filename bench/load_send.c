@@ -5,13 +5,12 @@
 #include <inttypes.h>
 
 #include "base/base64.h"
-#include "net/stream.h"
 
 enum { PIECE = 65536 }; /* of content at once */
 
 static void send_line(struct client *client, const char *line)
 {
-    stream_write(client->stream, slice_text(line));
+    buffer_put_text(wire_output(client->wire), line);
     client->in_flight++;
 }
 
@@ -32,8 +31,8 @@ static void send_quit(struct client *client)
 
 static void send_auth(struct client *client)
 {
-    const struct load_options *options = client->run->options;
-    struct buffer *out = stream_output(client->stream);
+    const struct load_options *options = client->lane->plan->options;
+    struct buffer *out = wire_output(client->wire);
     struct buffer plain;
 
     buffer_init(&plain, 4096);
@@ -50,7 +49,7 @@ static void send_auth(struct client *client)
 
 static void put_from(const struct client *client, struct buffer *out)
 {
-    const struct load_options *options = client->run->options;
+    const struct load_options *options = client->lane->plan->options;
     const char *pattern = options->from ? options->from : options->user;
 
     pattern_put(pattern ? pattern : "bench@example.org", client->user, client->message.number, out);
@@ -58,7 +57,7 @@ static void put_from(const struct client *client, struct buffer *out)
 
 static void put_to(const struct client *client, uint64_t recipient, struct buffer *out)
 {
-    const struct load_options *options = client->run->options;
+    const struct load_options *options = client->lane->plan->options;
 
     if (recipient > 0)
         buffer_printf(out, "%" PRIu64 "-", recipient);
@@ -67,7 +66,7 @@ static void put_to(const struct client *client, uint64_t recipient, struct buffe
 
 static void put_rcpt(struct client *client, uint64_t recipient)
 {
-    struct buffer *out = stream_output(client->stream);
+    struct buffer *out = wire_output(client->wire);
 
     buffer_put_text(out, "RCPT TO:<");
     put_to(client, recipient, out);
@@ -77,7 +76,7 @@ static void put_rcpt(struct client *client, uint64_t recipient)
 
 static void send_rcpt(struct client *client)
 {
-    put_rcpt(client, client->run->options->recipients - client->recipients_left);
+    put_rcpt(client, client->lane->plan->options->recipients - client->recipients_left);
 }
 
 static void send_data(struct client *client)
@@ -87,24 +86,25 @@ static void send_data(struct client *client)
 
 void client_feed(struct client *client)
 {
-    while (client->content.len > 0 && !stream_is_full(client->stream)) {
+    struct buffer *out = wire_output(client->wire);
+
+    while (client->content.len > 0 && !wire_is_full(client->wire)) {
         struct slice piece = slice_first(client->content, PIECE);
 
-        stream_write(client->stream, piece);
+        buffer_put_slice(out, piece);
         client->content = slice_from(client->content, piece.len);
     }
-    if (client->content.len > 0) {
-        stream_ask_drained(client->stream);
+    client->heard_us = mono_us();
+    if (client->content.len > 0)
         return;
-    }
-    if (!client->run->options->bdat)
-        stream_write(client->stream, slice_text(".\r\n"));
-    client->message.ended_us = mono_us();
+    if (!client->lane->plan->options->bdat)
+        buffer_put_text(out, ".\r\n");
+    client->message.ended_us = client->heard_us;
 }
 
 static void put_content(struct client *client, bool is_bdat)
 {
-    struct buffer *out = stream_output(client->stream);
+    struct buffer *out = wire_output(client->wire);
     struct buffer head;
     char address_room[2][512];
     struct buffer from = { .data = address_room[0], .size = 512, .cap = 512 };
@@ -113,7 +113,7 @@ static void put_content(struct client *client, bool is_bdat)
     buffer_init(&head, 8192);
     put_from(client, &from);
     put_to(client, 0, &to);
-    content_put(&client->run->content, client->message.number, buffer_slice(&from),
+    content_put(&client->lane->plan->content, client->message.number, buffer_slice(&from),
         buffer_slice(&to), &head, &client->content);
     if (is_bdat)
         buffer_printf(out, "BDAT %zu LAST\r\n", head.len + client->content.len);
@@ -121,6 +121,11 @@ static void put_content(struct client *client, bool is_bdat)
     buffer_clear(&head);
     client->in_flight++;
     client_feed(client);
+}
+
+static void send_noop(struct client *client)
+{
+    send_line(client, "NOOP\r\n");
 }
 
 static void send_content(struct client *client)
@@ -135,8 +140,8 @@ static void send_bdat(struct client *client)
 
 static void send_envelope(struct client *client)
 {
-    const struct load_options *options = client->run->options;
-    struct buffer *out = stream_output(client->stream);
+    const struct load_options *options = client->lane->plan->options;
+    struct buffer *out = wire_output(client->wire);
 
     buffer_put_text(out, "MAIL FROM:<");
     put_from(client, out);
@@ -161,6 +166,7 @@ static void (*const senders[STEP_READY])(struct client *client) = {
     [STEP_DATA] = send_data,
     [STEP_CONTENT] = send_content,
     [STEP_BDAT] = send_bdat,
+    [STEP_NOOP] = send_noop,
     [STEP_QUIT] = send_quit,
 };
 

@@ -37,6 +37,15 @@ void meter_add(struct meter *meter, int64_t us)
         meter->most_us = value;
 }
 
+void meter_join(struct meter *meter, const struct meter *other)
+{
+    for (size_t slot = 0; slot < METER_SLOTS; slot++)
+        meter->slots[slot] += other->slots[slot];
+    meter->count += other->count;
+    if (other->most_us > meter->most_us)
+        meter->most_us = other->most_us;
+}
+
 double meter_ms(const struct meter *meter, double share)
 {
     uint64_t wanted = (uint64_t)ceil(share * (double)meter->count);

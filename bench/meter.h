@@ -26,6 +26,8 @@ struct meter {
 
 /* Negative counts as zero; above 2^40 us as that. */
 void meter_add(struct meter *meter, int64_t us);
+/* Adds what the other has counted. */
+void meter_join(struct meter *meter, const struct meter *other);
 /* Milliseconds that the given share (0 to 1) did not exceed: the upper edge of its slot, at most
  * the largest. 0 when empty. */
 double meter_ms(const struct meter *meter, double share);

@@ -1,21 +1,18 @@
 /* bench/sink.c: a next hop that takes everything at once and keeps nothing but counts. Ends on
  * SIGTERM, SIGINT or after a count; SIGUSR1 shows the totals so far. */
-#include <inttypes.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <sysexits.h>
+#include <unistd.h>
 
-#include "base/log.h"
+#include "bench/address.h"
 #include "bench/arguments.h"
 #include "bench/meter.h"
-#include "bench/sink_session.h"
-#include "net/listen.h"
-#include "net/loop.h"
-#include "net/peer.h"
+#include "bench/taker.h"
 
 #define AT(member) offsetof(struct sink_options, member)
 
@@ -25,6 +22,10 @@ struct sink_options {
     const char *listen;
     uint64_t count;
     uint64_t expect;
+    double every;
+    double delay;
+    const char *refuse;
+    bool no_chunking;
     bool marker;
     bool json;
 };
@@ -33,6 +34,11 @@ static const struct argument arguments[] = {
     { "listen", ARGUMENT_TEXT, AT(listen), 0, 0, "ADDRESS:PORT",
         "default 127.0.0.1:2526; port 0: a free one, told on standard error" },
     { "count", ARGUMENT_WHOLE, AT(count), 0, 1e15, "N", "end after N messages" },
+    { "every", ARGUMENT_NUMBER, AT(every), 0, 3600, "S", "print totals each S seconds" },
+    { "delay", ARGUMENT_NUMBER, AT(delay), 0, 3600000, "MS", "milliseconds before each 250" },
+    { "refuse", ARGUMENT_TEXT, AT(refuse), 0, 0, "TEXT",
+        "the reply to each RCPT, such as \"450 4.2.0 later\"" },
+    { "no-chunking", ARGUMENT_FLAG, AT(no_chunking), 0, 0, NULL, "do not offer CHUNKING" },
     { "marker", ARGUMENT_FLAG, AT(marker), 0, 0, NULL,
         "remember the number in X-Bench: counts duplicates" },
     { "expect", ARGUMENT_WHOLE, AT(expect), 0, 1e15, "N",
@@ -45,90 +51,100 @@ static const char about[] =
     "on SIGTERM, SIGINT or after --count, and goes on after printing them on SIGUSR1.";
 
 struct service {
-    struct sink sink;
     struct sink_options options;
-    struct listener listener;
-    struct signal_watch signals[3];
+    struct poller poller;
+    struct taker taker;
+    struct door door;
+    struct watcher signals; /* a signalfd */
+    struct watcher clock;   /* a timerfd, with --every */
 };
 
-static void on_connection(void *owner, int fd, const struct peer *peer)
+static void show(const struct service *service)
 {
-    struct service *service = owner;
-
-    (void)peer;
-    session_open(&service->sink, fd);
+    tally_print(&service->taker.tally, service->options.expect, service->options.json);
 }
 
-static void on_message(struct sink *sink)
+static void on_message(struct taker *taker)
 {
-    const struct service *service = CONTAINER_OF(sink, struct service, sink);
+    struct service *service = CONTAINER_OF(taker, struct service, taker);
 
-    if (sink->tally.messages == service->options.count)
-        loop_stop(sink->loop);
+    if (taker->tally.messages == service->options.count)
+        poller_stop(&service->poller);
 }
 
-static void on_signal(void *owner, int signal)
+static void on_signal(struct watcher *watcher, uint32_t ready)
 {
-    struct service *service = owner;
+    struct service *service = CONTAINER_OF(watcher, struct service, signals);
+    struct signalfd_siginfo signal;
 
-    if (signal == SIGUSR1)
-        tally_print(&service->sink.tally, service->options.expect, service->options.json);
+    (void)ready;
+    if (read(watcher->fd, &signal, sizeof signal) != sizeof signal)
+        return;
+    if (signal.ssi_signo == SIGUSR1)
+        show(service);
     else
-        loop_stop(service->sink.loop);
+        poller_stop(&service->poller);
+}
+
+static void on_clock(struct watcher *watcher, uint32_t ready)
+{
+    uint64_t expired;
+
+    (void)ready;
+    if (read(watcher->fd, &expired, sizeof expired) > 0)
+        show(CONTAINER_OF(watcher, struct service, clock));
 }
 
 static enum err watch_signals(struct service *service)
 {
-    static const int wanted[] = { SIGTERM, SIGINT, SIGUSR1 };
-    enum err err = ERR_OK;
+    sigset_t wanted;
 
-    for (size_t i = 0; i < LENGTH_OF(wanted) && err == ERR_OK; i++)
-        err = signal_watch_start(
-            &service->signals[i], service->sink.loop, wanted[i], on_signal, service);
-    return err;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &wanted, NULL);
+    service->signals = (struct watcher){
+        .fd = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC),
+        .on_ready = on_signal,
+    };
+    if (service->signals.fd < 0)
+        return ERR_NOFILES;
+    return poller_add(&service->poller, &service->signals, EPOLLIN);
 }
 
-static void tell_address(int fd)
+static enum err watch_clock(struct service *service)
 {
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    struct peer peer;
-    char text[PEER_TEXT];
+    double seconds = service->options.every;
+    struct timespec step = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+    struct itimerspec in = { step, step };
 
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-        return;
-    peer = peer_of_sockaddr((struct sockaddr *)&address);
-    peer_text_with_port(&peer, text);
-    fprintf(stderr, "listening %s\n", text);
+    service->clock = (struct watcher){
+        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+        .on_ready = on_clock,
+    };
+    if (service->clock.fd < 0 || timerfd_settime(service->clock.fd, 0, &in, NULL) != 0)
+        return ERR_NOFILES;
+    return poller_add(&service->poller, &service->clock, EPOLLIN);
 }
 
 static enum err start(struct service *service)
 {
-    char why[LISTEN_WHY];
-    enum err err;
+    enum err err = poller_init(&service->poller);
     int fd;
 
-    service->sink.loop = loop_new();
-    if (!service->sink.loop)
-        return ERR_NOMEM;
-    err = listen_bind(slice_text(service->options.listen), &fd, why);
-    if (err != ERR_OK) {
-        fprintf(stderr, "%s: %s\n", service->options.listen, why);
+    service->taker.poller = &service->poller;
+    service->taker.on_message = on_message;
+    if (err == ERR_OK)
+        err = watch_signals(service);
+    if (err == ERR_OK && service->options.every > 0)
+        err = watch_clock(service);
+    if (err == ERR_OK)
+        err = taker_init(&service->taker);
+    if (err != ERR_OK)
         return err;
-    }
-    tell_address(fd);
-    err = listener_init(&service->listener, service->sink.loop, fd, on_connection, service);
-    return err == ERR_OK ? watch_signals(service) : err;
-}
-
-static void stop(struct service *service)
-{
-    for (size_t i = 0; i < LENGTH_OF(service->signals); i++)
-        signal_watch_stop(&service->signals[i]);
-    listener_clear(&service->listener);
-    sessions_close(&service->sink);
-    if (service->sink.loop)
-        loop_free(&service->sink.loop);
+    fd = address_listen(service->options.listen);
+    return fd < 0 ? ERR_INVALID : door_open(&service->door, &service->taker, fd);
 }
 
 static void raise_limits(void)
@@ -141,18 +157,34 @@ static void raise_limits(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static char *refusal_line(const char *text)
+{
+    char *line = NULL;
+
+    return text && asprintf(&line, "%s\r\n", text) > 0 ? line : NULL;
+}
+
+static int serve(struct service *service)
+{
+    const struct tally *tally = &service->taker.tally;
+    enum err err = start(service);
+
+    if (err != ERR_OK) {
+        fprintf(stderr, "sink: %s\n", err_text(err));
+        return EX_OSERR;
+    }
+    poller_run(&service->poller);
+    show(service);
+    return service->options.marker && service->options.expect > tally->distinct ? EXIT_LOST : EX_OK;
+}
+
 int main(int argc, char **argv)
 {
-    static struct service service = {
-        .sink = { .on_message = on_message },
-        .options = { .listen = "127.0.0.1:2526" },
-    };
-    const struct tally *tally = &service.sink.tally;
-    bool has_lost;
-    enum err err;
+    static struct service service = { .options = { .listen = "127.0.0.1:2526" } };
+    char *refusal;
+    int status;
 
     (void)argc;
-    log_open("sink", LOG_WARNING);
     switch (arguments_read(arguments, LENGTH_OF(arguments), argv, about, &service.options)) {
     case ARGUMENTS_HELP:
         return EX_OK;
@@ -161,19 +193,16 @@ int main(int argc, char **argv)
     case ARGUMENTS_GOOD:
         break;
     }
+    signal(SIGPIPE, SIG_IGN);
     raise_limits();
-    service.sink.tally.is_marking = service.options.marker;
-    err = start(&service);
-    if (err == ERR_OK) {
-        loop_run(service.sink.loop);
-        tally_print(tally, service.options.expect, service.options.json);
-    } else {
-        fprintf(stderr, "sink: %s\n", err_text(err));
-    }
-    has_lost = service.options.marker && service.options.expect > tally->distinct;
-    stop(&service);
-    tally_clear(&service.sink.tally);
-    if (err != ERR_OK)
-        return EX_OSERR;
-    return has_lost ? EXIT_LOST : EX_OK;
+    refusal = refusal_line(service.options.refuse);
+    service.taker.refusal = refusal;
+    service.taker.has_no_chunking = service.options.no_chunking;
+    service.taker.delay_us = (int64_t)(service.options.delay * 1000);
+    service.taker.tally.is_marking = service.options.marker;
+    status = serve(&service);
+    taker_clear(&service.taker);
+    poller_clear(&service.poller);
+    free(refusal);
+    return status;
 }

@@ -87,7 +87,7 @@ SETTINGS = [
 
 class Exim(Grouped):
     name = "Exim"
-    syncs_before_250 = (True, "three fsyncs a message: its content, its envelope, its log line's file")
+    syncs_before_250 = (True, "three fsyncs a message: content, envelope, folder")
     packages = ("openssl",)
     connections = 300  # smtp_accept_max as set here
 

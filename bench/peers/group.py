@@ -6,7 +6,7 @@ import os
 import pathlib
 import time
 
-from peers.peer import Peer, await_gone, descendants
+from peers.peer import Peer, descendants
 
 
 def own_folder():
@@ -53,15 +53,18 @@ class Group:
         """What is still in the group has so long to end by itself, and is killed then; the group is removed."""
         if not self.made:
             return
-        limit = time.monotonic() + seconds
-        while self.pids() and time.monotonic() < limit:
-            time.sleep(0.02)
-        left = self.pids()
-        if left:
-            (self.folder / "cgroup.kill").write_text("1")
-            await_gone(left)
-        self.folder.rmdir()
         self.made = False
+        limit = time.monotonic() + seconds
+        while self.is_populated():
+            if time.monotonic() > limit:
+                (self.folder / "cgroup.kill").write_text("1")
+                limit += seconds
+            time.sleep(0.02)
+        self.folder.rmdir()
+
+    def is_populated(self):
+        """Processes that are ending count, though pids() does not show them any more."""
+        return "populated 1" in (self.folder / "cgroup.events").read_text()
 
 
 class Grouped(Peer):

@@ -89,7 +89,7 @@ def submit(ports, scheme, marks, user=USER):
         code, text = client.auth("PLAIN", client.auth_plain)
         assert code == 235, text
         for mark in marks:
-            client.sendmail(USER, [f"to-{mark}@example.net"], f"From: <{USER}>\r\nTo: <to@example.net>\r\nSubject: {mark}\r\n\r\n" + "x" * 60)
+            client.sendmail(user, [f"to-{mark}@example.net"], f"From: <{user}>\r\nTo: <to@example.net>\r\nSubject: {mark}\r\n\r\n" + "x" * 60)
     return certificate
 
 
@@ -114,8 +114,8 @@ def await_marks(sink, marks, seconds=30):
 
 
 def try_delivery(peer, certificate, ports, sink):
-    peer.start(ports, sink.server_address, True)
     try:
+        peer.start(ports, sink.server_address, True)
         began = peer.cpu_seconds()
         marks = {scheme: [f"{scheme}-{number}" for number in range(MESSAGES)] for scheme in ports}
         for scheme in ports:
@@ -134,16 +134,16 @@ def try_hold(peer, ports, sink):
     if peer.delivers_always:
         return "cannot hold its queue"
     peer.reset()
-    peer.start(ports, sink.server_address, False)
     try:
+        peer.start(ports, sink.server_address, False)
         submit(ports, "submissions", ["held"] * MESSAGES)
         time.sleep(2.5)
         assert "held" not in sink.marks, "delivered although it should not"
     finally:
         peer.stop()
     peer.reset()
-    peer.start(ports, sink.server_address, True)
     try:
+        peer.start(ports, sink.server_address, True)
         submit(ports, "submissions", ["after"])
         await_marks(sink, ["after"])
         assert "held" not in sink.marks, "reset left mail in the queue"
@@ -155,12 +155,12 @@ def try_hold(peer, ports, sink):
 def try_syncs(peer, ports, sink):
     """System calls for each of twenty messages in one session, deliveries off where that can be."""
     peer.reset()
-    peer.start(ports, sink.server_address, peer.delivers_always)
     report = peer.folder / "strace"
     try:
+        peer.start(ports, sink.server_address, peer.delivers_always)
         submit(ports, "submissions", ["warm"])
         time.sleep(1)
-        words = ["strace", "-f", "-e", f"trace={SYNCS},openat", "-o", str(report)]
+        words = ["strace", "-f", "-y", "-e", f"trace={SYNCS},openat", "-o", str(report)]
         for pid in peer.pids():
             words += ["-p", str(pid)]
         tracer = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

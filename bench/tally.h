@@ -1,6 +1,6 @@
-/* bench/sink_tally.h: what the sink has taken: messages, octets, and which numbers of X-Bench. */
-#ifndef BENCH_SINK_TALLY_H
-#define BENCH_SINK_TALLY_H
+/* bench/tally.h: what the sink has taken: messages, octets, and which numbers of X-Bench. */
+#ifndef BENCH_TALLY_H
+#define BENCH_TALLY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* bench/sink_tally.c: counts and prints. */
-#include "bench/sink_tally.h"
+/* bench/tally.c: counts and prints. */
+#include "bench/tally.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,49 +1,55 @@
-/* bench/sink_session.c: the server's side of the dialogue, with PIPELINING, CHUNKING and 8BITMIME.
- * Replies of one turn go out together. Addresses are not looked at. */
-#include "bench/sink_session.h"
+/* bench/taker.c: the server's side of the dialogue. Replies of one turn go out together. Addresses
+ * are not looked at. */
+#include "bench/taker.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/macros.h"
 #include "bench/meter.h"
-#include "net/stream.h"
+#include "bench/wire.h"
 
-enum { HEAD_MAX = 8192, INPUT_CAP = 262144, LINE_MAX_SINK = 2048 };
+enum { HEAD_MAX = 8192, COMMAND_MAX = 16384 };
 
 /* Where in the content of DATA the next octet stands (RFC 5321 section 4.1.1.4). */
 enum place { PLACE_LINE_START, PLACE_DOT, PLACE_DOT_CR, PLACE_IN_LINE, PLACE_CR };
 
-enum session_phase { SESSION_COMMANDS, SESSION_DATA, SESSION_CHUNK };
+enum session_phase { SESSION_COMMANDS, SESSION_DATA, SESSION_CHUNK, SESSION_HELD };
 
 struct session {
     struct session *next;
     struct session *previous;
-    struct sink *sink;
-    struct stream *stream;
+    struct session *next_held;
+    struct taker *taker;
+    struct wire *wire;
     enum session_phase phase;
     enum place place;
+    bool is_known; /* has logged in */
     bool has_sender;
     bool is_last;        /* the chunk being read is BDAT's last */
     uint64_t chunk_left; /* octets */
     uint64_t recipients;
     uint64_t octets; /* of this message */
+    int64_t due_us;  /* of the 250, while held */
     size_t head_len;
     char head[HEAD_MAX]; /* the beginning of this message */
 };
 
 static void on_input(void *owner);
-static void on_closed(void *owner, enum stream_end end);
+static void on_closed(void *owner, const char *why);
 
-static const struct stream_events events = { .on_input = on_input, .on_closed = on_closed };
+static const struct wire_events events = { .on_input = on_input, .on_closed = on_closed };
 
 static void reply(struct session *session, const char *line)
 {
-    buffer_put_text(stream_output(session->stream), line);
+    buffer_put_text(wire_output(session->wire), line);
 }
 
 static void refuse(struct session *session, const char *line)
 {
-    session->sink->tally.refused++;
+    session->taker->tally.refused++;
     reply(session, line);
 }
 
@@ -66,16 +72,89 @@ static void keep_head(struct session *session, struct slice content)
     session->head_len += len;
 }
 
+/* Delayed replies */
+
+static void set_timer(struct taker *taker)
+{
+    int64_t wait_us = taker->held ? taker->held->due_us - mono_us() : 0;
+    struct itimerspec in = { 0 };
+
+    if (taker->held && wait_us < 1)
+        wait_us = 1;
+    in.it_value = (struct timespec){ wait_us / 1000000, wait_us % 1000000 * 1000 };
+    if (timerfd_settime(taker->timer.fd, 0, &in, NULL) != 0)
+        abort();
+}
+
+/* The delay is the same for all, so the list is in order. */
+static void hold(struct session *session)
+{
+    struct taker *taker = session->taker;
+
+    session->phase = SESSION_HELD;
+    session->due_us = mono_us() + taker->delay_us;
+    session->next_held = NULL;
+    if (taker->held)
+        taker->held_last->next_held = session;
+    else
+        taker->held = session;
+    taker->held_last = session;
+    if (taker->held == session)
+        set_timer(taker);
+}
+
+static void forget_held(struct session *session)
+{
+    struct taker *taker = session->taker;
+    struct session *before = NULL;
+
+    for (struct session *at = taker->held; at; before = at, at = at->next_held) {
+        if (at != session)
+            continue;
+        if (before)
+            before->next_held = session->next_held;
+        else
+            taker->held = session->next_held;
+        if (taker->held_last == session)
+            taker->held_last = before;
+        return;
+    }
+}
+
+static void on_timer(struct watcher *watcher, uint32_t ready)
+{
+    struct taker *taker = CONTAINER_OF(watcher, struct taker, timer);
+    uint64_t expired;
+
+    (void)ready;
+    if (read(watcher->fd, &expired, sizeof expired) < 0)
+        return;
+    while (taker->held && taker->held->due_us <= mono_us()) {
+        struct session *session = taker->held;
+
+        taker->held = session->next_held;
+        session->phase = SESSION_COMMANDS;
+        reply(session, "250 2.0.0 taken\r\n");
+        on_input(session);
+        wire_flush(session->wire);
+    }
+    set_timer(taker);
+}
+
 static void finish_message(struct session *session)
 {
-    struct sink *sink = session->sink;
+    struct taker *taker = session->taker;
 
-    tally_message(&sink->tally, session->octets, session->recipients,
+    tally_message(&taker->tally, session->octets, session->recipients,
         slice_of(session->head, session->head_len), mono_us());
     reset(session);
     session->phase = SESSION_COMMANDS;
-    reply(session, "250 2.0.0 taken\r\n");
-    sink->on_message(sink);
+    if (taker->delay_us > 0)
+        hold(session);
+    else
+        reply(session, "250 2.0.0 taken\r\n");
+    if (taker->on_message)
+        taker->on_message(taker);
 }
 
 /* Content of DATA */
@@ -129,7 +208,7 @@ static size_t take_data(struct session *session, struct slice input)
         is_end = step_data(session, slice_from(input, at), &taken);
         at += taken;
     }
-    if (session->sink->tally.is_marking)
+    if (session->taker->tally.is_marking)
         keep_head(session, slice_first(input, at));
     if (is_end)
         finish_message(session);
@@ -140,7 +219,7 @@ static size_t take_chunk(struct session *session, struct slice input)
 {
     struct slice content = slice_first(input, session->chunk_left);
 
-    if (session->sink->tally.is_marking)
+    if (session->taker->tally.is_marking)
         keep_head(session, content);
     session->octets += content.len;
     session->chunk_left -= content.len;
@@ -159,22 +238,67 @@ static size_t take_chunk(struct session *session, struct slice input)
 
 static void do_hello(struct session *session, struct slice rest)
 {
+    const struct taker *taker = session->taker;
+
     (void)rest;
     reset(session);
-    reply(session, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-                   "250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n");
+    reply(session, "250-bench\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+                   "250-SIZE\r\n250-DSN\r\n");
+    if (!taker->has_no_chunking)
+        reply(session, "250-CHUNKING\r\n");
+    if (taker->tls && !session->wire->ssl)
+        reply(session, "250-STARTTLS\r\n");
+    else if (taker->plain)
+        reply(session, "250-AUTH PLAIN\r\n");
+    reply(session, "250 ENHANCEDSTATUSCODES\r\n");
 }
 
 static void do_helo(struct session *session, struct slice rest)
 {
     (void)rest;
     reset(session);
-    reply(session, "250 sink\r\n");
+    reply(session, "250 bench\r\n");
+}
+
+static void do_starttls(struct session *session, struct slice rest)
+{
+    const struct taker *taker = session->taker;
+
+    (void)rest;
+    if (!taker->tls || session->wire->ssl) {
+        refuse(session, "503 5.5.1 not here\r\n");
+        return;
+    }
+    reply(session, "220 2.0.0 go on\r\n");
+    if (wire_secure_server(session->wire, taker->tls) != ERR_OK)
+        wire_end(session->wire);
+}
+
+static void do_auth(struct session *session, struct slice rest)
+{
+    const struct taker *taker = session->taker;
+    struct slice words = slice_trim(rest);
+    struct slice response = slice_trim(slice_from(words, slice_find(words, ' ')));
+
+    if (!taker->plain || (taker->tls && !session->wire->ssl)) {
+        refuse(session, "503 5.5.1 not here\r\n");
+        return;
+    }
+    if (!taker->takes_anybody && !slice_is(response, taker->plain)) {
+        refuse(session, "535 5.7.8 wrong\r\n");
+        return;
+    }
+    session->is_known = true;
+    reply(session, "235 2.7.0 welcome\r\n");
 }
 
 static void do_mail(struct session *session, struct slice rest)
 {
     (void)rest;
+    if (session->taker->plain && !session->is_known) {
+        refuse(session, "530 5.7.0 log in\r\n");
+        return;
+    }
     if (session->has_sender) {
         refuse(session, "503 5.5.1 one at a time\r\n");
         return;
@@ -188,6 +312,10 @@ static void do_rcpt(struct session *session, struct slice rest)
     (void)rest;
     if (!session->has_sender) {
         refuse(session, "503 5.5.1 MAIL first\r\n");
+        return;
+    }
+    if (session->taker->refusal) {
+        refuse(session, session->taker->refusal);
         return;
     }
     session->recipients++;
@@ -216,12 +344,12 @@ static void do_bdat(struct session *session, struct slice rest)
     if (!slice_number(slice_first(words, len), UINT64_MAX, &size) ||
         (last.len > 0 && !slice_is_nocase(last, "LAST"))) {
         refuse(session, "501 5.5.4 BDAT size [LAST]\r\n");
-        stream_close_after_flush(session->stream, 1000);
+        wire_end(session->wire);
         return;
     }
     if (session->recipients == 0) {
         refuse(session, "503 5.5.1 RCPT first\r\n");
-        stream_close_after_flush(session->stream, 1000);
+        wire_end(session->wire);
         return;
     }
     session->chunk_left = size;
@@ -246,7 +374,7 @@ static void do_quit(struct session *session, struct slice rest)
 {
     (void)rest;
     reply(session, "221 2.0.0 bye\r\n");
-    stream_close_after_flush(session->stream, 1000);
+    wire_end(session->wire);
 }
 
 static const struct command {
@@ -259,6 +387,8 @@ static const struct command {
     { "DATA", do_data },
     { "EHLO", do_hello },
     { "HELO", do_helo },
+    { "STARTTLS", do_starttls },
+    { "AUTH", do_auth },
     { "RSET", do_rset },
     { "NOOP", do_noop },
     { "QUIT", do_quit },
@@ -283,14 +413,21 @@ static size_t take_line(struct session *session, struct slice input)
     size_t len = end;
 
     if (end == input.len) {
-        if (input.len > LINE_MAX_SINK)
-            stream_abort(session->stream);
+        if (input.len > COMMAND_MAX)
+            wire_end(session->wire);
         return 0;
     }
     if (len > 0 && input.data[len - 1] == '\r')
         len--;
     handle_line(session, slice_first(input, len));
     return end + 1;
+}
+
+static size_t take_nothing(struct session *session, struct slice input)
+{
+    (void)session;
+    (void)input;
+    return 0;
 }
 
 /* Input is looked at once and dropped once, however many commands it holds. */
@@ -300,9 +437,10 @@ static void on_input(void *owner)
         [SESSION_COMMANDS] = take_line,
         [SESSION_DATA] = take_data,
         [SESSION_CHUNK] = take_chunk,
+        [SESSION_HELD] = take_nothing,
     };
     struct session *session = owner;
-    struct slice input = stream_input(session->stream);
+    struct slice input = wire_input(session->wire);
     size_t at = 0;
 
     for (;;) {
@@ -312,43 +450,48 @@ static void on_input(void *owner)
             break;
         taken = take[session->phase](session, slice_from(input, at));
         at += taken;
-        if (taken == 0 && session->phase == SESSION_COMMANDS && at < input.len)
+        if (taken == 0 && session->phase != SESSION_DATA && at < input.len)
             break;
     }
-    stream_consume(session->stream, at);
+    wire_consume(session->wire, at);
 }
+
+/* Life */
 
 static void session_free(struct session *session)
 {
     if (session->previous)
         session->previous->next = session->next;
     else
-        session->sink->sessions = session->next;
+        session->taker->sessions = session->next;
     if (session->next)
         session->next->previous = session->previous;
-    stream_free(&session->stream);
+    forget_held(session);
+    wire_free(&session->wire);
     free(session);
 }
 
-static void on_closed(void *owner, enum stream_end end)
+static void on_closed(void *owner, const char *why)
 {
     struct session *session = owner;
 
-    (void)end;
+    (void)why;
     if (session->phase != SESSION_COMMANDS)
-        session->sink->tally.broken++;
+        session->taker->tally.broken++;
     session_free(session);
 }
 
-void session_open(struct sink *sink, int fd)
+static void link_session(struct taker *taker, struct session *session)
 {
-    static const struct stream_settings settings = {
-        .input_cap = INPUT_CAP,
-        .output_cap = 1048576,
-        .high_water = 65536,
-        .low_water = 16384,
-        .write_timeout_ms = 60000,
-    };
+    session->next = taker->sessions;
+    if (session->next)
+        session->next->previous = session;
+    taker->sessions = session;
+    taker->tally.connections++;
+}
+
+void taker_serve(struct taker *taker, int fd, bool is_implicit)
+{
     struct session *session = malloc(sizeof *session);
 
     if (!session) {
@@ -356,23 +499,55 @@ void session_open(struct sink *sink, int fd)
         return;
     }
     memset(session, 0, offsetof(struct session, head));
-    session->sink = sink;
-    session->stream = stream_new(sink->loop, fd, &settings, &events, session);
-    if (!session->stream) {
-        close(fd);
+    session->taker = taker;
+    session->wire = wire_take(taker->poller, fd, &events, session);
+    if (!session->wire) {
         free(session);
         return;
     }
-    session->next = sink->sessions;
-    if (session->next)
-        session->next->previous = session;
-    sink->sessions = session;
-    sink->tally.connections++;
-    reply(session, "220 sink ESMTP\r\n");
+    link_session(taker, session);
+    if (is_implicit && wire_secure_server(session->wire, taker->tls) != ERR_OK) {
+        session_free(session);
+        return;
+    }
+    reply(session, "220 bench ESMTP\r\n");
+    wire_flush(session->wire);
 }
 
-void sessions_close(struct sink *sink)
+static void on_connection(struct watcher *watcher, uint32_t ready)
 {
-    while (sink->sessions)
-        session_free(sink->sessions);
+    struct door *door = CONTAINER_OF(watcher, struct door, watcher);
+    int fd = accept4(watcher->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    (void)ready;
+    if (fd >= 0)
+        taker_serve(door->taker, fd, false);
+}
+
+enum err door_open(struct door *door, struct taker *taker, int fd)
+{
+    *door = (struct door){
+        .watcher = { .fd = fd, .on_ready = on_connection },
+        .taker = taker,
+    };
+    return poller_add(taker->poller, &door->watcher, EPOLLIN);
+}
+
+enum err taker_init(struct taker *taker)
+{
+    taker->timer = (struct watcher){
+        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+        .on_ready = on_timer,
+    };
+    if (taker->timer.fd < 0)
+        return ERR_NOFILES;
+    return poller_add(taker->poller, &taker->timer, EPOLLIN);
+}
+
+void taker_clear(struct taker *taker)
+{
+    while (taker->sessions)
+        session_free(taker->sessions);
+    close(taker->timer.fd);
+    tally_clear(&taker->tally);
 }
