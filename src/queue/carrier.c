@@ -116,8 +116,10 @@ static void on_in_hand(void *owner, struct channel *channel, const void *message
     (void)channel, (void)fd;
     carrier->sayings++;
     HASH_ITER (hh, queue->jobs, job, next) {
-        if (job->carrier == carrier && !job->is_fetching)
-            job->is_lost = true;
+        if (job->carrier != carrier || job->is_fetching)
+            continue;
+        job->is_lost = true;
+        job->claim_count = 0;
     }
     for (size_t i = 0; i < m->job_count; i++) {
         job = job_find(queue, m->jobs[i].job);

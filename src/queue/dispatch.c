@@ -10,7 +10,14 @@
 #include "spool/body.h"
 #include "spool/segment.h"
 
-enum { JOB_MEMORY = 256 << 10, RECORD_MEMORY = 4 << 20, PAUSE_AFTER_TROUBLE_S = 10 };
+enum {
+    JOB_MEMORY = 256 << 10,
+    RECORD_MEMORY = 4 << 20,
+    PAUSE_AFTER_TROUBLE_S = 10,
+    /* Claims on a message, above one for each recipient: attempts that were told and could not be
+     * acknowledged. */
+    CLAIMS_MORE = 64,
+};
 
 /* What the hand reads. Lives as long as the reading takes. */
 struct fetch {
@@ -58,6 +65,7 @@ static void job_free(struct job *job)
 {
     arena_clear(&job->arena);
     free(job->recipients);
+    free(job->claims);
     free(job);
 }
 
@@ -66,10 +74,70 @@ static bool is_of(const struct job *job, const struct recipient *r)
     return r->state == RECIPIENT_IN_HAND && r->job == job;
 }
 
+/* ---- jobs of an earlier life ---- */
+
+static bool has_any(const struct job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        if (is_of(job, job->recipients[i].recipient))
+            return true;
+    return false;
+}
+
+static void job_claim(struct job *job, uint64_t number)
+{
+    if (job->claim_count >= job->message->recipient_count + CLAIMS_MORE)
+        return;
+    for (size_t i = 0; i < job->claim_count; i++)
+        if (job->claims[i] == number)
+            return;
+    if (!job->claims)
+        job->claims =
+            need_memory((job->message->recipient_count + CLAIMS_MORE) * sizeof *job->claims);
+    job->claims[job->claim_count++] = number;
+}
+
+void job_disclaim(struct job *job, uint64_t number)
+{
+    for (size_t i = 0; i < job->claim_count; i++)
+        if (job->claims[i] == number) {
+            job->claims[i] = job->claims[--job->claim_count];
+            return;
+        }
+}
+
+struct job *job_foreign(const struct carrier *carrier, const struct message *message)
+{
+    for (uint32_t i = 0; i < message->recipient_count; i++) {
+        const struct recipient *r = &message->recipients[i];
+        if (r->state == RECIPIENT_IN_HAND && r->job->is_foreign && r->job->carrier == carrier)
+            return r->job;
+    }
+    return NULL;
+}
+
+/* One of the jobs that it stands for has ended. False: no other goes on. */
+static bool job_pass_on(struct queue *queue, struct job *job)
+{
+    while (job->claim_count > 0 && has_any(job)) {
+        uint64_t number = job->claims[--job->claim_count];
+        if (job_find(queue, number))
+            continue;
+        HASH_DEL(queue->jobs, job);
+        job->number = number;
+        job->is_lost = false;
+        HASH_ADD(hh, queue->jobs, number, sizeof job->number, job);
+        return true;
+    }
+    return false;
+}
+
 void job_end(struct queue *queue, struct job *job)
 {
     struct message *message = job->message;
 
+    if (job_pass_on(queue, job))
+        return;
     for (size_t i = 0; i < job->count; i++) {
         struct recipient *r = job->recipients[i].recipient;
         if (!is_of(job, r))
@@ -93,14 +161,20 @@ void job_end(struct queue *queue, struct job *job)
 void job_adopt(
     struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message)
 {
-    struct job *job = job_new(queue, carrier, number, message, message->recipient_count);
+    struct job *job = job_foreign(carrier, message);
 
+    if (job) {
+        job_claim(job, number);
+        return;
+    }
+    job = job_new(queue, carrier, number, message, message->recipient_count);
     job->is_foreign = true;
     message->uses++;
     for (uint32_t i = 0; i < message->recipient_count; i++) {
         struct recipient *r = &message->recipients[i];
         struct destination *d;
-        if (r->state != RECIPIENT_WAITING && r->state != RECIPIENT_READY)
+        if (r->state != RECIPIENT_WAITING && r->state != RECIPIENT_READY &&
+            r->state != RECIPIENT_HELD)
             continue;
         d = domain_route(&queue->destinations, queue->conf, r->domain);
         if (d && d->carrier == carrier->role && d->carrier_index == carrier->index)

@@ -126,6 +126,15 @@ static void take_delivered(
     recipient_move(&taking->queue->messages, r, RECIPIENT_DELIVERED, 0, NULL);
 }
 
+/* Is the recipient in hand otherwise than by the job that has just ended? Then it waits for that:
+ * to try it now might be to send it twice. */
+static bool is_in_other_hands(const struct taking *taking, const struct recipient *r)
+{
+    if (r->state != RECIPIENT_IN_HAND)
+        return false;
+    return r->job != taking->job || r->job->claim_count > 0;
+}
+
 static void take_deferred(struct taking *taking, struct recipient *r,
     const struct msg_result *result, struct journal_outcome *outcome)
 {
@@ -134,7 +143,7 @@ static void take_deferred(struct taking *taking, struct recipient *r,
     int64_t now = clock_wall();
     int64_t next;
 
-    if (now >= expiry) {
+    if (now >= expiry && !is_in_other_hands(taking, r)) {
         end(taking, RECIPIENT_EXPIRED, outcome);
         return;
     }
@@ -149,7 +158,8 @@ static void take_deferred(struct taking *taking, struct recipient *r,
         &(struct reply_parts){ outcome->code, outcome->cause, outcome->status, outcome->host,
             outcome->address, outcome->text });
     r->next_s = (uint32_t)next;
-    schedule_place(queue, r);
+    if (!is_in_other_hands(taking, r))
+        schedule_place(queue, r);
 }
 
 /* May this carrier speak of the recipient at all? Not when another has it in hand, and not when its
@@ -183,12 +193,21 @@ static struct recipient *recipient_for(const struct taking *taking, uint32_t ind
     return is_of_carrier(taking, r) ? r : NULL;
 }
 
+/* What is told again of an attempt that did not end the recipient says nothing about the one that
+ * was begun since. */
+static bool is_old_news(
+    const struct taking *taking, const struct recipient *r, const struct msg_result *result)
+{
+    return result->result != DELIVERY_DONE && result->result != DELIVERY_FAILED &&
+           r->state == RECIPIENT_IN_HAND && r->job != taking->job && !r->job->is_foreign;
+}
+
 static void take_result(struct taking *taking, const struct msg_result *result)
 {
     struct recipient *r = recipient_for(taking, result->index);
     struct journal_outcome outcome;
 
-    if (!r)
+    if (!r || is_old_news(taking, r, result))
         return;
     if (result->result == DELIVERY_RETURNED && !(r->flags & RECIPIENT_UNWANTED)) {
         /* job_end schedules it again; not at once, or a room that is ending would get it back as
@@ -356,6 +375,7 @@ static void take(struct taking *taking, struct ack *ack)
 {
     const struct msg_outcome *outcome = taking->outcome;
     struct queue *queue = taking->queue;
+    struct job *foreign = taking->job ? NULL : job_foreign(taking->carrier, taking->message);
 
     taking->message->uses++;
     taking->endings = need_memory((outcome->result_count + 1) * sizeof *taking->endings);
@@ -370,6 +390,8 @@ static void take(struct taking *taking, struct ack *ack)
     free(taking->endings);
     if (taking->job)
         job_end(queue, taking->job);
+    else if (foreign)
+        job_disclaim(foreign, outcome->job);
     message_close_check(queue, taking->message);
     message_release(queue, taking->message);
 }

@@ -196,8 +196,10 @@ static void jobs_clear(struct queue *queue)
 {
     struct job *job, *next;
 
-    HASH_ITER (hh, queue->jobs, job, next)
+    HASH_ITER (hh, queue->jobs, job, next) {
+        job->claim_count = 0;
         job_end(queue, job);
+    }
 }
 
 static void pending_clear(struct queue *queue)

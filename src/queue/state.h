@@ -115,6 +115,10 @@ struct job {
     bool is_foreign;                 /* given in an earlier life of the queue */
     bool is_lost;                    /* the carrier did not name it; see carrier.lost */
     bool is_void;                    /* ended while fetching */
+    /* Of an earlier life: the numbers of further jobs that the carrier has of this message. Which
+     * of the recipients each of them is about is not known, so all stay in hand until the last. */
+    uint64_t *claims;
+    size_t claim_count;
     size_t count;
     struct job_recipient {
         struct recipient *recipient;
@@ -274,7 +278,13 @@ struct job *job_find(struct queue *queue, uint64_t number);
 /* A job that a carrier works on since an earlier life. */
 void job_adopt(
     struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message);
-/* It is over: whatever has no outcome is scheduled again. */
+/* What stands for all the jobs that the carrier has of the message since an earlier life; NULL: it
+ * has none. */
+struct job *job_foreign(const struct carrier *carrier, const struct message *message);
+/* One of those has ended, but not the one whose number it bears. */
+void job_disclaim(struct job *job, uint64_t number);
+/* It is over: whatever has no outcome is scheduled again; where it stands for several, when the
+ * last of them is over. */
 void job_end(struct queue *queue, struct job *job);
 /* The record cannot be read back: the message is held and named (QUE-14). */
 void message_damaged(struct queue *queue, struct message *message, enum err reason);
