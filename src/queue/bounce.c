@@ -340,7 +340,7 @@ static bool has_segment(struct bounces *bounces)
 
     if (bounces->segment)
         return true;
-    if (!stock_take_blank(&bounces->queue->stock, &blank))
+    if (!stock_take_own(&bounces->queue->stock, &blank))
         return false;
     segment_writer_init(&bounces->writer, bounces->queue->seam, blank.write, blank.generation,
         blank.size, blank.start);

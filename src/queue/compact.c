@@ -156,7 +156,7 @@ static bool has_target(struct compaction *c)
 
     if (c->to)
         return true;
-    if (!stock_take_blank(&c->queue->stock, &blank))
+    if (!stock_take_own(&c->queue->stock, &blank))
         return false;
     segment_writer_init(
         &c->writer, c->queue->seam, blank.write, blank.generation, blank.size, blank.start);

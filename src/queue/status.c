@@ -28,7 +28,7 @@ static size_t count_deferred(const struct queue *queue)
 
 static json_t *spool_of(const struct queue *queue)
 {
-    size_t segments = HASH_COUNT(queue->segments) + queue->stock.blank_count;
+    size_t segments = HASH_COUNT(queue->segments) + queue->stock.blank_count + (queue->stock.own != NULL);
     size_t bodies = HASH_COUNT(queue->bodies) + queue->stock.spare_count;
     struct slice state = queue->conf->state;
     char path[4200];

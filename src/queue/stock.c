@@ -7,8 +7,14 @@
 #include "base/map.h"
 #include "queue/memory.h"
 
+/* What a blank for the queue itself leaves on a disk that is too full for mail: the journal goes
+ * on.
+ */
+enum { OWN_LEAVES = 32 << 20, OWN_LEAVES_FILES = 8 };
+
 enum chore_kind {
     CHORE_BLANK,
+    CHORE_OWN_BLANK,
     CHORE_SPARE,
     CHORE_REMOVE,
     CHORE_SPACE,
@@ -31,30 +37,41 @@ struct chore {
     void *owner;
     struct disk_space space;
     uint64_t *named;
-    size_t count; /* of named; then of what was removed */
+    size_t count; /* of named; then of the bodies that were removed */
 };
 
-static enum err trim_journal(struct store *store, uint64_t floor, uint64_t keep, size_t *out_count)
+/* Which of the files may go: so many, from the oldest on. */
+static size_t count_old(struct store *store, const struct store_file *files, size_t count,
+    uint64_t floor, uint64_t keep)
+{
+    uint64_t kept = 0;
+
+    for (size_t i = count; i-- > 0;) {
+        uint64_t size = 0;
+        if (store_file_size(store, STORE_JOURNAL, files[i].number, &size) == ERR_OK)
+            kept += size;
+        if (files[i].number < floor && kept > keep)
+            return i + 1;
+    }
+    return 0;
+}
+
+static enum err trim_journal(struct store *store, uint64_t floor, uint64_t keep)
 {
     struct store_file *files;
-    size_t count, removed = 0;
-    uint64_t kept = 0;
+    size_t count, old;
     enum err rc = store_list(store, STORE_JOURNAL, &files, &count);
 
     if (rc != ERR_OK)
         return rc;
-    for (size_t i = count; i-- > 0;) {
-        uint64_t size = 0;
-        rc = store_file_size(store, STORE_JOURNAL, files[i].number, &size);
-        kept += size;
-        if (rc != ERR_OK || files[i].number >= floor || kept <= keep)
-            continue;
+    old = count_old(store, files, count, floor, keep);
+    for (size_t i = 0; i < old && rc == ERR_OK; i++) {
         rc = store_unlink(store, STORE_JOURNAL, files[i].number);
-        removed += rc == ERR_OK;
+        if (rc == ERR_NOTFOUND)
+            rc = ERR_OK;
     }
     free(files);
-    *out_count = removed;
-    return ERR_OK;
+    return rc;
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -78,6 +95,7 @@ static enum err act(struct chore *chore)
 
     switch (chore->kind) {
     case CHORE_BLANK:
+    case CHORE_OWN_BLANK:
         return store_blank(store, &chore->blank->blank);
     case CHORE_SPARE:
         return store_spare(store, &chore->spare->spare);
@@ -86,7 +104,7 @@ static enum err act(struct chore *chore)
     case CHORE_SPACE:
         return store_space(store, &chore->space);
     case CHORE_TRIM:
-        return trim_journal(store, chore->number, chore->keep, &chore->count);
+        return trim_journal(store, chore->number, chore->keep);
     case CHORE_SWEEP_BEGIN:
         return store_sweep_begin(store, &chore->stock->sweep);
     case CHORE_SWEEP_FINISH:
@@ -126,15 +144,25 @@ static void took_space(struct stock *stock, const struct chore *chore)
 
 static void took_blank(struct stock *stock, struct chore *chore)
 {
-    stock->blanks_asked--;
+    bool is_own = chore->kind == CHORE_OWN_BLANK;
+
+    if (is_own)
+        stock->is_own_asked = false;
+    else
+        stock->blanks_asked--;
     if (chore->result != ERR_OK || stock->is_closing) {
         if (chore->result == ERR_OK)
             stock->store.disk->ops->close(stock->store.disk, chore->blank->blank.write);
         free(chore->blank);
         return;
     }
-    LL_APPEND(stock->blanks, chore->blank);
-    stock->blank_count++;
+    if (is_own) {
+        LL_APPEND(stock->own, chore->blank);
+        stock->space.free -= stock->store.segment_size; /* until the next look */
+    } else {
+        LL_APPEND(stock->blanks, chore->blank);
+        stock->blank_count++;
+    }
     stock->changed(stock->owner);
 }
 
@@ -154,13 +182,20 @@ static void took_spare(struct stock *stock, struct chore *chore)
 
 static void tell_trouble(struct stock *stock, const struct chore *chore)
 {
-    bool is_making = chore->kind == CHORE_BLANK || chore->kind == CHORE_SPARE;
+    bool is_making =
+        chore->kind == CHORE_BLANK || chore->kind == CHORE_OWN_BLANK || chore->kind == CHORE_SPARE;
+    bool is_trim = chore->kind == CHORE_TRIM;
 
     if (chore->result == ERR_OK) {
         stock->is_troubled &= !is_making;
+        stock->is_trim_troubled &= !is_trim;
         return;
     }
-    if (!is_making && chore->kind != CHORE_REMOVE)
+    if (is_trim && !stock->is_trim_troubled)
+        log_event(LOG_WARNING, NULL, "old journal files cannot be removed; trying on",
+            log_reason(chore->result));
+    stock->is_trim_troubled |= is_trim;
+    if (!is_making && !is_trim && chore->kind != CHORE_REMOVE)
         log_event(LOG_WARNING, NULL, "the spool was not tidied up", log_reason(chore->result));
     if (is_making && !stock->is_troubled)
         log_event(
@@ -174,7 +209,7 @@ static void finish(struct hand_job *job)
     struct stock *stock = chore->stock;
 
     tell_trouble(stock, chore);
-    if (chore->kind == CHORE_BLANK)
+    if (chore->kind == CHORE_BLANK || chore->kind == CHORE_OWN_BLANK)
         took_blank(stock, chore);
     if (chore->kind == CHORE_SPARE)
         took_spare(stock, chore);
@@ -232,7 +267,7 @@ void stock_clear(struct stock *stock)
         return;
     stock->is_closing = true;
     hands_free(&stock->hands);
-    while (stock_take_blank(stock, &blank))
+    while (stock_take_own(stock, &blank))
         stock->store.disk->ops->close(stock->store.disk, blank.write);
     while (stock_take_spare(stock, &spare))
         stock->store.disk->ops->close(stock->store.disk, spare.write);
@@ -240,20 +275,43 @@ void stock_clear(struct stock *stock)
     store_close(&stock->store);
 }
 
+static void order_blank(struct stock *stock, enum chore_kind kind)
+{
+    struct chore *chore = chore_new(stock, kind);
+
+    chore->blank = need_memory(sizeof *chore->blank);
+    hands_give(stock->hands, &chore->job);
+}
+
+static bool has_room_for_own(const struct stock *stock)
+{
+    const struct disk_space *space = &stock->space;
+
+    return space->free >= stock->store.segment_size + OWN_LEAVES &&
+           (space->files == 0 || space->files_free >= OWN_LEAVES_FILES);
+}
+
+static void order_own(struct stock *stock)
+{
+    if (!stock->is_low || !stock->is_own_wanted || stock->is_own_asked || stock->own ||
+        !has_room_for_own(stock))
+        return;
+    stock->is_own_asked = true;
+    order_blank(stock, CHORE_OWN_BLANK);
+}
+
 void stock_fill(struct stock *stock)
 {
-    if (!stock->has_looked)
+    if (!stock->has_looked || stock->is_closing)
         return;
+    order_own(stock);
     /* What room is left is for mail that has begun. */
-    while (!stock->is_closing && !stock->is_low &&
+    while (!stock->is_low &&
            stock->blank_count + stock->blanks_asked < STOCK_BLANKS + stock->blanks_wanted) {
-        struct chore *chore = chore_new(stock, CHORE_BLANK);
-        chore->blank = need_memory(sizeof *chore->blank);
         stock->blanks_asked++;
-        hands_give(stock->hands, &chore->job);
+        order_blank(stock, CHORE_BLANK);
     }
-    while (!stock->is_closing &&
-           stock->spare_count + stock->spares_asked < STOCK_SPARES + stock->spares_wanted) {
+    while (stock->spare_count + stock->spares_asked < STOCK_SPARES + stock->spares_wanted) {
         struct chore *chore = chore_new(stock, CHORE_SPARE);
         chore->spare = need_memory(sizeof *chore->spare);
         stock->spares_asked++;
@@ -272,16 +330,34 @@ void stock_tick(struct stock *stock)
     stock_fill(stock);
 }
 
+static struct store_blank take_first(struct stock_blank **blanks)
+{
+    struct stock_blank *first = *blanks;
+    struct store_blank blank = first->blank;
+
+    LL_DELETE(*blanks, first);
+    free(first);
+    return blank;
+}
+
 bool stock_take_blank(struct stock *stock, struct store_blank *out_blank)
 {
-    struct stock_blank *first = stock->blanks;
-
-    if (!first)
+    if (!stock->blanks)
         return false;
-    LL_DELETE(stock->blanks, first);
+    *out_blank = take_first(&stock->blanks);
     stock->blank_count--;
-    *out_blank = first->blank;
-    free(first);
+    return true;
+}
+
+bool stock_take_own(struct stock *stock, struct store_blank *out_blank)
+{
+    stock->is_own_wanted = !stock->own && !stock->blanks;
+    if (stock->own)
+        *out_blank = take_first(&stock->own);
+    else if (!stock_take_blank(stock, out_blank)) {
+        stock_fill(stock);
+        return false;
+    }
     return true;
 }
 

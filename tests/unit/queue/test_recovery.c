@@ -374,8 +374,7 @@ static void test_notice_gone_meanwhile(void **state)
     rig_relay_connect(&rig, relay, NULL, 0);
     submit(1, 1);
     rig_until(&rig, relay->job_count == 1 && stock->blank_count > 0 && stock->blanks_asked == 0);
-    stock->is_low = true;
-    stock->reserve = UINT64_MAX;
+    stock->is_closing = true; /* nothing is made */
     while (stock_take_blank(stock, &blank))
         close(blank.write);
     rig_answer(relay, rig_last(relay), &rig_refused);
@@ -383,8 +382,7 @@ static void test_notice_gone_meanwhile(void **state)
     notice = queue_id_derive(rig_id(1), NOTICE_FAILURE, slice_of("\0\0\0\0", 4));
     bounces_remember(rig_queue(&rig)->bounces, notice);
     delivered = rig_queue(&rig)->counters.bounced;
-    stock->is_low = false;
-    stock->reserve = 0;
+    stock->is_closing = false;
     stock_fill(stock);
     rig_until(&rig, rig_is_acked(relay, relay->jobs[0].job.job));
     assert_int_equal(rig_queue(&rig)->counters.bounced, delivered + 1);
