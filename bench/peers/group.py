@@ -6,7 +6,7 @@ import os
 import pathlib
 import time
 
-from peers.peer import Peer, descendants
+from peers.peer import Peer, descendants, end
 
 
 def own_folder():
@@ -49,7 +49,7 @@ class Group:
         lines = (self.folder / "cpu.stat").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("usage_usec ")) / 1e6
 
-    def end(self, seconds=10):
+    def end(self, seconds=5):
         """What is still in the group has so long to end by itself, and is killed then; the group is removed."""
         if not self.made:
             return
@@ -90,9 +90,12 @@ class Grouped(Peer):
         return self.group.cpu_seconds() if self.is_whole() else None
 
     def stop(self):
-        try:
+        """SIGTERM to each root; what does not follow within some seconds (a session that a client keeps open) is killed."""
+        if not self.is_whole():
             super().stop()
-        finally:
-            if self.group:
-                self.group.end()
-            self.group = None
+            return
+        for process in self.processes:
+            end(process)
+        self.processes = []
+        self.group.end()
+        self.group = None

@@ -18,6 +18,7 @@ class Peer:
     name = ""                        # as in the table
     syncs_before_250 = (False, "")   # whether a message is synced to disk before its 250, and how one sees that
     packages = ()                    # of Debian; what is missing is told before anything starts
+    connections = None               # so many at a time at most; None: no limit but the machine's
     delivers_always = False          # True: cannot hold what it accepts, so it is left out where deliveries are off
 
     def __init__(self):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""peers/try.py [NAME...] [--syncs]: starts each peer as bench/run would, submits five messages on each port with Python's smtplib,
-sees them arrive at a small sink, or stay away where deliveries are off, and ends everything. --syncs counts the system calls that
-make something durable, with strace, over twenty messages."""
+"""peers/try.py [NAME...]: starts each peer as bench/run would, submits five messages on each port and one of 25 MiB with Python's
+smtplib, sees them arrive at a small sink, or stay away where deliveries are off, and ends everything. --syncs counts, with strace, the
+system calls that make something durable, over twenty messages: that is what each peer's syncs_before_250 says."""
 import argparse
 import importlib
 import os
@@ -26,6 +26,7 @@ from peers import fetch  # noqa: E402
 NAMES = ("postfix", "exim", "chasquid", "haraka")
 USER, MORE, PASSWORD = "bench@example.org", ["user1@example.org", "user2@example.org"], "bench-3f9c2d71"
 MESSAGES = 5
+LARGE = 25 * 1024 * 1024  # as in work E
 SYNCS = "fsync,fdatasync,sync_file_range,syncfs,sync,msync,io_uring_setup,io_uring_enter"
 
 
@@ -72,7 +73,13 @@ class Sink(socketserver.ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
-def submit(ports, scheme, marks, user=USER):
+def message(mark, user, size):
+    """So many octets: a limit that is too low shows."""
+    head = f"From: <{user}>\r\nTo: <to@example.net>\r\nSubject: {mark}\r\n\r\n"
+    return (head + ("x" * 70 + "\r\n") * (size // 72))[:size - 2] + "\r\n"
+
+
+def submit(ports, scheme, marks, user=USER, size=4096):
     """One session: TLS 1.3, AUTH PLAIN, a message for each mark."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -89,7 +96,7 @@ def submit(ports, scheme, marks, user=USER):
         code, text = client.auth("PLAIN", client.auth_plain)
         assert code == 235, text
         for mark in marks:
-            client.sendmail(user, [f"to-{mark}@example.net"], f"From: <{user}>\r\nTo: <to@example.net>\r\nSubject: {mark}\r\n\r\n" + "x" * 60)
+            client.sendmail(user, [f"to-{mark}@example.net"], message(mark, user, size))
     return certificate
 
 
@@ -122,10 +129,11 @@ def try_delivery(peer, certificate, ports, sink):
             assert submit(ports, scheme, marks[scheme]).strip() == certificate.read_text().strip(), "another certificate"
         for name in MORE:
             submit(ports, "submissions", [name.partition("@")[0]], name)
-        await_marks(sink, marks["submissions"] + marks["submission"] + ["user1", "user2"])
+        submit(ports, "submissions", ["large"], size=LARGE)
+        await_marks(sink, marks["submissions"] + marks["submission"] + ["user1", "user2", "large"])
         assert refuses_strangers(ports), "it takes a wrong password"
         whole = f"{peer.cpu_seconds() - began:.2f} s of processor (control group)" if began is not None else "no control group"
-        return f"{2 * MESSAGES + 2} messages arrived, {len(peer.pids())} processes, {len(peer.gate_pids())} gates, {whole}"
+        return f"{2 * MESSAGES + 3} messages arrived, {len(peer.pids())} processes, {len(peer.gate_pids())} gates, {whole}"
     finally:
         peer.stop()
 
