@@ -51,7 +51,6 @@ static void forget_folders(struct walls *walls)
     walls->folders = NULL;
 }
 
-/* Threads count as processes here, so those that a room needs are there before. */
 /* A room that was not given a user of its own has whatever the supervisor was started with, as
  * units do for low ports. */
 static bool drop_capabilities(void)
@@ -66,6 +65,7 @@ static bool drop_capabilities(void)
     return memcmp(data, none, sizeof none) == 0 || syscall(SYS_capset, &head, none) == 0;
 }
 
+/* Threads count as processes here, so those that a room needs are there before. */
 static enum err raise_self(const struct walls *walls, char out_missing[WALLS_MISSING])
 {
     static const struct rlimit none = { 0, 0 };

@@ -46,8 +46,8 @@ struct row {
 #define CALL(name, rooms) { SCMP_SYS(name), rooms, 0, { { 0, 0, 0 } } }
 #define CALL_IF(name, rooms, argument, mask, value) \
     { SCMP_SYS(name), rooms, 1, { { argument, mask, value } } }
-#define CALL_IF_BOTH(name, rooms, argument, mask, value, argument2, mask2, value2) \
-    { SCMP_SYS(name), rooms, 2, { { argument, mask, value }, { argument2, mask2, value2 } } }
+#define OPTION(rooms, level, option) \
+    { SCMP_SYS(setsockopt), rooms, 2, { { 1, WHOLE, level }, { 2, WHOLE, option } } }
 #define SOCKET(rooms, family, type, protocol) \
     { SCMP_SYS(socket), rooms, 3, \
       { { 0, WHOLE, family }, { 1, SOCKET_TYPE_MASK, type }, { 2, WHOLE, protocol } } }
@@ -95,6 +95,7 @@ static const struct row allowed[] = {
     /* Descriptors that the room has. */
     CALL(read, EVERY),
     CALL(write, EVERY),
+    CALL(writev, EVERY), /* the C library's last words, when it finds its memory spoilt */
     CALL(close, EVERY),
     CALL(pread64, VAULT | QUEUE | RELAY | MAILDROP), /* a gate reads no file */
     CALL(dup, QUEUE | RELAY),
@@ -116,11 +117,14 @@ static const struct row allowed[] = {
     CALL_IF(sendto, RELAY, 3, MSG_FASTOPEN, 0),
     CALL(recvfrom, GATE | RELAY | QUEUE),
     CALL(accept4, GATE | QUEUE),
-    CALL_IF_BOTH(setsockopt, GATE, 1, WHOLE, IPPROTO_TCP, 2, WHOLE, TCP_NODELAY),
-    CALL_IF(setsockopt, RELAY, 1, WHOLE, SOL_SOCKET),
-    CALL_IF(setsockopt, RELAY, 1, WHOLE, IPPROTO_IP),
-    CALL_IF(setsockopt, RELAY, 1, WHOLE, IPPROTO_IPV6),
-    CALL_IF(setsockopt, RELAY, 1, WHOLE, IPPROTO_TCP),
+    OPTION(GATE, IPPROTO_TCP, TCP_NODELAY),
+    OPTION(RELAY, IPPROTO_TCP, TCP_NODELAY),
+    OPTION(RELAY, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
+    /* The resolver library gives up a socket that it cannot set these for. */
+    OPTION(RELAY, IPPROTO_IP, IP_MTU_DISCOVER),
+    OPTION(RELAY, IPPROTO_IPV6, IPV6_V6ONLY),
+    OPTION(RELAY, IPPROTO_IPV6, IPV6_MTU),
+    OPTION(RELAY, IPPROTO_IPV6, IPV6_MTU_DISCOVER),
 
     /* Outward: streams and datagrams over IP, streams to a LMTP server's socket. No listening. */
     SOCKET(RELAY, AF_INET, SOCK_STREAM, 0),
@@ -135,8 +139,7 @@ static const struct row allowed[] = {
     CALL(connect, RELAY),
     CALL(bind, RELAY), /* a source address; Landlock lets no port be chosen for TCP */
     CALL(readv, RELAY),
-    CALL(writev, RELAY), /* the resolver library, over TCP */
-    CALL(poll, RELAY),   /* the same, when the kernel's buffer for datagrams is full */
+    CALL(poll, RELAY), /* the resolver library, when the kernel's buffer for datagrams is full */
     CALL(getsockname, RELAY),
     CALL(getpeername, RELAY),
 
@@ -192,6 +195,23 @@ static const struct {
     /* The resolver library tries this over TCP, and connects in the ordinary way instead. */
     { CALL_IF(sendmsg, RELAY, 2, MSG_FASTOPEN, MSG_FASTOPEN), EOPNOTSUPP },
     { CALL_IF(sendto, RELAY, 3, MSG_FASTOPEN, MSG_FASTOPEN), EOPNOTSUPP },
+    /* What that library, or OpenSSL, tries to set in one case or another and does without: larger
+     * buffers, a port or an address that another has, marks and sizes of packets. */
+    { OPTION(RELAY, SOL_SOCKET, SO_REUSEADDR), ENOPROTOOPT },
+    { OPTION(RELAY, SOL_SOCKET, SO_REUSEPORT), ENOPROTOOPT },
+    { OPTION(RELAY, SOL_SOCKET, SO_KEEPALIVE), ENOPROTOOPT },
+    { OPTION(RELAY, SOL_SOCKET, SO_SNDBUF), ENOPROTOOPT },
+    { OPTION(RELAY, SOL_SOCKET, SO_RCVBUF), ENOPROTOOPT },
+    { OPTION(RELAY, SOL_SOCKET, SO_SNDBUFFORCE), ENOPROTOOPT },
+    { OPTION(RELAY, SOL_SOCKET, SO_RCVBUFFORCE), ENOPROTOOPT },
+    { OPTION(RELAY, IPPROTO_IP, IP_TOS), ENOPROTOOPT },
+    { OPTION(RELAY, IPPROTO_IP, IP_FREEBIND), ENOPROTOOPT },
+    { OPTION(RELAY, IPPROTO_IP, IP_TRANSPARENT), ENOPROTOOPT },
+    { OPTION(RELAY, IPPROTO_IP, IP_RECVERR), ENOPROTOOPT },
+    { OPTION(RELAY, IPPROTO_IPV6, IPV6_RECVERR), ENOPROTOOPT },
+    { OPTION(RELAY, IPPROTO_IPV6, IPV6_TCLASS), ENOPROTOOPT },
+    { OPTION(RELAY, IPPROTO_TCP, TCP_MAXSEG), ENOPROTOOPT },
+    { OPTION(RELAY, IPPROTO_TCP, TCP_ULP), ENOPROTOOPT },
 };
 /* clang-format on */
 

@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +57,66 @@ static int make_raw(int folder)
 {
     (void)folder;
     return result(socket(AF_NETLINK, SOCK_RAW, 0));
+}
+
+/* Of a socket, or of none: what the filter lets through fails for another reason. */
+static int set_option(int level, int option)
+{
+    int on = 1, fd = socket(level == IPPROTO_IPV6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+    int rc = result(setsockopt(fd, level, option, &on, sizeof on));
+
+    return rc == EBADF || rc == ENOPROTOOPT ? rc : 0;
+}
+
+static int set_unfragmented(int folder)
+{
+    (void)folder;
+    return set_option(IPPROTO_IP, IP_MTU_DISCOVER);
+}
+
+static int share_address(int folder)
+{
+    (void)folder;
+    return set_option(SOL_SOCKET, SO_REUSEADDR);
+}
+
+static int set_buffer(int folder)
+{
+    (void)folder;
+    return set_option(SOL_SOCKET, SO_RCVBUF);
+}
+
+static int set_mark(int folder)
+{
+    (void)folder;
+    return set_option(SOL_SOCKET, SO_MARK);
+}
+
+static int attach_filter(int folder)
+{
+    (void)folder;
+    return set_option(SOL_SOCKET, SO_ATTACH_FILTER);
+}
+
+static int repair_connection(int folder)
+{
+    (void)folder;
+    return set_option(IPPROTO_TCP, TCP_REPAIR);
+}
+
+static int join_group(int folder)
+{
+    (void)folder;
+    return set_option(IPPROTO_IP, IP_ADD_MEMBERSHIP);
+}
+
+/* As glibc does when it finds its memory spoilt. */
+static int say_last_words(int folder)
+{
+    struct iovec words = { (char[]){ "" }, 0 };
+
+    (void)folder;
+    return result((int)writev(STDERR_FILENO, &words, 1));
 }
 
 static int make_executable(int folder)
@@ -129,6 +192,14 @@ static const struct {
     { "nor the maildrop", ROLE_MAILDROP, WALL_CALLS, make_stream, KILLED },
     { "a relay has", ROLE_RELAY, WALL_CALLS, make_stream, 0 },
     { "but no others", ROLE_RELAY, WALL_CALLS, make_raw, KILLED },
+    { "and sets for them what they need", ROLE_RELAY, WALL_CALLS, set_unfragmented, 0 },
+    { "but shares no address", ROLE_RELAY, WALL_CALLS, share_address, ENOPROTOOPT },
+    { "nor has larger buffers", ROLE_RELAY, WALL_CALLS, set_buffer, ENOPROTOOPT },
+    { "marks no packets", ROLE_RELAY, WALL_CALLS, set_mark, KILLED },
+    { "puts no code before them", ROLE_RELAY, WALL_CALLS, attach_filter, KILLED },
+    { "forges no connection", ROLE_RELAY, WALL_CALLS, repair_connection, KILLED },
+    { "and joins no group", ROLE_RELAY, WALL_CALLS, join_group, KILLED },
+    { "last words are heard", ROLE_VAULT, WALL_CALLS, say_last_words, 0 },
     { "nobody starts a process", ROLE_RELAY, WALL_CALLS, make_process, KILLED },
     { "nobody sends a signal", ROLE_QUEUE, WALL_CALLS, signal_parent, KILLED },
     { "but may end itself", ROLE_QUEUE, WALLS_ALL, signal_itself, ABORTED },
