@@ -14,8 +14,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { EXIT_OSERR = 71 };
-
 enum {
     HEAD = 8,
     READ_CHUNK = 64 << 10,
@@ -52,6 +50,19 @@ struct channel {
     struct arena arena; /* of the message being handled */
     bool *gone;         /* set when the channel is freed while its handler runs */
 };
+
+/* A room has one supervisor to tell, whoever in it owns the channel. */
+static struct {
+    void (*lost)(void *owner, enum role peer, uint32_t peer_index);
+    void *owner;
+} watcher;
+
+void channel_watch_losses(
+    void (*lost)(void *owner, enum role peer, uint32_t peer_index), void *owner)
+{
+    watcher.lost = lost;
+    watcher.owner = owner;
+}
 
 /* level: the end of a room is told by the supervisor; a breach of the rules is told here. */
 static void channel_end(struct channel *c, enum log_level level, const char *why)
@@ -329,16 +340,6 @@ static const char *head_fault(const struct channel *c, const struct frame *frame
     return NULL;
 }
 
-/* Without memory a sound message cannot be told from a bad one, and a channel between two rooms
- * that go on living is made again by nobody. A room that begins anew is introduced to all. */
-static void end_if_starved(const struct channel *c)
-{
-    if (!c->arena.is_starved || c->spec.self == ROLE_SUPERVISOR)
-        return;
-    log_event(LOG_ERROR, NULL, "no memory for a message: this room begins anew");
-    _exit(EXIT_OSERR);
-}
-
 /* Handles one complete frame. False when the channel is broken or freed. */
 static bool handle_frame(struct channel *c, const struct frame *frame)
 {
@@ -352,8 +353,8 @@ static bool handle_frame(struct channel *c, const struct frame *frame)
 
     if (!message || unpack(&in, row->shape, &c->arena, message) != ERR_OK ||
         cursor_finish(&in) != ERR_OK) {
-        end_if_starved(c);
-        channel_break(c, "a message that does not unpack");
+        channel_break(
+            c, c->arena.is_starved ? "no memory for a message" : "a message that does not unpack");
         return false;
     }
     if (frame->fds > c->fds_in_count) {
@@ -433,6 +434,8 @@ static void report(void *owner)
 {
     struct channel *c = owner;
 
+    if (watcher.lost && c->spec.peer != ROLE_SUPERVISOR)
+        watcher.lost(watcher.owner, c->spec.peer, c->spec.peer_index);
     c->spec.closed(c->spec.owner, c);
 }
 

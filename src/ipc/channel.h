@@ -49,6 +49,11 @@ size_t channel_backlog(const struct channel *channel);
  */
 void channel_flush(struct channel *channel, int ms);
 
+/* From now on this is called whenever a channel of this process to another room breaks or ends,
+ * right before its `closed`. Not for channels that their owner frees: the other end notices. */
+void channel_watch_losses(
+    void (*lost)(void *owner, enum role peer, uint32_t peer_index), void *owner);
+
 enum role channel_peer(const struct channel *channel);
 uint32_t channel_peer_index(const struct channel *channel);
 

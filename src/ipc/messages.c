@@ -41,6 +41,7 @@ static const struct shape certificate_shape = SHAPE(struct msg_certificate, cert
 static const struct field peer_fields[] = {
     PACK_ENUM(struct msg_peer, role, ROLE_MAILDROP),
     PACK_NUMBER(U32, struct msg_peer, index),
+    PACK_NUMBER(U64, struct msg_peer, number),
 };
 static const struct shape peer_shape = SHAPE(struct msg_peer, peer_fields);
 
@@ -271,6 +272,7 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_DRAIN] = { MSG_DRAIN, "drain", SUPERVISOR, ROOMS, 0, 0, &empty_shape },
     [MSG_READY] = { MSG_READY, "ready", ROOMS, SUPERVISOR, 0, 0, &number_shape },
     [MSG_DRAINED] = { MSG_DRAINED, "drained", ROOMS, SUPERVISOR, 0, 0, &empty_shape },
+    [MSG_LOST] = { MSG_LOST, "lost", ROOMS, SUPERVISOR, 0, 0, &number_shape },
     [MSG_NEED] = { MSG_NEED, "need", GATE, QUEUE, 0, 0, &need_shape },
     [MSG_BLANK] = { MSG_BLANK, "blank", QUEUE, GATE, 1, 1, &blank_shape },
     [MSG_SPARE] = { MSG_SPARE, "spare", QUEUE, GATE, 1, 1, &spare_shape },

@@ -23,6 +23,8 @@ enum message_type {
     /* a room to the supervisor */
     MSG_READY,   /* the snapshot of that number is in force */
     MSG_DRAINED, /* nothing is under way any more */
+    MSG_LOST,    /* the channel of that number (msg_peer) broke or ended: both may live, and need
+                    another one */
     /* queue and gate: the spool */
     MSG_NEED,     /* gate: how many blanks and spares it wants to hold, and how many it has */
     MSG_BLANK,    /* queue: an empty segment, its write-only descriptor locked */
@@ -51,7 +53,7 @@ enum message_type {
     MSG_JOB,
     MSG_OUTCOME,
     MSG_OUTCOME_DONE, /* queue: the outcome is in the synced journal */
-    MSG_FORGIVE, /* queue: the operator wants everything tried: forget which hosts are dead */
+    MSG_FORGIVE,      /* queue: the operator wants everything tried: forget which hosts are dead */
     /* relay and vault: logging in to a smarthost */
     MSG_LOGIN_START,
     MSG_LOGIN_STEP,
@@ -100,11 +102,12 @@ struct msg_certificate {
 
 struct msg_peer {
     enum role role;
-    uint32_t index; /* which of several gates or relays */
+    uint32_t index;  /* which of several gates or relays */
+    uint64_t number; /* of this channel, for MSG_LOST; 0: nobody wants to hear of its end */
 };
 
 struct msg_number {
-    uint64_t number; /* of a snapshot */
+    uint64_t number; /* of a snapshot; MSG_LOST: of a channel */
 };
 
 struct msg_need {

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -18,9 +19,18 @@
 
 enum { EXIT_OK = 0, EXIT_SOFTWARE = 70, EXIT_OSERR = 71, EXIT_CONFIG = 78 };
 
+/* The channel to another room that the supervisor made last. */
+struct given {
+    enum role peer;
+    uint32_t index;
+    uint64_t number;
+};
+
 struct harness {
     struct room room;
     struct walls walls;
+    struct given *channels; /* one for each peer */
+    size_t channel_count;
     int status;
 };
 
@@ -67,11 +77,52 @@ static void on_certificate(void *owner, struct channel *c, const void *message, 
         h->room.type->certificate(&h->room, message);
 }
 
+static struct given *find_given(const struct harness *h, enum role peer, uint32_t index)
+{
+    for (size_t i = 0; i < h->channel_count; i++)
+        if (h->channels[i].peer == peer && h->channels[i].index == index)
+            return &h->channels[i];
+    return NULL;
+}
+
+static bool note_given(struct harness *h, const struct msg_peer *m)
+{
+    struct given *given = find_given(h, m->role, m->index);
+
+    if (!given) {
+        struct given *more = reallocarray(h->channels, h->channel_count + 1, sizeof *more);
+
+        if (!more)
+            return false;
+        h->channels = more;
+        given = &more[h->channel_count++];
+    }
+    *given = (struct given){ .peer = m->role, .index = m->index, .number = m->number };
+    return true;
+}
+
+/* The peer may live, and this room cannot know; the supervisor does. */
+static void on_lost(void *owner, enum role peer, uint32_t index)
+{
+    struct harness *h = owner;
+    const struct given *given = find_given(h, peer, index);
+    struct msg_number lost = { .number = given ? given->number : 0 };
+
+    if (lost.number != 0 && channel_send(h->room.control, MSG_LOST, &lost, -1) != ERR_OK)
+        end(h, EXIT_OSERR);
+}
+
 static void on_peer(void *owner, struct channel *c, const void *message, int fd)
 {
     struct harness *h = owner;
 
     (void)c;
+    if (!note_given(h, message)) {
+        close(fd);
+        log_event(LOG_ERROR, NULL, "no memory for a channel");
+        end(h, EXIT_OSERR);
+        return;
+    }
     h->room.type->peer(&h->room, message, fd);
 }
 
@@ -262,6 +313,7 @@ int room_main(const struct room_type *type, uint32_t index, uid_t uid, gid_t gid
     buffer_init(&pending.conf, FRAME_MAX);
     h.room.loop = loop_new();
     h.room.control = h.room.loop ? channel_new(h.room.loop, ROOM_CONTROL_FD, &spec) : NULL;
+    channel_watch_losses(on_lost, &h);
     rc = h.room.control ? type->init(&h.room) : ERR_NOMEM;
     if (rc != ERR_OK) {
         log_event(LOG_ERROR, NULL, "cannot start", log_reason(rc));

@@ -17,7 +17,6 @@ enum {
     HANDS = 4,
     CONF_MEMORY = 8 << 20,
     DRAIN_MS = 10000,
-    LONELY_MS = 15000,
     IN_HAND_MOST = 65536
 };
 
@@ -37,7 +36,6 @@ struct maildrop {
     struct places next; /* given, not applied yet */
     struct drop *drops; /* all: waiting, under way, told */
     struct timer deadline;
-    struct timer lonely; /* no queue speaks to it */
     bool is_draining;
 };
 
@@ -118,22 +116,6 @@ static void begin(struct maildrop *maildrop, struct drop *drop)
 
 /* ---- the queue ---- */
 
-/* A queue that died comes back within seconds and is introduced anew. One that lives, and lost this
- * channel for want of memory, is introduced only to a room that has just started. */
-static void lose_queue(struct maildrop *maildrop)
-{
-    channel_free(&maildrop->queue);
-    if (!maildrop->is_draining)
-        timer_set(&maildrop->lonely, LONELY_MS);
-}
-
-static void lonely(void *owner)
-{
-    (void)owner;
-    log_event(LOG_ERROR, NULL, "no queue speaks to this room: it begins anew");
-    exit(EXIT_FAILURE);
-}
-
 static void on_job(void *owner, struct channel *channel, const void *message, int fd)
 {
     struct maildrop *maildrop = owner;
@@ -143,7 +125,7 @@ static void on_job(void *owner, struct channel *channel, const void *message, in
     if (!drop) {
         /* Not named in the next MSG_IN_HAND, so the queue gives it again. */
         log_event(LOG_ERROR, NULL, "no memory for a job", log_reason(ERR_NOMEM));
-        lose_queue(maildrop);
+        channel_free(&maildrop->queue);
         return;
     }
     DL_APPEND(maildrop->drops, drop);
@@ -176,7 +158,7 @@ static void on_closed(void *owner, struct channel *channel)
     struct maildrop *maildrop = owner;
 
     (void)channel;
-    lose_queue(maildrop);
+    channel_free(&maildrop->queue);
 }
 
 /* What is in hand first, then every outcome that was not acknowledged. */
@@ -190,7 +172,7 @@ static void say_in_hand(struct maildrop *maildrop)
         count++;
     message.jobs = calloc(count + 1, sizeof *message.jobs);
     if (!message.jobs) {
-        lose_queue(maildrop);
+        channel_free(&maildrop->queue);
         return;
     }
     DL_FOREACH (maildrop->drops, drop) {
@@ -224,12 +206,9 @@ static void peer(struct room *room, const struct msg_peer *peer, int fd)
     }
     if (maildrop->queue)
         channel_free(&maildrop->queue);
-    timer_stop(&maildrop->lonely);
     maildrop->queue = channel_new(room->loop, fd, &spec);
     if (maildrop->queue)
         say_in_hand(maildrop);
-    else
-        lose_queue(maildrop);
 }
 
 /* ---- the room ---- */
@@ -243,7 +222,6 @@ static enum err init(struct room *room)
     maildrop->room = room;
     arena_init(&maildrop->conf_arena, CONF_MEMORY);
     timer_init(&maildrop->deadline, room->loop, deadline, maildrop);
-    timer_init(&maildrop->lonely, room->loop, lonely, maildrop);
     maildrop->hands = hands_new(room->loop, "maildrop", HANDS);
     if (!maildrop->hands) {
         free(maildrop);
@@ -262,7 +240,6 @@ void maildrop_free(struct room *room)
         channel_free(&maildrop->queue);
     hands_free(&maildrop->hands);
     timer_stop(&maildrop->deadline);
-    timer_stop(&maildrop->lonely);
     DL_FOREACH_SAFE (maildrop->drops, drop, next)
         remove_drop(maildrop, drop);
     places_clear(&maildrop->now);

@@ -45,20 +45,20 @@ const struct room_plan room_plans[] = {
 const size_t room_plan_count = LENGTH_OF(room_plans);
 
 const struct pair_plan pair_plans[] = {
-    { ROLE_GATE, ROLE_QUEUE },
-    { ROLE_GATE, ROLE_VAULT },
-    { ROLE_GATE, ROLE_RELAY },
-    { ROLE_QUEUE, ROLE_RELAY },
-    { ROLE_QUEUE, ROLE_MAILDROP },
-    { ROLE_RELAY, ROLE_VAULT },
+    { ROLE_GATE, ROLE_QUEUE, ROLE_GATE },
+    { ROLE_GATE, ROLE_VAULT, ROLE_GATE },
+    { ROLE_GATE, ROLE_RELAY, ROLE_SUPERVISOR },
+    { ROLE_QUEUE, ROLE_RELAY, ROLE_RELAY },
+    { ROLE_QUEUE, ROLE_MAILDROP, ROLE_MAILDROP },
+    { ROLE_RELAY, ROLE_VAULT, ROLE_RELAY },
 };
 const size_t pair_plan_count = LENGTH_OF(pair_plans);
 
-bool plan_may_talk(enum role a, enum role b)
+const struct pair_plan *plan_pair(enum role a, enum role b)
 {
     for (size_t i = 0; i < pair_plan_count; i++)
         if ((pair_plans[i].one == a && pair_plans[i].other == b) ||
             (pair_plans[i].one == b && pair_plans[i].other == a))
-            return true;
-    return false;
+            return &pair_plans[i];
+    return NULL;
 }

@@ -16,6 +16,10 @@ struct room_plan {
 struct pair_plan {
     enum role one;
     enum role other;
+    /* Which of the two is started anew when their channels break again and again; ROLE_SUPERVISOR:
+     * neither. Always the one that others depend on less, so that a room that breaks channels on
+     * purpose, or says that they broke, hurts itself. */
+    enum role ends;
 };
 
 extern const struct room_plan room_plans[];
@@ -23,8 +27,8 @@ extern const size_t room_plan_count;
 extern const struct pair_plan pair_plans[];
 extern const size_t pair_plan_count;
 
-/* Is there a channel between rooms of these roles? */
-bool plan_may_talk(enum role a, enum role b);
+/* The line of the plan for rooms of these roles; NULL: there is no channel between them. */
+const struct pair_plan *plan_pair(enum role a, enum role b);
 /* Gates that run: the setting, or one for each core. */
 size_t plan_gates(const struct conf *conf);
 

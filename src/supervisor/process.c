@@ -1,6 +1,7 @@
 /* supervisor/process.c: fork, exec and the handing over of descriptors. */
 #include "supervisor/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -12,12 +13,42 @@
 
 #include "base/log.h"
 #include "ipc/room.h"
+#include "supervisor/environment.h"
 
-enum { EXIT_CANNOT_EXEC = 71 };
+enum { EXIT_CANNOT_EXEC = 71, WORDS_MAX = 128 };
 
-/* Between fork and exec, with one thread: only what is safe there. */
+bool process_is_reachable(const struct process *process)
+{
+    return process->state != PROCESS_DOWN && process->control;
+}
+
+/* Descriptors of the operator's shell and of whoever else was careless. Linux below 5.11 does not
+ * have the call, or not the flag. */
+static bool close_others_at_exec(void)
+{
+    const struct dirent *entry;
+    DIR *folder;
+    bool is_done = true;
+
+    if (close_range(ROOM_CONTROL_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+        return true;
+    folder = opendir("/proc/self/fd");
+    if (!folder)
+        return false;
+    while (is_done && (entry = readdir(folder))) {
+        uint64_t fd;
+
+        if (slice_number(slice_text(entry->d_name), INT32_MAX, &fd) && fd > ROOM_CONTROL_FD)
+            is_done = fcntl((int)fd, F_SETFD, FD_CLOEXEC) == 0;
+    }
+    closedir(folder);
+    return is_done;
+}
+
+/* Between fork and exec. The supervisor has one thread, so a child may do what it likes. */
 NORETURN static void become_room(int exe, int control, char *const argv[])
 {
+    char **variables = environment_of_room(environ);
     sigset_t none;
     int null = open("/dev/null", O_RDWR);
 
@@ -31,9 +62,9 @@ NORETURN static void become_room(int exe, int control, char *const argv[])
     if (exe < 0 || (control == ROOM_CONTROL_FD ? fcntl(control, F_SETFD, 0)
                                                : dup2(control, ROOM_CONTROL_FD)) < 0)
         _exit(EXIT_CANNOT_EXEC);
-    if (close_range(ROOM_CONTROL_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+    if (!variables || !close_others_at_exec())
         _exit(EXIT_CANNOT_EXEC);
-    fexecve(exe, argv, environ);
+    fexecve(exe, argv, variables);
     _exit(EXIT_CANNOT_EXEC);
 }
 
@@ -59,18 +90,31 @@ enum err process_spawn(
     return ERR_OK;
 }
 
+/* By these words the kernel's line is found: 1326 is the audit record of a filter that killed. */
+static void tell_where_to_look(pid_t pid)
+{
+    char words[WORDS_MAX];
+
+    snprintf(words, sizeof words,
+        "journalctl -k -g 'type=1326.* pid=%ld ' or ausearch -m SECCOMP -p %ld", (long)pid,
+        (long)pid);
+    log_event(LOG_ERROR, NULL, "the kernel's log may name the call, as syscall=NUMBER",
+        log_text("look", words), log_text("then", "ausyscall NUMBER"));
+}
+
 void process_tell_death(const struct process *process, int status)
 {
     bool hit_a_wall = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
 
     log_event(LOG_ERROR, NULL, "a room died", log_text("room", role_name(process->plan->role)),
-        log_number("index", process->index),
+        log_number("index", process->index), log_number("pid", process->pid),
         WIFSIGNALED(status) ? log_number("signal", WTERMSIG(status))
                             : log_number("status", WEXITSTATUS(status)),
-        log_text("why", hit_a_wall ? "it made a system call that its walls forbid (SIGSYS); the "
-                                     "kernel's log may name the call"
+        log_text("why", hit_a_wall ? "it made a system call that its walls forbid (SIGSYS)"
                         : WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
                                               : "it ended by itself"));
+    if (hit_a_wall)
+        tell_where_to_look(process->pid);
 }
 
 struct giving {

@@ -33,9 +33,12 @@ struct process {
     struct timer restart;
 };
 
+/* Can it be told anything? */
+bool process_is_reachable(const struct process *process);
+
 /* Forks and re-executes the program (exe: a descriptor of it) as this room with `control` as
- * descriptor 3 and standard error; all else is closed. The room drops its rights itself, before it
- * reads a byte. */
+ * descriptor 3, standard error and a few variables of the environment; all else is closed. The room
+ * drops its rights itself, before it reads a byte. */
 MUST_CHECK enum err process_spawn(
     int exe, const struct process *process, struct account account, int control, pid_t *out_pid);
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/counters.h"
+#include "supervisor/links.h"
 #include "supervisor/notify.h"
 #include "supervisor/process.h"
 #include "supervisor/rights.h"
@@ -42,6 +43,7 @@ struct supervisor {
     struct fixtures fixtures;
     struct handover handover;
     struct process *processes;
+    struct links links;
     int exe;
     bool announced; /* READY=1 has been said */
     bool draining;
@@ -73,34 +75,11 @@ static bool process_is_up(const struct process *p)
     return p->state != PROCESS_DOWN;
 }
 
-static enum err introduce(struct process *to, const struct process *other, int fd)
-{
-    struct msg_peer peer = { .role = other->plan->role, .index = other->index };
-
-    return channel_send(to->control, MSG_PEER, &peer, fd);
-}
-
-/* A fresh socket between two rooms that may talk; replaces whatever they had. */
-static void connect_rooms(struct process *a, struct process *b)
-{
-    int pair[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        log_event(LOG_ERROR, NULL, "no socket for two rooms", log_reason(err_from_errno(errno)));
-        return;
-    }
-    /* A room that is gone meanwhile is noticed by its death; its channel takes the descriptor all
-     * the same. */
-    (void)introduce(a, b, pair[0]);
-    (void)introduce(b, a, pair[1]);
-}
-
 static void connect_to_others(struct process *p)
 {
     for (struct process *other = p->supervisor->processes; other; other = other->next)
-        if (other != p && process_is_up(other) && other->control &&
-            plan_may_talk(p->plan->role, other->plan->role))
-            connect_rooms(p, other);
+        if (other != p && process_is_reachable(other))
+            links_make(&p->supervisor->links, p, other);
 }
 
 static void announce_if_ready(struct supervisor *s)
@@ -122,6 +101,8 @@ static void on_ready(void *owner, struct channel *c, const void *message, int fd
     const struct msg_number *m = message;
 
     (void)c, (void)fd;
+    if (m->number <= p->ready || m->number > p->supervisor->number)
+        return;
     p->ready = m->number;
     if (p->state == PROCESS_STARTING)
         p->state = PROCESS_READY;
@@ -132,6 +113,15 @@ static void on_ready(void *owner, struct channel *c, const void *message, int fd
 static void on_drained(void *owner, struct channel *c, const void *message, int fd)
 {
     (void)owner, (void)c, (void)message, (void)fd;
+}
+
+static void on_lost(void *owner, struct channel *c, const void *message, int fd)
+{
+    struct process *p = owner;
+    const struct msg_number *m = message;
+
+    (void)c, (void)fd;
+    links_lost(&p->supervisor->links, p, m->number);
 }
 
 static void on_control_closed(void *owner, struct channel *c)
@@ -148,6 +138,7 @@ static void on_control_closed(void *owner, struct channel *c)
 static const struct channel_handler handlers[] = {
     { MSG_READY, on_ready },
     { MSG_DRAINED, on_drained },
+    { MSG_LOST, on_lost },
 };
 
 static void plan_restart(struct process *p)
@@ -295,13 +286,14 @@ static void process_died(struct process *p, int status)
     bool expected = s->draining || p->state == PROCESS_DRAINING;
 
     channel_free(&p->control);
+    links_forget(&s->links, p);
     p->state = PROCESS_DOWN;
-    p->pid = 0;
     p->ready = 0;
     if (p->plan->role == ROLE_GATE && s->fixtures.counters)
         counters_wipe(s->fixtures.counters, p->index);
     if (!expected)
         process_tell_death(p, status);
+    p->pid = 0;
     if (s->draining) {
         drain_stage_begin(s);
         return;
@@ -500,6 +492,7 @@ static enum err prepare(struct supervisor *s, struct conf_error *out_why)
 
 static void clear(struct supervisor *s)
 {
+    links_clear(&s->links);
     while (s->processes) {
         struct process *p = s->processes;
 
@@ -524,6 +517,7 @@ static int run(struct supervisor *s)
         return EXIT_OSERR;
     }
     timer_init(&s->drain_deadline, s->loop, on_drain_deadline, s);
+    links_init(&s->links, s->loop);
     if (geteuid() != 0)
         log_event(LOG_WARNING, NULL, "not started as root: every room runs as the same user",
             log_number("uid", geteuid()));

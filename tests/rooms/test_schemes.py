@@ -1,6 +1,5 @@
 """Rooms that lie with a purpose: lawful messages that claim what is not the liar's. Nobody's mail may suffer but what the liar
 itself has in hand, and no claim may be believed that the liar cannot make good."""
-import ctypes
 import os
 import random
 import select
@@ -15,8 +14,9 @@ import pytest
 from rig.client import b64, message
 from rig.hop import Hop
 from rig.server import BUILD, IS_ROOT, PASSWORD
-from rooms.frames import HEAD, Channel, frame
+from rooms.frames import HEAD, frame
 from rooms.house import House
+from rooms.taking import take
 
 DONE, DEFERRED, FAILED = 0, 1, 2
 ROOMS = ["vault", "queue", "maildrop", "relay.0", "gate.0"]
@@ -328,16 +328,6 @@ def test_floods_are_bounded(house, flood):
 
 # ---- the supervisor ----
 
-def take_channel(pid):
-    """The control channel of a running room, as the room itself has it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    process = libc.syscall(434, pid, 0)
-    fd = libc.syscall(438, process, 3, 0)
-    os.close(process)
-    assert fd >= 0, os.strerror(ctypes.get_errno())
-    return Channel(socket.socket(fileno=fd))
-
-
 SUPERVISOR_LIES = [
     ("nonsense", HEAD.pack(0, 0xffff, 0, 0)),
     ("a configuration", frame("snapshot", number=2, conf=b"x")),
@@ -353,7 +343,7 @@ def test_the_supervisor_is_lied_to(rig, room):
     for label, lie in SUPERVISOR_LIES:
         pid = server.rooms()[name]
         os.kill(pid, signal.SIGSTOP)
-        channel = take_channel(pid)
+        channel = take(pid, 3)
         channel.send("ready", number=99)
         channel.send("drained")
         channel.send("ready", number=1)
