@@ -125,7 +125,6 @@ class Exim(Grouped):
 
     def start(self, ports, sink, deliver):
         program = self.root / "usr/sbin/exim4"
-        program.chmod(0o755)  # no set-uid program outside the system's own folders
         host, port = sink or ("127.0.0.1", 9)
         words = {"program": program, "folder": self.folder, "host": host, "port": port,
                  "queue": "" if deliver else "queue_only"}

@@ -83,6 +83,9 @@ def unpack(name, package):
         archives = sorted(fresh.glob("*.deb"))
         for archive in archives:
             call(["dpkg-deb", "-x", archive, fresh])
+        for path in fresh.rglob("*"):
+            if path.is_file() and path.stat().st_mode & 0o6000:
+                path.chmod(0o755)  # no set-uid program outside the system's own folders
         versions = [call(["dpkg-deb", "-W", "--showformat=${Package} ${Version}", archive]).strip() for archive in archives]
         for archive in archives:
             archive.unlink()
