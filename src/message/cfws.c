@@ -1,6 +1,8 @@
 /* message/cfws.c: skipping what may stand between tokens. */
 #include "message/cfws.h"
 
+#include "smtp/address.h" /* atext_is */
+
 /* Octets of white space or of a whole fold (CRLF and a blank) at the position; 0 for anything else.
  */
 static size_t white_length(struct slice text, size_t at)
@@ -61,13 +63,6 @@ bool cfws_skip(struct slice text, size_t *at)
         } else
             return *at == text.len || (text.data[*at] != '\r' && text.data[*at] != '\n');
     }
-}
-
-bool atext_is(char c)
-{
-    if (ascii_is_alpha(c) || ascii_is_digit(c) || (unsigned char)c > 127)
-        return true;
-    return c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL;
 }
 
 bool dot_atom_skip(struct slice text, size_t *at)

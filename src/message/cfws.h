@@ -14,9 +14,6 @@
  * then where that was. */
 MUST_CHECK bool cfws_skip(struct slice text, size_t *at);
 
-/* May the octet stand in an atom (section 3.2.3)? Octets above 127 may (RFC 6532 section 3.2);
- * whether they are UTF-8 is the caller's to check. */
-bool atext_is(char c);
 /* Moves *at behind the dot-atom that starts there. False when there is none. */
 MUST_CHECK bool dot_atom_skip(struct slice text, size_t *at);
 

@@ -40,7 +40,7 @@ const char *address_fault_text(enum address_fault fault)
     return (unsigned)fault < ADDRESS_FAULT_COUNT ? fault_texts[fault] : "unknown fault";
 }
 
-static bool is_atext(char c)
+bool atext_is(char c)
 {
     static const char others[] = "!#$%&'*+-/=?^_`{|}~";
 
@@ -79,7 +79,7 @@ static enum address_fault read_dot_string(struct reader *r, struct slice *out_lo
     size_t start = r->at;
     bool wants_atom = true;
 
-    for (; is_atext(peek(r)) || peek(r) == '.'; r->at++) {
+    for (; atext_is(peek(r)) || peek(r) == '.'; r->at++) {
         bool is_dot = peek(r) == '.';
 
         if (is_dot && wants_atom)
@@ -152,7 +152,7 @@ static bool is_dot_string(struct slice local)
     for (size_t i = 0; i < local.len; i++) {
         bool is_dot = local.data[i] == '.';
 
-        if (is_dot ? wants_atom : !is_atext(local.data[i]))
+        if (is_dot ? wants_atom : !atext_is(local.data[i]))
             return false;
         wants_atom = is_dot;
     }
@@ -420,25 +420,6 @@ void path_write(struct buffer *out, const struct address *address)
     buffer_put_char(out, '>');
 }
 
-bool address_write_ascii(struct buffer *out, const struct address *address)
-{
-    size_t before = out->len;
-
-    if (address->local_non_ascii)
-        return false;
-    if (!address->non_ascii) {
-        address_write(out, address);
-        return true;
-    }
-    local_write(out, address->local);
-    buffer_put_char(out, '@');
-    if (domain_to_ascii(out, address->domain))
-        return true;
-    if (out->len > before)
-        buffer_truncate(out, before);
-    return false;
-}
-
 bool address_copy(struct arena *arena, const struct address *address, struct address *out_copy)
 {
     struct address copy = *address;
@@ -448,12 +429,6 @@ bool address_copy(struct arena *arena, const struct address *address, struct add
         return false;
     *out_copy = copy;
     return true;
-}
-
-bool address_equals(const struct address *a, const struct address *b)
-{
-    return (a->kind == ADDRESS_NULL) == (b->kind == ADDRESS_NULL) &&
-           slice_equals(a->local, b->local) && domain_equals(a->domain, b->domain);
 }
 
 bool address_is_postmaster(const struct address *address)

@@ -100,15 +100,10 @@ MUST_CHECK enum address_fault mailbox_parse(
 void address_write(struct buffer *out, const struct address *address);
 /* The same in angle brackets; <> for ADDRESS_NULL. */
 void path_write(struct buffer *out, const struct address *address);
-/* The address a next hop without SMTPUTF8 can have: the domain in A-labels. False, and nothing
- * written, when the local-part is not ASCII (EXT-SMTPUTF8-9, EXT-SMTPUTF8-10). */
-MUST_CHECK bool address_write_ascii(struct buffer *out, const struct address *address);
 
 /* A copy whose slices live in the arena. False without memory. */
 MUST_CHECK bool address_copy(
     struct arena *arena, const struct address *address, struct address *out_copy);
-/* Local-part octet by octet (GRM-19), domain as domain_equals. */
-bool address_equals(const struct address *a, const struct address *b);
 /* The local-part is "postmaster" in any case. With kind ADDRESS_BARE it is the name of SUB-6.4-2.
  */
 bool address_is_postmaster(const struct address *address);
@@ -124,15 +119,14 @@ bool domain_equals(struct slice a, struct slice b);
  * SMTPUTF8 (EXT-SMTPUTF8-8). A literal is copied. False, and nothing appended, when it is not a
  * valid domain. */
 MUST_CHECK bool domain_to_ascii(struct buffer *out, struct slice domain);
-/* Appends the domain with every A-label that decodes to a valid U-label as that U-label
- * (EXT-SMTPUTF8-11), the others in lower case; where the U-labels would not be valid together, the
- * whole in A-labels. False, and nothing appended, when it is not a valid domain. */
-MUST_CHECK bool domain_to_unicode(struct buffer *out, struct slice domain);
 /* "[192.0.2.1]", "[IPv6:2001:db8::1]" (GRM-10); *out_address is the address alone, without tag. */
 MUST_CHECK bool literal_parse(struct slice text, struct slice *out_address);
 
 /* Every octet is below 128. */
 bool text_is_ascii(struct slice text);
+/* May the octet stand in an atom (RFC 5322 section 3.2.3)? Octets above 127 may (RFC 6532 section
+ * 3.2); whether they are UTF-8 is the caller's to check. */
+bool atext_is(char c);
 /* Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool text_is_utf8(struct slice text);
 

@@ -228,64 +228,6 @@ bool domain_to_ascii(struct buffer *out, struct slice domain)
     return true;
 }
 
-/* A label of the A-label form, as U-label if it is a true one: one that encodes to the same again.
- */
-static void put_unicode_label(struct buffer *out, struct slice label)
-{
-    char text[ASCII_ROOM], again[ASCII_ROOM];
-    char *decoded = NULL;
-    size_t len;
-
-    memcpy(text, label.data, label.len);
-    text[label.len] = '\0';
-    if (slice_starts_nocase(label, "xn--") &&
-        idn2_to_unicode_8z8z(text, &decoded, IDN2_NO_TR46) == IDN2_OK &&
-        strlen(decoded) < UNICODE_ROOM && encode(decoded, again, &len) == ADDRESS_OK &&
-        slice_equals(label, slice_of(again, len)))
-        buffer_put_text(out, decoded);
-    else
-        buffer_put_slice(out, label);
-    idn2_free(decoded);
-}
-
-/* The labels may be good each and not together (the Bidi rule of RFC 5893); then all stay as they
- * are. */
-static bool reads_back(struct slice unicode, struct slice ascii)
-{
-    char again[ASCII_ROOM];
-    size_t len, at;
-
-    return labels_check(unicode, &at) == ADDRESS_OK &&
-           to_ascii(unicode, again, &len) == ADDRESS_OK &&
-           slice_equals(slice_of(again, len), ascii);
-}
-
-bool domain_to_unicode(struct buffer *out, struct slice domain)
-{
-    char ascii[ASCII_ROOM];
-    struct slice rest, address;
-    size_t before = out->len, len, at;
-
-    if (literal_parse(domain, &address)) {
-        buffer_put_slice(out, domain);
-        return true;
-    }
-    if (labels_check(domain, &at) != ADDRESS_OK || to_ascii(domain, ascii, &len) != ADDRESS_OK)
-        return false;
-    rest = slice_of(ascii, len);
-    put_unicode_label(out, take_label(&rest));
-    while (rest.len > 0) {
-        buffer_put_char(out, '.');
-        put_unicode_label(out, take_label(&rest));
-    }
-    if (out->error == ERR_OK &&
-        !reads_back(slice_from(buffer_slice(out), before), slice_of(ascii, len))) {
-        buffer_truncate(out, before);
-        buffer_put(out, ascii, len);
-    }
-    return true;
-}
-
 /* Digits and dots only, so that nothing of inet_pton's liberty shows. */
 static bool is_ipv4(struct slice text)
 {

@@ -5,15 +5,9 @@
 #include <string.h>
 #include <stringprep.h>
 
-enum { LOCAL_MAX = 64, LABEL_MAX = 63, DOMAIN_MAX = 253 };
+#include "smtp/address.h" /* atext_is */
 
-/* RFC 5322 section 3.2.3 atext, and UTF-8 octets (RFC 6532); SASLprep has seen to it that they are
- * UTF-8. */
-static bool is_atext(char c)
-{
-    return (unsigned char)c > 127 || ascii_is_alpha(c) || ascii_is_digit(c) ||
-           (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
-}
+enum { LOCAL_MAX = 64, LABEL_MAX = 63, DOMAIN_MAX = 253 };
 
 static bool local_is_valid(struct slice local)
 {
@@ -24,7 +18,7 @@ static bool local_is_valid(struct slice local)
     for (size_t i = 0; i < local.len; i++) {
         bool dot = local.data[i] == '.';
 
-        if (dot ? dot_before : !is_atext(local.data[i]))
+        if (dot ? dot_before : !atext_is(local.data[i]))
             return false;
         dot_before = dot;
     }

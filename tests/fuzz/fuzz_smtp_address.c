@@ -1,5 +1,4 @@
-/* tests/fuzz/fuzz_smtp_address.c: mailboxes and domains: canonical forms are stable, conversions
- * agree. */
+/* tests/fuzz/fuzz_smtp_address.c: mailboxes, domains and xtext: canonical forms are stable. */
 #include <stdlib.h>
 
 #include "smtp/address.h"
@@ -22,55 +21,37 @@ static void check_mailbox(struct arena *arena, struct slice text)
     address_write(&written, &address);
     if (mailbox_parse(arena, buffer_slice(&written), &again, &at) != ADDRESS_OK)
         abort();
-    if (!address_equals(&address, &again) || !slice_equals(address.domain, again.domain))
+    if (!slice_equals(address.local, again.local) || !slice_equals(address.domain, again.domain))
         abort();
-    buffer_reset(&written);
-    if (address_write_ascii(&written, &address)) {
-        if (!text_is_ascii(buffer_slice(&written)))
-            abort();
-        if (mailbox_parse(arena, buffer_slice(&written), &again, &at) == ADDRESS_OK &&
-            !address_equals(&address, &again))
-            abort();
-    }
     buffer_clear(&written);
 }
 
 static void check_domain(struct slice text)
 {
-    struct buffer ascii, unicode, back;
+    struct buffer ascii, back;
     size_t at;
 
     buffer_init(&ascii, 4096);
-    buffer_init(&unicode, 4096);
     buffer_init(&back, 4096);
     if (domain_check(text, &at) == ADDRESS_OK) {
-        if (!domain_to_ascii(&ascii, text) || !domain_to_unicode(&unicode, text))
-            abort();
-        if (!domain_to_ascii(&back, buffer_slice(&unicode)))
+        if (!domain_to_ascii(&ascii, text) || !domain_to_ascii(&back, buffer_slice(&ascii)))
             abort();
         if (!slice_equals(buffer_slice(&ascii), buffer_slice(&back)))
             abort();
-        if (!domain_equals(text, buffer_slice(&unicode)))
+        if (!domain_equals(text, buffer_slice(&ascii)))
             abort();
     }
     buffer_clear(&ascii);
-    buffer_clear(&unicode);
     buffer_clear(&back);
 }
 
 static void check_xtext(struct slice text)
 {
-    struct buffer coded, decoded;
+    struct buffer decoded;
 
-    buffer_init(&coded, 1 << 22);
     buffer_init(&decoded, 1 << 22);
-    if (xtext_decode(&decoded, text, true)) {
-        xtext_encode(&coded, buffer_slice(&decoded));
-        buffer_reset(&decoded);
-        if (!xtext_decode(&decoded, buffer_slice(&coded), false))
-            abort();
-    }
-    buffer_clear(&coded);
+    if (!xtext_decode(&decoded, text, true) ? decoded.len > 0 : decoded.len > text.len)
+        abort();
     buffer_clear(&decoded);
 }
 

@@ -22,8 +22,9 @@ static void check_address(struct arena *arena, const struct address *address)
     path_write(&text, address);
     if (path_parse_from(arena, buffer_slice(&text), &again, &rest, &at) != ADDRESS_OK)
         abort();
-    if (!address_equals(address, &again.address) || address->kind != again.address.kind ||
-        rest.len > 0)
+    if (!slice_equals(address->local, again.address.local) ||
+        !domain_equals(address->domain, again.address.domain) ||
+        address->kind != again.address.kind || rest.len > 0)
         abort();
     buffer_clear(&text);
 }

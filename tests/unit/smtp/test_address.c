@@ -295,6 +295,11 @@ static void test_nul(void **state UNUSED)
     assert_int_equal(at, 19);
 }
 
+static bool are_same(const struct address *a, const struct address *b)
+{
+    return slice_equals(a->local, b->local) && domain_equals(a->domain, b->domain);
+}
+
 /* GRM-5: equivalent quoted forms are equal; GRM-19: local-parts are not folded. */
 static void test_equality(void **state UNUSED)
 {
@@ -331,10 +336,10 @@ static void test_equality(void **state UNUSED)
 
         assert_int_equal(mailbox_parse(&arena, slice_text(pairs[i].a), &a, &at), ADDRESS_OK);
         assert_int_equal(mailbox_parse(&arena, slice_text(pairs[i].b), &b, &at), ADDRESS_OK);
-        expect_number(pairs[i].b, address_equals(&a, &b), pairs[i].are_equal);
-        expect_number(pairs[i].b, address_equals(&b, &a), pairs[i].are_equal);
+        expect_number(pairs[i].b, are_same(&a, &b), pairs[i].are_equal);
+        expect_number(pairs[i].b, are_same(&b, &a), pairs[i].are_equal);
         assert_true(address_copy(&arena, &a, &copy));
-        assert_true(address_equals(&a, &copy));
+        assert_true(are_same(&a, &copy));
     }
     arena_clear(&arena);
 }
@@ -407,31 +412,26 @@ static void test_no_memory(void **state UNUSED)
     arena_clear(&arena);
 }
 
-/* EXT-SMTPUTF8-8, -9, -10, -11 */
+/* EXT-SMTPUTF8-8 */
 static void test_conversion(void **state UNUSED)
 {
     static const struct {
         const char *domain;
         const char *ascii; /* NULL: no domain */
-        const char *unicode;
     } domains[] = {
-        { "Example.ORG", "example.org", "example.org" },
+        { "Example.ORG", "example.org" },
         { "b\xc3\xbc"
           "cher.Example",
-            "xn--bcher-kva.example",
-            "b\xc3\xbc"
-            "cher.example" },
-        { "XN--bcher-kva.example", "xn--bcher-kva.example",
-            "b\xc3\xbc"
-            "cher.example" },
-        { "xn--a.example", "xn--a.example", "xn--a.example" },
-        { "xn--.example", NULL, NULL },
-        { "fa\xc3\x9f.example", "xn--fa-hia.example", "fa\xc3\x9f.example" },
-        { "[192.0.2.1]", "[192.0.2.1]", "[192.0.2.1]" },
-        { "a..b", NULL, NULL },
-        { "", NULL, NULL },
-        { "\xe2\x98\x83.example", NULL, NULL },
-        { "example.org.", NULL, NULL },
+            "xn--bcher-kva.example" },
+        { "XN--bcher-kva.example", "xn--bcher-kva.example" },
+        { "xn--a.example", "xn--a.example" },
+        { "xn--.example", NULL },
+        { "fa\xc3\x9f.example", "xn--fa-hia.example" },
+        { "[192.0.2.1]", "[192.0.2.1]" },
+        { "a..b", NULL },
+        { "", NULL },
+        { "\xe2\x98\x83.example", NULL },
+        { "example.org.", NULL },
     };
 
     for (size_t i = 0; i < LENGTH_OF(domains); i++) {
@@ -441,45 +441,8 @@ static void test_conversion(void **state UNUSED)
         buffer_init(&out, 4096);
         expect_number(domains[i].domain, domain_to_ascii(&out, domain), domains[i].ascii != NULL);
         expect_text(domains[i].domain, buffer_slice(&out), domains[i].ascii);
-        buffer_reset(&out);
-        expect_number(domains[i].domain, domain_to_unicode(&out, domain), domains[i].ascii != NULL);
-        expect_text(domains[i].domain, buffer_slice(&out), domains[i].unicode);
         buffer_clear(&out);
     }
-}
-
-static void test_downgrade(void **state UNUSED)
-{
-    static const struct {
-        const char *address;
-        const char *ascii; /* NULL: impossible */
-    } addresses[] = {
-        { "bob@b\xc3\xbc"
-          "cher.example",
-            "bob@xn--bcher-kva.example" },
-        { "\"b b\"@b\xc3\xbc"
-          "cher.example",
-            "\"b b\"@xn--bcher-kva.example" },
-        { "Bob@Example.org", "Bob@Example.org" },
-        { "\xce\xb4@example.org", NULL },
-    };
-    struct arena arena;
-
-    arena_init(&arena, 65536);
-    for (size_t i = 0; i < LENGTH_OF(addresses); i++) {
-        struct address address;
-        struct buffer out;
-        size_t at;
-
-        buffer_init(&out, 4096);
-        assert_int_equal(
-            mailbox_parse(&arena, slice_text(addresses[i].address), &address, &at), ADDRESS_OK);
-        expect_number(
-            addresses[i].address, address_write_ascii(&out, &address), addresses[i].ascii != NULL);
-        expect_text(addresses[i].address, buffer_slice(&out), addresses[i].ascii);
-        buffer_clear(&out);
-    }
-    arena_clear(&arena);
 }
 
 static void test_domains(void **state UNUSED)
@@ -513,7 +476,6 @@ int main(void)
         cmocka_unit_test(test_postmaster),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_conversion),
-        cmocka_unit_test(test_downgrade),
         cmocka_unit_test(test_domains),
         cmocka_unit_test(test_fault_texts),
     };
