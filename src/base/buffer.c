@@ -142,11 +142,6 @@ void buffer_put_u8(struct buffer *b, uint8_t v)
     put_little(b, v, 1);
 }
 
-void buffer_put_u16(struct buffer *b, uint16_t v)
-{
-    put_little(b, v, 2);
-}
-
 void buffer_put_u32(struct buffer *b, uint32_t v)
 {
     put_little(b, v, 4);

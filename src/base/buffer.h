@@ -38,7 +38,6 @@ void buffer_put_char(struct buffer *b, char c);
 PRINTF_LIKE(2, 3) void buffer_printf(struct buffer *b, const char *format, ...);
 /* Little-endian, for our own formats. */
 void buffer_put_u8(struct buffer *b, uint8_t v);
-void buffer_put_u16(struct buffer *b, uint16_t v);
 void buffer_put_u32(struct buffer *b, uint32_t v);
 void buffer_put_u64(struct buffer *b, uint64_t v);
 

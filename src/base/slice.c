@@ -33,16 +33,6 @@ bool slice_starts_nocase(struct slice a, const char *prefix)
     return a.len >= p.len && slice_equals_nocase(slice_first(a, p.len), p);
 }
 
-int slice_compare(struct slice a, struct slice b)
-{
-    size_t common = a.len < b.len ? a.len : b.len;
-    int order = common ? memcmp(a.data, b.data, common) : 0;
-
-    if (order != 0)
-        return order;
-    return a.len < b.len ? -1 : a.len > b.len;
-}
-
 size_t slice_find(struct slice s, char c)
 {
     const char *at = s.len ? memchr(s.data, c, s.len) : NULL;

@@ -39,8 +39,6 @@ bool slice_is(struct slice a, const char *text);
 bool slice_equals_nocase(struct slice a, struct slice b);
 bool slice_is_nocase(struct slice a, const char *text);
 bool slice_starts_nocase(struct slice a, const char *prefix);
-/* Total order by bytes: negative, zero, positive. */
-int slice_compare(struct slice a, struct slice b);
 /* Position of the first octet equal to c, or s.len. */
 size_t slice_find(struct slice s, char c);
 /* Position of the last octet equal to c, or s.len. */

@@ -161,14 +161,6 @@ enum err header_index_build(struct slice block, struct arena *arena, struct head
     return ERR_OK;
 }
 
-const struct header_field *header_find(const struct header_index *index, enum header_id id)
-{
-    for (size_t i = 0; i < index->count; i++)
-        if (index->fields[i].id == id)
-            return &index->fields[i];
-    return NULL;
-}
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';

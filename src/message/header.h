@@ -153,8 +153,6 @@ struct header_index {
  * scan would have given, ERR_LIMIT above HEADER_FIELDS_MAX, ERR_NOMEM. */
 MUST_CHECK enum err header_index_build(
     struct slice block, struct arena *arena, struct header_index *out_index);
-/* The first field with the id, or NULL. */
-const struct header_field *header_find(const struct header_index *index, enum header_id id);
 /* The body without surrounding white space and folds. */
 struct slice header_value(const struct header_field *field);
 /* The id of a field name, in any case of letters. */

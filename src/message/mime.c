@@ -1,13 +1,11 @@
-/* message/mime.c: quoted-printable, base64 in lines, and which of them a text needs. */
+/* message/mime.c: quoted-printable, and what a text needs. */
 #include "message/mime.h"
 
-#include "base/base64.h"
 #include "message/text.h"
 
 enum {
     LINE_OCTETS = 998,
     COLUMNS = 76, /* of an encoded line */
-    BASE64_LINE_OCTETS = COLUMNS / 4 * 3,
 };
 
 /* One line with its LF, or the rest. */
@@ -90,13 +88,5 @@ void mime_put_quoted_printable(struct buffer *out, struct slice text)
         put_quoted_line(out, slice_first(line, ended ? line.len - 2 : line.len), ended);
         buffer_put_text(out, ended ? "\r\n" : "=\r\n");
         text = slice_from(text, line.len);
-    }
-}
-
-void mime_put_base64(struct buffer *out, struct slice bytes)
-{
-    for (; bytes.len > 0; bytes = slice_from(bytes, BASE64_LINE_OCTETS)) {
-        base64_encode(out, slice_first(bytes, BASE64_LINE_OCTETS));
-        buffer_put_text(out, "\r\n");
     }
 }

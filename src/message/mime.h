@@ -18,7 +18,5 @@ enum mime_need mime_need_of(struct slice text);
  * or LF alone is encoded like any control, so nothing is lost. The last line ends with CRLF: when
  * the text's last line does not, a soft line break stands before it. */
 void mime_put_quoted_printable(struct buffer *out, struct slice text);
-/* Appends the octets in base64, lines of 76 characters, each with CRLF; nothing for no octets. */
-void mime_put_base64(struct buffer *out, struct slice bytes);
 
 #endif

@@ -21,13 +21,3 @@ int64_t notify_delay_time(
         return INT64_MAX;
     return since + (int64_t)notice;
 }
-
-enum notify_verdict notify_on_delay(
-    const struct notify_case *notify, int64_t since, int64_t now, uint64_t notice, bool told)
-{
-    enum notify_verdict verdict = judge(notify, NOTIFY_DELAY);
-
-    if (verdict == NOTIFY_DUE && now < notify_delay_time(notify, since, notice, told))
-        return NOTIFY_UNWANTED;
-    return verdict;
-}

@@ -25,12 +25,6 @@ enum notify_verdict {
 /* The recipient has failed or expired. */
 enum notify_verdict notify_on_failure(const struct notify_case *notify);
 
-/* Is the delay notice due now? since: when the recipient's wait began; notice: seconds of
- * conf_queue.delay_notice, 0 for none; told: it has been sent before. NOTIFY_UNWANTED also where it
- * is not yet, or no longer, due. */
-enum notify_verdict notify_on_delay(
-    const struct notify_case *notify, int64_t since, int64_t now, uint64_t notice, bool told);
-
 /* Wall time at which the delay notice falls due, or INT64_MAX for never. For the queue's heap. */
 int64_t notify_delay_time(
     const struct notify_case *notify, int64_t since, uint64_t notice, bool told);

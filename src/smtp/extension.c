@@ -61,11 +61,6 @@ bool extension_find(struct slice keyword, enum extension *out_extension)
     return true;
 }
 
-const char *mechanism_name(enum mechanism mechanism)
-{
-    return (unsigned)mechanism < MECHANISM_COUNT ? mechanisms[mechanism] : "?";
-}
-
 bool mechanism_find(struct slice name, enum mechanism *out_mechanism)
 {
     size_t at;

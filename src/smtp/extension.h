@@ -56,7 +56,6 @@ enum mechanism {
 
 #define MECHANISM_BIT(mechanism) (UINT32_C(1) << (mechanism))
 
-const char *mechanism_name(enum mechanism mechanism);
 /* Any case. False when it is none of these. */
 MUST_CHECK bool mechanism_find(struct slice name, enum mechanism *out_mechanism);
 /* Appends the names of a set, separated by spaces, in the order of the enum. */

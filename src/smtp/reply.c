@@ -217,21 +217,6 @@ void reply_printf(struct buffer *out, enum reply_id id, const char *format, ...)
     write_lines(out, reply_info(id), slice_of(text, len > ROOM ? ROOM : (size_t)len));
 }
 
-void reply_detail(struct buffer *out, enum reply_id id, struct slice detail)
-{
-    enum { SHOWN = 200, ROOM = 512 };
-    const struct reply_info *info = reply_info(id);
-    struct slice shown = slice_first(detail, SHOWN);
-    struct slice text = slice_first(slice_text(info->text), ROOM - SHOWN - 2);
-    char joined[ROOM];
-
-    memcpy(joined, text.data, text.len);
-    memcpy(joined + text.len, ": ", 2);
-    for (size_t i = 0; i < shown.len; i++)
-        joined[text.len + 2 + i] = shown.data[i] == '\n' ? ' ' : shown.data[i];
-    write_lines(out, info, slice_of(joined, text.len + 2 + shown.len));
-}
-
 void reply_greeting(struct buffer *out, struct slice hostname)
 {
     reply_printf(out, REPLY_GREETING, "%.*s ESMTP", SLICE_ARGS(hostname));

@@ -133,8 +133,6 @@ void reply_write(struct buffer *out, enum reply_id id);
  * leaves as \xHH (EXT-SMTPUTF8-5), long lines are split at a space where there is one, each line
  * carries the enhanced code (EXT-ESC-1, CMD-24). A text above 8192 octets is cut. */
 PRINTF_LIKE(3, 4) void reply_printf(struct buffer *out, enum reply_id id, const char *format, ...);
-/* The table's text, ": ", and a detail from outside, of which at most 200 octets are shown. */
-void reply_detail(struct buffer *out, enum reply_id id, struct slice detail);
 
 /* "220 HOST ESMTP" (LSN-1, LSN-2). */
 void reply_greeting(struct buffer *out, struct slice hostname);

@@ -38,12 +38,6 @@ bool status_parse(struct slice text, struct status *out_status, size_t *out_len)
     return true;
 }
 
-void status_write(struct buffer *out, struct status status)
-{
-    if (status_is_set(status))
-        buffer_printf(out, "%u.%u.%u", status.class, status.subject, status.detail);
-}
-
 /* Only codes whose meaning in RFC 5321 and its extensions is narrow enough; 550 and 554 are used
  * for everything. */
 static const struct {

@@ -25,8 +25,6 @@ static inline bool status_is_set(struct status status)
 /* Reads "c.s.d" at the front of text: class 2, 4 or 5, one to three digits without leading zeros
  * (EXT-ESC-3), followed by white space or the end. *out_len: its octets. */
 MUST_CHECK bool status_parse(struct slice text, struct status *out_status, size_t *out_len);
-/* Appends "c.s.d"; nothing when it is not set. */
-void status_write(struct buffer *out, struct status status);
 /* The status for a reply of a next hop that gave none (EXT-ESC-4, DSN-9): mapped where the basic
  * code says enough, else x.0.0 by its first digit. Not set for codes outside 2yz, 4yz, 5yz. */
 struct status status_of_code(unsigned code);

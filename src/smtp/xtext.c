@@ -3,25 +3,9 @@
 
 #include "smtp/address.h"
 
-static const char hex[] = "0123456789ABCDEF";
-
 static bool stands_for_itself(unsigned char c)
 {
     return c >= 33 && c <= 126 && c != '+' && c != '=';
-}
-
-void xtext_encode(struct buffer *out, struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-
-        if (stands_for_itself(c)) {
-            buffer_put_char(out, (char)c);
-        } else {
-            char coded[3] = { '+', hex[c >> 4], hex[c & 15] };
-            buffer_put(out, coded, sizeof coded);
-        }
-    }
 }
 
 static int hex_value(char c)

@@ -8,9 +8,6 @@
 #include "base/macros.h"
 #include "base/slice.h"
 
-/* Appends the text in xtext: 33-126 but "+" and "=" as they are, every other octet as "+" and two
- * upper-case hex digits. */
-void xtext_encode(struct buffer *out, struct slice text);
 /* Appends the decoded octets. Strict: lower-case hex and a lone "+" are refused, and so is a
  * decoded control (0-31, 127). Raw octets above 127 pass only with allow_utf8. The result is valid
  * UTF-8. False, and nothing appended, otherwise. */

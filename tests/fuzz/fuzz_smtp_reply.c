@@ -19,8 +19,8 @@ static void note(const struct peer_reply *reply, struct buffer *out)
     for (size_t i = 0; i < reply->text.len; i++)
         if (reply->text.data[i] != '\n' && (reply->text.data[i] < 32 || reply->text.data[i] > 126))
             abort();
-    buffer_printf(out, "%u %zu ", reply->code, reply->lines);
-    status_write(out, reply->status);
+    buffer_printf(out, "%u %zu %u.%u.%u", reply->code, reply->lines, reply->status.class,
+        reply->status.subject, reply->status.detail);
     buffer_put_slice(out, reply->text);
 }
 
@@ -54,7 +54,7 @@ static void check_ours(struct slice detail)
     struct buffer out;
 
     buffer_init(&out, 1 << 16);
-    reply_detail(&out, REPLY_BAD_ARGUMENT, detail);
+    reply_printf(&out, REPLY_BAD_ARGUMENT, "%.*s", SLICE_ARGS(detail));
     for (size_t start = 0; start < out.len;) {
         struct slice rest = slice_from(buffer_slice(&out), start);
         size_t len = slice_find(rest, '\n') + 1;

@@ -54,8 +54,7 @@ static void fill(const struct shape *shape, struct arena *arena, unsigned how, c
 static void put_frame(struct buffer *out, const struct message_row *row, struct slice packed)
 {
     buffer_put_u32(out, (uint32_t)packed.len);
-    buffer_put_u16(out, (uint16_t)row->type);
-    buffer_put_u16(out, (uint16_t)row->fds_min);
+    buffer_put_u32(out, (uint32_t)row->type | (uint32_t)row->fds_min << 16);
     buffer_put_slice(out, packed);
 }
 
@@ -68,7 +67,8 @@ static void save_frames(const struct message_row *row, struct slice packed, unsi
 
         buffer_init(&seed, 1 << 16);
         buffer_put_u8(&seed, (uint8_t)who);
-        buffer_put_u16(&seed, 0x0700);
+        buffer_put_u8(&seed, 0);
+        buffer_put_u8(&seed, 7);
         put_frame(&seed, row, packed);
         put_frame(&seed, row, packed);
         snprintf(name, sizeof name, "%s-%u-%u", row->name, who, how);

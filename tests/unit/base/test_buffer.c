@@ -58,7 +58,8 @@ static void test_numbers_and_cursor(void **state)
     (void)state;
     buffer_init(&b, 1000);
     buffer_put_u8(&b, 0x12);
-    buffer_put_u16(&b, 0x3456);
+    buffer_put_u8(&b, 0x56);
+    buffer_put_u8(&b, 0x34);
     buffer_put_u32(&b, 0x789abcde);
     buffer_put_u64(&b, UINT64_MAX - 1);
     buffer_printf(&b, "%s", "end");

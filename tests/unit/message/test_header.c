@@ -265,7 +265,6 @@ static void test_index(void **state UNUSED)
 {
     struct arena arena;
     struct header_index index;
-    const struct header_field *field;
 
     index_of("fRoM: a@b.example\r\nX-Any:1\r\n\t2 \r\nSUBJECT:\r\nX-submitd-Trace: 1\r\n\r\n",
         &arena, &index);
@@ -279,10 +278,9 @@ static void test_index(void **state UNUSED)
     assert_true(slice_is(index.fields[1].body, "1\r\n\t2 "));
     assert_true(slice_is(index.fields[1].whole, "X-Any:1\r\n\t2 \r\n"));
     assert_true(slice_is(header_value(&index.fields[1]), "1\r\n\t2"));
-    field = header_find(&index, HEADER_SUBJECT);
-    assert_non_null(field);
-    assert_int_equal(field->body.len, 0);
-    assert_null(header_find(&index, HEADER_TO));
+    assert_int_equal(index.fields[2].id, HEADER_SUBJECT);
+    assert_int_equal(index.fields[2].body.len, 0);
+    assert_int_equal(index.seen[HEADER_TO], 0);
     arena_clear(&arena);
 }
 

@@ -46,24 +46,6 @@ static void test_quoted_printable(void **state UNUSED)
     buffer_clear(&out);
 }
 
-static void test_base64(void **state UNUSED)
-{
-    struct buffer out;
-
-    buffer_init(&out, 1 << 16);
-    mime_put_base64(&out, slice_of(NULL, 0));
-    assert_int_equal(out.len, 0);
-    mime_put_base64(&out, slice_text("foobar"));
-    assert_true(slice_is(buffer_slice(&out), "Zm9vYmFy\r\n"));
-    buffer_reset(&out);
-    mime_put_base64(&out, slice_of(X70, 57));
-    assert_int_equal(out.len, 78);
-    buffer_reset(&out);
-    mime_put_base64(&out, slice_of(X70, 58));
-    assert_true(slice_is(slice_from(buffer_slice(&out), 78), "eA==\r\n"));
-    buffer_clear(&out);
-}
-
 static void check_long_line(size_t len, enum mime_need need)
 {
     struct buffer text;
@@ -96,7 +78,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quoted_printable),
-        cmocka_unit_test(test_base64),
         cmocka_unit_test(test_need),
     };
 

@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/macros.h"
 #include "base/slice.h"
+#include "smtp/status.h"
 
 /* A string literal as octets; NUL may be among them. */
 #define OCTETS(text)                                                                               \
@@ -32,6 +33,16 @@ static inline void expect_octets(const char *name, struct slice got, struct slic
 static inline void expect_text(const char *name, struct slice got, const char *want)
 {
     expect_octets(name, got, slice_text(want));
+}
+
+/* want: "c.s.d", or "" for one that is not set. */
+static inline void expect_status(const char *name, struct status got, const char *want)
+{
+    char text[16] = "";
+
+    if (status_is_set(got))
+        snprintf(text, sizeof text, "%u.%u.%u", got.class, got.subject, got.detail);
+    expect_text(name, slice_text(text), want);
 }
 
 static inline void expect_number(const char *name, uint64_t got, uint64_t want)

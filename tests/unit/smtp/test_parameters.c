@@ -243,15 +243,14 @@ static void test_xtext(void **state UNUSED)
     buffer_reset(&out);
     assert_false(xtext_decode(&out, slice_text("\xce"), true));
     for (unsigned c = 32; c < 127; c++) {
-        char octet = (char)c;
-        struct buffer back;
+        char coded[4], octet = (char)c;
 
+        snprintf(coded, sizeof coded, "+%02X", c);
         buffer_reset(&out);
-        buffer_init(&back, 64);
-        xtext_encode(&out, slice_of(&octet, 1));
-        assert_true(xtext_decode(&back, buffer_slice(&out), false));
-        expect_octets("round trip", buffer_slice(&back), slice_of(&octet, 1));
-        buffer_clear(&back);
+        assert_true(xtext_decode(&out, slice_text(coded), false));
+        expect_octets(coded, buffer_slice(&out), slice_of(&octet, 1));
+        buffer_reset(&out);
+        expect_number(coded, xtext_decode(&out, slice_of(&octet, 1), false), !strchr(" +=", octet));
     }
     buffer_clear(&out);
 }

@@ -86,21 +86,17 @@ static void test_forms(void **state UNUSED)
     expect_reply("EXT-ESC-1", &out, "214-2.0.0 one\r\n214 2.0.0 two\r\n");
     reply_printf(&out, REPLY_OK, "%s", "");
     expect_reply("no text", &out, "250 2.0.0 \r\n");
-    reply_detail(&out, REPLY_SENDER_DOMAIN, slice_text("nx.invalid"));
-    expect_reply("detail", &out, "550 5.1.8 Sender domain does not exist: nx.invalid\r\n");
     buffer_clear(&out);
 }
 
-/* EXT-SMTPUTF8-5, and nothing from outside can make a line of its own. */
+/* EXT-SMTPUTF8-5 */
 static void test_escapes(void **state UNUSED)
 {
-    static const struct slice hostile = OCTETS("a\r\n250 2.0.0 b\0\xc3\xa9\x7f");
     struct buffer out;
 
     buffer_init(&out, 65536);
-    reply_detail(&out, REPLY_BAD_ARGUMENT, hostile);
-    expect_reply("CMD-24", &out,
-        "501 5.5.4 Bad or missing argument: a\\x0D 250 2.0.0 b\\x00\\xC3\\xA9\\x7F\r\n");
+    reply_printf(&out, REPLY_BAD_ARGUMENT, "%s", "a\r250 2.0.0 b\xc3\xa9\x7f");
+    expect_reply("CMD-24", &out, "501 5.5.4 a\\x0D250 2.0.0 b\\xC3\\xA9\\x7F\r\n");
     reply_printf(&out, REPLY_OK, "%s", "tab\there");
     expect_reply("control", &out, "250 2.0.0 tab\\x09here\r\n");
     buffer_clear(&out);
@@ -157,9 +153,7 @@ static void test_status(void **state UNUSED)
         { " 5.1.1", false },
         { "", false },
     };
-    struct buffer out;
 
-    buffer_init(&out, 64);
     for (size_t i = 0; i < LENGTH_OF(cases); i++) {
         struct status status = { 0 };
         size_t len;
@@ -172,15 +166,7 @@ static void test_status(void **state UNUSED)
         expect_number(cases[i].text, status.subject, cases[i].status.subject);
         expect_number(cases[i].text, status.detail, cases[i].status.detail);
         expect_number(cases[i].text, len, cases[i].len);
-        buffer_reset(&out);
-        status_write(&out, status);
-        expect_octets(
-            cases[i].text, buffer_slice(&out), slice_first(slice_text(cases[i].text), len));
     }
-    buffer_reset(&out);
-    status_write(&out, (struct status){ 0 });
-    assert_int_equal(out.len, 0);
-    buffer_clear(&out);
 }
 
 /* EXT-ESC-4 */
@@ -202,15 +188,9 @@ static void test_status_of_code(void **state UNUSED)
         { 600, "" },
         { 0, "" },
     };
-    struct buffer out;
 
-    buffer_init(&out, 64);
-    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
-        buffer_reset(&out);
-        status_write(&out, status_of_code(cases[i].code));
-        expect_text(cases[i].status, buffer_slice(&out), cases[i].status);
-    }
-    buffer_clear(&out);
+    for (size_t i = 0; i < LENGTH_OF(cases); i++)
+        expect_status(cases[i].status, status_of_code(cases[i].code), cases[i].status);
 }
 
 int main(void)
