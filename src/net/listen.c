@@ -173,10 +173,7 @@ static void want(struct listener *listener, bool accepting)
 
 static void on_rested(void *owner)
 {
-    struct listener *listener = owner;
-
-    if (!listener->is_paused)
-        want(listener, true);
+    want(owner, true);
 }
 
 static void rest(struct listener *listener, int reason)
@@ -220,7 +217,7 @@ static void on_connections(void *owner, unsigned ready)
     (void)ready;
     listener->out_cleared = &is_cleared;
     for (int i = 0; i < ACCEPTS_MOST; i++)
-        if (!accept_one(listener) || is_cleared || listener->is_paused)
+        if (!accept_one(listener) || is_cleared)
             break;
     if (!is_cleared)
         listener->out_cleared = NULL;
@@ -238,19 +235,6 @@ enum err listener_init(
     if (err != ERR_OK)
         listener_clear(listener);
     return err;
-}
-
-void listener_pause(struct listener *listener)
-{
-    listener->is_paused = true;
-    want(listener, false);
-}
-
-void listener_resume(struct listener *listener)
-{
-    listener->is_paused = false;
-    if (!listener->rest.is_set)
-        want(listener, true);
 }
 
 void listener_clear(struct listener *listener)

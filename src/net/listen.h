@@ -35,7 +35,6 @@ struct listener {
     listen_fn *fn;
     void *owner;
     int fd;
-    bool is_paused;    /* by the owner */
     bool is_reported;  /* the shortage is in the log */
     bool *out_cleared; /* set when the callback clears this listener */
 };
@@ -43,9 +42,6 @@ struct listener {
 /* fd: listening and non-blocking; owned by the listener from here, also on failure. */
 MUST_CHECK enum err listener_init(
     struct listener *listener, struct loop *loop, int fd, listen_fn *fn, void *owner);
-/* While paused, connections stay in the kernel's backlog. May be called from the callback. */
-void listener_pause(struct listener *listener);
-void listener_resume(struct listener *listener);
 /* Stops and closes. Harmless on a zeroed or cleared one; may be called from the callback. */
 void listener_clear(struct listener *listener);
 

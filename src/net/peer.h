@@ -41,20 +41,5 @@ void peer_text(const struct peer *peer, char out_text[PEER_TEXT]);
 void peer_text_with_port(const struct peer *peer, char out_text[PEER_TEXT]);
 /* The same address, whatever the port. */
 bool peer_same_address(const struct peer *a, const struct peer *b);
-/* 127.0.0.0/8, ::1 and unix sockets. */
-bool peer_is_loopback(const struct peer *peer);
-
-/* A block of addresses, for trusted_networks. Plain data. */
-struct cidr {
-    enum peer_family family; /* PEER_IPV4 or PEER_IPV6 */
-    uint8_t octets[16];      /* bits behind the prefix are zero */
-    uint8_t bits;
-};
-
-/* "192.0.2.0/24", "2001:db8::/32", or one address without "/". False when it does not parse, the
- * length is above the family's, or bits behind the prefix are set (most likely a mistake of who
- * wrote it). */
-MUST_CHECK bool cidr_parse(struct slice text, struct cidr *out_cidr);
-bool cidr_has(const struct cidr *cidr, const struct peer *peer);
 
 #endif

@@ -77,11 +77,6 @@ void stream_set_owner(struct stream *stream, const struct stream_events *events,
     stream->owner = owner;
 }
 
-int stream_fd(const struct stream *stream)
-{
-    return stream->fd;
-}
-
 struct slice stream_input(const struct stream *stream)
 {
     return buffer_slice(&stream->input);
@@ -125,13 +120,6 @@ void stream_write(struct stream *stream, struct slice bytes)
 {
     buffer_put_slice(stream_output(stream), bytes);
     if (stream->output.len >= WRITE_AT_ONCE && !stream->is_blocked)
-        stream_push(stream);
-}
-
-void stream_flush(struct stream *stream)
-{
-    stream_owe(stream, DUE_FLUSH);
-    if (!stream->is_blocked)
         stream_push(stream);
 }
 

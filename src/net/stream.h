@@ -71,8 +71,6 @@ MUST_CHECK struct stream *stream_new(struct loop *loop, int fd,
 void stream_free(struct stream **stream);
 /* events: a constant table. For handing a connection on (a pool). */
 void stream_set_owner(struct stream *stream, const struct stream_events *events, void *owner);
-/* The descriptor, to look at only (address, options). */
-int stream_fd(const struct stream *stream);
 
 /* What was received and not consumed; valid until the next call on this stream that changes it or
  * the end of the callback. */
@@ -94,8 +92,6 @@ void stream_resume(struct stream *stream);
 struct buffer *stream_output(struct stream *stream);
 /* Appends; large amounts are sent at once. */
 void stream_write(struct stream *stream, struct slice bytes);
-/* Sends what the kernel takes now. For who appends much within a turn. */
-void stream_flush(struct stream *stream);
 /* Octets appended and not yet taken by the kernel. */
 size_t stream_output_pending(const struct stream *stream);
 /* The output is at high_water or above: stop appending and wait for on_drained. */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "net/stream.h"
+#include "net/stream_internal.h"
 #include "scene.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -123,7 +123,7 @@ static void speak(struct stranger *it)
     if (choice & BY_LINES)
         len = slice_find(it->left, '\n') + 1;
     stream_write(it->stream, slice_first(it->left, len));
-    stream_flush(it->stream);
+    stream_push(it->stream);
     it->left = slice_from(it->left, len);
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "ends.h"
+#include "net/stream_internal.h"
 #include "tls_fixture.h"
 
 enum { MOST = 540 };
@@ -135,7 +136,7 @@ static void ended_handshake_writes_to_nobody(void **state)
 
     open_streams(rig, 0);
     turn_until(rig->loop, &rig->vault.asked, 1);
-    fd = stream_fd(rig->us[0].stream);
+    fd = rig->us[0].stream->fd;
     end_clear(&rig->us[0]);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     assert_true(pair[0] == fd || pair[1] == fd);
@@ -273,7 +274,7 @@ static void act_on(struct end *end)
         stream_ask_drained(end->stream);
         break;
     case 5:
-        stream_flush(end->stream);
+        stream_push(end->stream);
         break;
     case 6:
     case 7:

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/stream.h"
+#include "net/stream_internal.h"
 #include "scene.h"
 
 enum { WAIT_MS = 8000, HEARD_MAX = 16 << 20 };
@@ -39,7 +39,7 @@ static void end(struct actor *a, bool resets)
     if (a->is_over)
         return;
     if (resets)
-        setsockopt(stream_fd(a->stream), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        setsockopt(a->stream->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
     stream_free(&a->stream);
     timer_stop(&a->pause);
     a->is_over = true;
@@ -183,7 +183,7 @@ static void say(struct actor *a, size_t len)
     if (len > left)
         len = left;
     stream_write(a->stream, slice_first(words, len));
-    stream_flush(a->stream);
+    stream_push(a->stream);
     play->said += len;
     buffer_consume(&a->out, len);
     if (play->said == play->cut)
