@@ -148,16 +148,6 @@ enum user_fault users_set_state(struct users *users, struct slice login, enum us
     return USER_OK;
 }
 
-enum user_fault users_set_submit(struct users *users, struct slice login, bool may_submit)
-{
-    struct user *user = find(users, login);
-
-    if (!user)
-        return USER_UNKNOWN;
-    user->may_submit = may_submit;
-    return USER_OK;
-}
-
 enum user_fault users_remove(struct users *users, struct slice login)
 {
     struct users_line *line, *next;

@@ -24,7 +24,8 @@ struct reader {
     struct sender senders[USER_SENDERS_MAX];
 };
 
-struct users *users_blank(void)
+/* An empty one without a key; NULL without memory. */
+static struct users *blank(void)
 {
     struct users *users = calloc(1, sizeof *users);
 
@@ -35,7 +36,7 @@ struct users *users_blank(void)
 
 enum err users_new(struct users **out_users)
 {
-    struct users *users = users_blank();
+    struct users *users = blank();
 
     if (!users)
         return ERR_NOMEM;
@@ -367,12 +368,11 @@ static enum err read_all(struct reader *reader)
     return reader->error != ERR_OK ? reader->error : make_models(users);
 }
 
-/* Owns bytes from here on. */
-static enum err parse_owned(
+enum err users_parse(
     char *bytes, size_t len, struct users_report *out_report, struct users **out_users)
 {
     struct reader *reader = calloc(1, sizeof *reader);
-    struct users *users = reader ? users_blank() : NULL;
+    struct users *users = reader ? blank() : NULL;
     enum err rc = ERR_NOMEM;
 
     *out_report = (struct users_report){ .count = 0 };
@@ -391,21 +391,6 @@ static enum err parse_owned(
     else
         users_free(&users);
     return rc;
-}
-
-enum err users_parse(struct slice bytes, struct users_report *out_report, struct users **out_users)
-{
-    char *copy;
-
-    *out_report = (struct users_report){ .count = 0 };
-    if (bytes.len > USERS_FILE_MAX)
-        return ERR_LIMIT;
-    copy = malloc(bytes.len + 1);
-    if (!copy)
-        return ERR_NOMEM;
-    if (bytes.len > 0)
-        memcpy(copy, bytes.data, bytes.len);
-    return parse_owned(copy, bytes.len, out_report, out_users);
 }
 
 static struct users_stamp stamp_of(const struct stat *st)
@@ -490,7 +475,7 @@ enum err users_load(
         rc = read_file(fd, &bytes, &len);
     close(fd);
     if (rc == ERR_OK)
-        rc = parse_owned(bytes, len, out_report, out_users);
+        rc = users_parse(bytes, len, out_report, out_users);
     if (rc == ERR_OK)
         (*out_users)->stamp = stamp_of(&st);
     return rc;

@@ -93,14 +93,14 @@ const char *user_fault_text(enum user_fault fault);
 MUST_CHECK enum err users_new(struct users **out_users);
 void users_free(struct users **users);
 
-/* Reads the bytes of a file; they are copied. *out_report is filled on success too (users set
- * aside) and always valid. ERR_INVALID: the first line is not one of this format. ERR_LIMIT: longer
- * than USERS_FILE_MAX. ERR_NOMEM. */
+/* Reads what a file holds: memory of malloc, taken over whatever the result. *out_report is filled
+ * on success too (users set aside) and always valid. ERR_INVALID: the first line is not one of this
+ * format. ERR_NOMEM. */
 MUST_CHECK enum err users_parse(
-    struct slice bytes, struct users_report *out_report, struct users **out_users);
+    char *bytes, size_t len, struct users_report *out_report, struct users **out_users);
 /* The same for the file `name` below the directory descriptor dir (AT_FDCWD: as open(2) takes it).
  * Further ERR_NOTFOUND, ERR_DENIED (also when others than owner and group may read or write it),
- * ERR_IO. */
+ * ERR_LIMIT (longer than USERS_FILE_MAX), ERR_IO. */
 MUST_CHECK enum err users_load(
     int dir, const char *name, struct users_report *out_report, struct users **out_users);
 /* The version that users_load read; zero for one that came from users_new or users_parse. */
@@ -132,8 +132,6 @@ MUST_CHECK enum user_fault users_set_password(
     struct users *users, struct slice login, struct slice password);
 MUST_CHECK enum user_fault users_set_state(
     struct users *users, struct slice login, enum user_state state);
-MUST_CHECK enum user_fault users_set_submit(
-    struct users *users, struct slice login, bool may_submit);
 /* Removes every line of that login, those that were set aside included. */
 MUST_CHECK enum user_fault users_remove(struct users *users, struct slice login);
 

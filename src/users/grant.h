@@ -6,9 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/arena.h"
-#include "base/macros.h"
-#include "base/pack.h"
 #include "base/slice.h"
 
 struct user;
@@ -29,11 +26,7 @@ struct grant {
     size_t sender_count;
 };
 
-extern const struct shape grant_shape;
-
 /* The grant of a user's record. Its slices are the record's. */
 struct grant grant_of(const struct user *user);
-/* A copy whose bytes and list are the arena's. False without memory; *out_copy untouched. */
-MUST_CHECK bool grant_copy(struct arena *arena, const struct grant *grant, struct grant *out_copy);
 
 #endif

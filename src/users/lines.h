@@ -29,8 +29,6 @@ struct users {
     struct users_stamp stamp;
 };
 
-/* An empty struct users without a key; NULL without memory. */
-MUST_CHECK struct users *users_blank(void);
 /* A line at the end, for a user or (user NULL) with raw text. False without memory. */
 MUST_CHECK bool users_append(
     struct users *users, struct slice raw, struct slice login, struct user *user);

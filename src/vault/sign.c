@@ -53,16 +53,6 @@ struct sign *sign_new(struct loop *loop, struct secrets *secrets, unsigned threa
     return sign;
 }
 
-void sign_free(struct sign **sign)
-{
-    if (!*sign)
-        return;
-    timer_stop(&(*sign)->patience);
-    hands_free(&(*sign)->hands);
-    free(*sign);
-    *sign = NULL;
-}
-
 static void answer(struct asker *asker, uint64_t request, bool ok, struct slice signature)
 {
     struct msg_signed message = { .request = request, .ok = ok, .signature = signature };

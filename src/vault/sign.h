@@ -15,8 +15,6 @@ enum { SIGN_JOBS_MAX = 8192, SIGN_WAIT_MS = 30000 };
 
 /* secrets is borrowed. NULL without memory or threads. */
 MUST_CHECK struct sign *sign_new(struct loop *loop, struct secrets *secrets, unsigned threads);
-/* Every asker must have been forgotten. Waits for signatures under way. */
-void sign_free(struct sign **sign);
 /* Answered by MSG_SIGNED, at once or later. A request for a key of a snapshot that is not in force
  * here yet waits for it, up to SIGN_WAIT_MS. */
 void sign_request(struct sign *sign, struct asker *asker, const struct msg_sign *message);

@@ -22,6 +22,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     } while (0)
 #endif
 
+/* Memory of malloc, exactly as long as it says. */
+static inline char *copy_of(struct slice bytes)
+{
+    char *copy = malloc(bytes.len);
+
+    REQUIRE(copy || bytes.len == 0);
+    if (bytes.len > 0)
+        memcpy(copy, bytes.data, bytes.len);
+    return copy;
+}
+
 /* A small generator; the same seed gives the same numbers. */
 struct dice {
     uint64_t state;

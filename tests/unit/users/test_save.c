@@ -170,8 +170,6 @@ static void test_changes(void **state)
     assert_int_equal(users_set_password(users, slice_text("b@example.org"), pw), USER_UNKNOWN);
     assert_int_equal(users_set_password(users, a, slice_text("three")), USER_OK);
     assert_true(password_verify(slice_text("three"), users_find(users, a)->hash));
-    assert_int_equal(users_set_submit(users, a, false), USER_OK);
-    assert_false(users_find(users, a)->may_submit);
     assert_int_equal(
         users_set_state(users, slice_text("b@example.org"), USER_ACTIVE), USER_UNKNOWN);
     assert_int_equal(users_remove(users, a), USER_OK);
