@@ -44,8 +44,7 @@ enum answer auth_lost(struct session *session);
 /* Wipes and forgets the exchange, if there is one. */
 void auth_forget(struct session *session);
 
-/* The disk took what it was given, or did not in time (WAIT_BODY is over). */
-enum answer body_moved(struct session *session);
+/* The disk did not take in time what it was given (WAIT_BODY is over). */
 enum answer body_is_late(struct session *session);
 
 #endif

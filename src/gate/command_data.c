@@ -13,6 +13,13 @@ enum {
     CONTENT_PER_SECOND = 100, /* … and from then on not below this, on average, in octets */
 };
 
+static enum answer body_moved(struct session *s)
+{
+    if (s->phase == PHASE_COMMIT)
+        return accept_go_on(s);
+    return s->phase == PHASE_CHUNK ? chunk_read(s) : data_read(s);
+}
+
 /* The body of the session's transaction moved; it may be that somebody waits for that. */
 static void on_moved(void *owner)
 {
@@ -68,13 +75,6 @@ static enum answer wait_for_more(struct session *s)
     if (body_is_stuck(&t->body))
         return wait_for_body(s);
     return wait_for_octets(s, t->content_since_ms, body_content(&t->body));
-}
-
-enum answer body_moved(struct session *s)
-{
-    if (s->phase == PHASE_COMMIT)
-        return accept_go_on(s);
-    return s->phase == PHASE_CHUNK ? chunk_read(s) : data_read(s);
 }
 
 enum answer body_is_late(struct session *s)

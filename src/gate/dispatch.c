@@ -21,7 +21,7 @@ enum {
     TO_SUBMIT = AFTER_EHLO | NEEDS_TLS | NEEDS_AUTH,
 };
 
-static const struct command_row rows[VERB_COUNT] = {
+const struct command_row command_rows[VERB_COUNT] = {
     /* lawful in, asks for, handler, what a refusal does besides its reply */
     [VERB_EHLO] = { ANY, LEADS_NOWHERE, command_ehlo, NULL },
     [VERB_HELO] = { ANY, LEADS_NOWHERE, command_helo, NULL },
@@ -61,11 +61,6 @@ static const enum reply_id disorder[VERB_COUNT][PHASE_COUNT] = {
     [VERB_BDAT] = { [PHASE_READY] = REPLY_MAIL_FIRST, [PHASE_SPOILT] = REPLY_RSET_FIRST },
 };
 
-const struct command_row *command_row(enum verb verb)
-{
-    return &rows[verb];
-}
-
 /* What speaks against the command, in the order in which a client would cure it. */
 static enum reply_id objection(
     const struct session *s, const struct command_row *row, struct slice argument)
@@ -104,7 +99,7 @@ static enum answer dismiss(struct session *s, enum reply_id reply)
 static enum answer run_line(struct session *s, const struct line *line)
 {
     struct command command = command_parse(line->text);
-    const struct command_row *row = &rows[command.verb];
+    const struct command_row *row = &command_rows[command.verb];
     enum reply_id reply;
 
     s->verb = command.verb;

@@ -27,8 +27,8 @@ struct command_row {
     command_refused_fn *refused; /* NULL: the reply alone */
 };
 
-/* The row of a verb; for tests. */
-const struct command_row *command_row(enum verb verb);
+/* The row of each verb. */
+extern const struct command_row command_rows[VERB_COUNT];
 
 /* Takes one thing from the front of the session's input, whatever its phase expects there. */
 enum answer dispatch(struct session *session);

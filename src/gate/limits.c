@@ -27,7 +27,9 @@ void limits_clear(struct limits *limits)
     counters_free(&limits->counters);
 }
 
-struct slice limits_client(const struct peer *peer)
+/* The octets by which a client is counted: the address, of IPv6 the network (64 bits), since a
+ * client usually has all of those. They lie in the peer. */
+static struct slice client_of(const struct peer *peer)
 {
     static const struct slice local = SLICE_LITERAL("local");
 
@@ -50,7 +52,7 @@ static bool above(uint64_t count, uint64_t most)
 enum admission limits_enter(
     struct limits *limits, const struct conf_limits *conf, const struct peer *peer)
 {
-    struct slice client = limits_client(peer);
+    struct slice client = client_of(peer);
     struct counters_sum sum;
 
     counters_enter(limits->counters, limits->gate, client);
@@ -63,22 +65,22 @@ enum admission limits_enter(
 
 void limits_leave(struct limits *limits, const struct peer *peer)
 {
-    counters_leave(limits->counters, limits->gate, limits_client(peer));
+    counters_leave(limits->counters, limits->gate, client_of(peer));
 }
 
 void limits_enter_all_the_same(struct limits *limits, const struct peer *peer)
 {
-    counters_enter(limits->counters, limits->gate, limits_client(peer));
+    counters_enter(limits->counters, limits->gate, client_of(peer));
 }
 
 uint64_t limits_connections(const struct limits *limits, const struct peer *peer)
 {
-    return counters_read(limits->counters, limits_client(peer)).client;
+    return counters_read(limits->counters, client_of(peer)).client;
 }
 
 static struct limits_lines *lines_of(struct limits *limits, const struct peer *peer, int64_t minute)
 {
-    struct slice client = limits_client(peer);
+    struct slice client = client_of(peer);
     struct limits_lines *lines = &limits->lines[map_hash(client.data, client.len) % LOG_CELLS];
 
     if (lines->minute != minute)

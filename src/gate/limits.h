@@ -57,8 +57,4 @@ bool limits_may_log(
 /* Lines suppressed since the last call. */
 uint64_t limits_take_suppressed(struct limits *limits);
 
-/* The octets by which a client is counted: the address, of IPv6 the network (64 bits), since a
- * client usually has all of those. They lie in the peer. */
-struct slice limits_client(const struct peer *peer);
-
 #endif

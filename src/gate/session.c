@@ -275,13 +275,28 @@ static void on_drained(void *owner)
     rest(s);
 }
 
+/* Forgets all that was learnt of the client but its address: TLS begins (TLS-5). */
+static void forget(struct session *s)
+{
+    ask_forget(s);
+    auth_forget(s);
+    free(s->login);
+    s->login = NULL;
+    transaction_free(&s->transaction);
+    free(s->ehlo);
+    s->ehlo = NULL;
+    s->is_esmtp = false;
+    s->offered = 0;
+    s->line = (struct line_reader){ 0 };
+}
+
 static void on_secured(void *owner)
 {
     struct session *s = owner;
     bool is_first = s->listener->tls == CONF_LISTENER_IMPLICIT;
 
     session_woken(s, WAIT_HANDSHAKE);
-    session_forget(s);
+    forget(s);
     session_move(s, PHASE_GREETED);
     if (!is_first) {
         rest(s);
@@ -400,7 +415,7 @@ void session_free(struct session **session)
     *session = NULL;
     HASH_DEL(gate->sessions, s);
     timer_stop(&s->timer);
-    session_forget(s);
+    forget(s);
     buffer_clear(&s->held);
     stream_free(&s->stream);
     limits_leave(&gate->limits, &s->peer);
@@ -422,20 +437,6 @@ void session_reset(struct session *s)
     transaction_free(&s->transaction);
     if (phase_in(s->phase, PHASES_TRANSACTION))
         session_move(s, PHASE_READY);
-}
-
-void session_forget(struct session *s)
-{
-    ask_forget(s);
-    auth_forget(s);
-    free(s->login);
-    s->login = NULL;
-    transaction_free(&s->transaction);
-    free(s->ehlo);
-    s->ehlo = NULL;
-    s->is_esmtp = false;
-    s->offered = 0;
-    s->line = (struct line_reader){ 0 };
 }
 
 const struct grant *session_grant(const struct session *s)

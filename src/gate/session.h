@@ -148,8 +148,6 @@ void session_consume(struct session *session, size_t len);
 /* Drops an open transaction (RSET, EHLO, after a message); back to PHASE_READY where there was one.
  */
 void session_reset(struct session *session);
-/* Forgets all that was learnt of the client but its address: TLS begins (TLS-5). */
-void session_forget(struct session *session);
 
 /* What the client may do: by its login, else by its network; NULL: nothing. */
 const struct grant *session_grant(const struct session *session);

@@ -60,8 +60,6 @@ void command_trace(struct client *client, const json_t *request); /* trace.c */
  * must be there; otherwise none and several are good. */
 MUST_CHECK bool selection_read(
     struct client *client, const json_t *request, bool needs_one, struct selection *out_selection);
-/* Does the recipient's domain fit, and is the recipient open? */
-bool selection_fits_recipient(const struct selection *selection, const struct recipient *r);
 bool selection_fits(const struct selection *selection, const struct message *message);
 
 #endif

@@ -8,16 +8,12 @@
 
 enum { EXIT_TRY_AGAIN = 75 };
 
-void end_without_memory(void)
-{
-    log_event(LOG_ERROR, NULL, "the queue ends and reads the spool again", log_reason(ERR_NOMEM));
-    _exit(EXIT_TRY_AGAIN);
-}
-
 void need(bool condition)
 {
-    if (!condition)
-        end_without_memory();
+    if (condition)
+        return;
+    log_event(LOG_ERROR, NULL, "the queue ends and reads the spool again", log_reason(ERR_NOMEM));
+    _exit(EXIT_TRY_AGAIN);
 }
 
 void *need_memory(size_t size)

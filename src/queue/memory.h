@@ -7,13 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/macros.h"
-
 /* Zeroed; never NULL. */
 void *need_memory(size_t size);
-/* Ends the room: there is no memory for what it must remember. */
-NORETURN void end_without_memory(void);
-/* Ends the room unless the condition holds. */
+/* Ends the room unless the condition holds: there is no memory for what it must remember. */
 void need(bool condition);
 
 #endif

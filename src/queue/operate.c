@@ -69,7 +69,8 @@ bool selection_read(
     return true;
 }
 
-bool selection_fits_recipient(const struct selection *selection, const struct recipient *r)
+/* Does the recipient's domain fit, and is the recipient open? */
+static bool fits_recipient(const struct selection *selection, const struct recipient *r)
 {
     return recipient_is_open(r->state) && r->state != RECIPIENT_SETTLING &&
            (!selection->domain || slice_is_nocase(domain_name(r->domain), selection->domain));
@@ -82,7 +83,7 @@ bool selection_fits(const struct selection *selection, const struct message *mes
     if (selection->is_held && !message->is_held)
         return false;
     for (uint32_t i = 0; i < message->recipient_count && selection->domain; i++)
-        if (selection_fits_recipient(selection, &message->recipients[i]))
+        if (fits_recipient(selection, &message->recipients[i]))
             return true;
     return !selection->domain;
 }
@@ -136,7 +137,7 @@ static size_t retry(struct operation *operation, struct queue *queue, struct mes
         return 0;
     for (uint32_t i = 0; i < message->recipient_count; i++) {
         struct recipient *r = &message->recipients[i];
-        if (!selection_fits_recipient(&operation->selection, r) || r->state == RECIPIENT_IN_HAND)
+        if (!fits_recipient(&operation->selection, r) || r->state == RECIPIENT_IN_HAND)
             continue;
         r->next_s = 0;
         schedule_place(queue, r);
@@ -174,7 +175,7 @@ static size_t delete (struct operation *operation, struct queue *queue, struct m
 
     for (uint32_t i = 0; i < message->recipient_count; i++) {
         struct recipient *r = &message->recipients[i];
-        if (!selection_fits_recipient(&operation->selection, r))
+        if (!fits_recipient(&operation->selection, r))
             continue;
         r->flags |= RECIPIENT_UNWANTED | (operation->has_bounce ? RECIPIENT_UNWANTED_BOUNCE : 0);
         if (r->state == RECIPIENT_IN_HAND)
