@@ -27,9 +27,9 @@ SETTINGS = [
     ("data_dir, mail_log_path", "below the run's folder", "nothing of the machine is touched"),
     ("submission_over_tls_address, submission_address", "the run's ports", "systemd's sockets otherwise"),
     ("-testing__outgoing_smtp_port", "the sink's", "there is no smart host, and mail goes to port 25 otherwise"),
-    ("/etc/resolv.conf, /etc/hosts", "name every domain's mail server: the sink", "seen by chasquid alone; answers within 0.1 ms"),
+    ("/etc/resolv.conf, /etc/hosts", "name every domain's mail server: the sink", "seen by chasquid alone"),
     ("password", "scrypt, N = 2^14, as chasquid-util makes it", "its own and only kind"),
-    ("(no setting)", "at most 200 messages in the queue, 451 for more", "a constant of the program"),
+    ("(no setting)", "at most 200 messages in the queue; more are refused", "a constant of the program"),
     ("user", "root", "the package, which makes one, is only unpacked"),
 ]
 

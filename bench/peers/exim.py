@@ -76,7 +76,7 @@ SETTINGS = [
     ("authenticator", "plaintext, crypteq on a file (lsearch), SHA-512-crypt", "AUTH PLAIN, as in Debian's example"),
     ("acl_smtp_rcpt", "accept authenticated = *", "a submission server"),
     ("smtp_accept_max", "300", "the default of 20 connections is below the load's 50"),
-    ("smtp_connect_backlog", "64", "the default of 20 makes the kernel drop some of 50 connections that come at once"),
+    ("smtp_connect_backlog", "64", "the default of 20 may make the kernel drop some of 50 connections that come at once"),
     ("smtp_accept_max_per_connection", "0 (no limit)", "the default ends each connection after 1,000 messages"),
     ("smtp_accept_queue_per_connection", "0 (no limit)",
      "by default the eleventh message of a connection waits for the next queue run, in half an hour"),
