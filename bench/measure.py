@@ -1,4 +1,4 @@
-"""bench/measure.py: what processes cost (from /proc), and the load and the sink as Python sees them."""
+"""bench/measure.py: what a server costs (from its control group and /proc), and the C tools as Python sees them."""
 import json
 import os
 import pathlib
@@ -8,37 +8,30 @@ import subprocess
 import threading
 import time
 
+from peers.peer import descendants
+
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
+MIB = 1048576
 
 
-def read_stats():
-    """Process to (parent, ticks of itself and of the children it has waited for, resident pages)."""
-    stats = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            words = pathlib.Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        stats[int(entry)] = int(words[1]), sum(int(word) for word in words[11:15]), int(words[21])
-    return stats
+def read_ticks(pid):
+    """Of a process and of the children that it has waited for; 0 when it has gone."""
+    try:
+        words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(word) for word in words[11:15])
 
 
-def family(stats, roots):
-    """The roots and all that descend from them."""
-    members, rest = set(roots) & set(stats), True
-    while rest:
-        rest = {pid for pid, (parent, _, _) in stats.items() if parent in members and pid not in members}
-        members |= rest
-    return members
+def cpu_seconds(peer):
+    """User and system time of all processes of a server, those that have ended included."""
+    whole = peer.cpu_seconds()
+    return whole if whole is not None else sum(read_ticks(pid) for pid in descendants(peer.roots())) / TICKS
 
 
-def cpu_seconds(roots):
-    """Of all processes below roots, those that have ended included."""
-    stats = read_stats()
-    return sum(stats[pid][1] for pid in family(stats, roots)) / TICKS
+def room_seconds(pids):
+    """Of these processes alone."""
+    return sum(read_ticks(pid) for pid in pids) / TICKS
 
 
 def busy_seconds():
@@ -48,15 +41,10 @@ def busy_seconds():
     return (user + nice + system + irq + softirq) / TICKS
 
 
-def resident_octets(roots):
-    stats = read_stats()
-    return sum(stats[pid][2] for pid in family(stats, roots)) * PAGE
-
-
-def proportional_octets(roots):
+def proportional_octets(pids):
     """PSS: what is shared counts once."""
     total = 0
-    for pid in family(read_stats(), roots):
+    for pid in pids:
         try:
             lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError):
@@ -66,16 +54,15 @@ def proportional_octets(roots):
 
 
 class Peak:
-    """Samples the resident size of a family twice a second."""
+    """Samples the PSS of a set of processes, asked for anew each time, ten times a second."""
 
-    def __init__(self, roots):
-        self.roots, self.octets, self.over = roots, 0, threading.Event()
+    def __init__(self, pids):
+        self.pids, self.octets, self.over = pids, 0, threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self):
-        while not self.over.is_set():
-            self.octets = max(self.octets, resident_octets(self.roots))
-            self.over.wait(0.5)
+        while not self.over.wait(0.1):
+            self.octets = max(self.octets, proportional_octets(self.pids()))
 
     def __enter__(self):
         self.thread.start()
@@ -86,41 +73,86 @@ class Peak:
         self.thread.join()
 
 
-def sample(server, tools):
+def sample(peer, tools):
     """Where the machine's processor time has gone so far, in seconds."""
-    spent = {"server": cpu_seconds(server), "tools": cpu_seconds(tools)}
+    spent = {"server": cpu_seconds(peer), "tools": room_seconds(tools)}
     return {**spent, "rest": busy_seconds() - spent["server"] - spent["tools"], "at": time.monotonic()}
 
 
-def run_load(program, options, roots, sink, limit):
-    """The load's figures, with samples at begin and end of its window, and PSS at its end."""
+def options_of(words):
+    """Of a tool, from a dict; True is a flag, False and None are left out."""
+    out = []
+    for name, value in words.items():
+        if value is True:
+            out.append(f"--{name}")
+        elif value is not False and value is not None:
+            out += [f"--{name}", str(value)]
+    return out
+
+
+class Load:
+    """bench/load at work."""
+
+    def __init__(self, program, words, limit):
+        self.process = subprocess.Popen([str(program), "--json", "--marks", *options_of(words)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.guard = threading.Timer(limit, self.process.kill)
+        self.guard.start()
+        self.complaints = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.guard.cancel()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+
+    def await_mark(self, mark):
+        """False when the load ends without it."""
+        for line in self.process.stderr:
+            if line.strip() == mark:
+                return True
+            self.complaints.append(line.strip())
+        return False
+
+    def finish(self):
+        """Its figures."""
+        self.complaints += [line.strip() for line in self.process.stderr]
+        out = self.process.stdout.read()
+        self.process.wait()
+        if not out:
+            raise RuntimeError(f"the load ended with status {self.process.returncode}: {' '.join(self.complaints[:5])}")
+        return json.loads(out)
+
+    def ask(self, seconds):
+        """--idle: a NOOP on each connection; what came of it."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            raise RuntimeError("connections do not answer their NOOP")
+        return json.loads(self.process.stdout.readline())
+
+    def leave(self):
+        """--idle: all take their leave."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def run_load(program, words, peer, tools, limit):
+    """The load's figures, with samples at begin and end of its window."""
     marks = {}
-    words = [str(program), "--json", "--marks"]
-    for name, value in options.items():
-        words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as load:
-        guard = threading.Timer(limit, load.kill)
-        guard.start()
-        complaints = []
-        try:
-            for line in load.stderr:
-                word = line.strip()
-                if word in {"begin", "end"}:
-                    marks[word] = sample(roots, [load.pid, sink.process.pid])
-                else:
-                    complaints.append(word)
-                if word == "end":
-                    marks["pss"] = proportional_octets(roots)
-            out = load.stdout.read()
-        except BaseException:
-            load.kill()
-            raise
-        finally:
-            guard.cancel()
-    if not out:
-        raise RuntimeError(f"the load ended with status {load.returncode}: {' '.join(complaints)}")
-    figures = json.loads(out)
-    figures.update(begin=marks["begin"], end=marks["end"], pss=marks["pss"])
+    with Load(program, words, limit) as load:
+        for mark in ("begin", "end"):
+            if load.await_mark(mark):
+                marks[mark] = sample(peer, [load.process.pid, *tools])
+        figures = load.finish()
+    if len(marks) != 2:
+        raise RuntimeError(f"the load ended early: {figures['first_unexpected']}")
+    figures.update(marks)
     return figures
 
 
@@ -128,7 +160,7 @@ class Sink:
     def __init__(self, program):
         self.process = subprocess.Popen([str(program), "--listen", "127.0.0.1:0", "--marker", "--json"],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.port = int(self.process.stderr.readline().rpartition(":")[2])
+        self.address = "127.0.0.1", int(self.process.stderr.readline().rpartition(":")[2])
 
     def totals(self):
         self.process.send_signal(signal.SIGUSR1)
@@ -140,7 +172,7 @@ class Sink:
         """Until so many different messages are there, or none has come for `patience` seconds."""
         totals, moved = self.totals(), time.monotonic()
         while totals["distinct"] < wanted and time.monotonic() - moved < patience:
-            time.sleep(0.1)
+            time.sleep(0.05)
             before, totals = totals["distinct"], self.totals()
             if totals["distinct"] > before:
                 moved = time.monotonic()

@@ -1,0 +1,73 @@
+"""bench/table.py: one aligned table from all runs: median (least..most) for each server, submitd's figure through the others', and
+what was reached of what is to be reached."""
+import statistics
+
+WIDTH = 40
+
+
+def median(runs, key):
+    return statistics.median(run[key] for run in runs)
+
+
+def spread(runs, row):
+    """Median (least..most)."""
+    values = [run[row.key] for run in runs]
+    text = row.form.format(statistics.median(values))
+    if len(values) == 1 or min(values) == max(values):
+        return text
+    return f"{text} ({row.form.format(min(values))}..{row.form.format(max(values))})"
+
+
+def ratio(results, work, row, name):
+    """submitd's median through this server's; None where there is none."""
+    ours, theirs = results.get((work, "submitd")), results.get((work, name))
+    if name == "submitd" or not ours or not theirs or row.key.startswith("cores_"):
+        return None
+    if row.key not in ours[0] or row.key not in theirs[0] or not median(theirs, row.key):
+        return None
+    return median(ours, row.key) / median(theirs, row.key)
+
+
+def cell(results, work, row, name):
+    runs = results.get((work, name))
+    if not runs or row.key not in runs[0]:
+        return "-"
+    share = ratio(results, work, row, name)
+    return spread(runs, row) + (f" [{share:.2f}]" if share is not None else "")
+
+
+def show(works, names, labels, results):
+    """names: of the servers, in order; labels: what stands above their columns."""
+    lines = []
+    for key, work in works.items():
+        if any((key, name) in results for name in names):
+            lines.append((work.title, None))
+            lines += [("  " + row.words, [cell(results, key, row, name) for name in names]) for row in work.rows]
+    widths = [max([len(label)] + [len(cells[at]) for _, cells in lines if cells]) for at, label in enumerate(labels)]
+    print(f"\n{'median (least..most) [submitd through it]':{WIDTH}}" + "".join(f"  {label:>{width}}" for label, width in zip(labels, widths)))
+    for words, cells in lines:
+        print(words if cells is None else f"{words:{WIDTH}}" + "".join(f"  {text:>{width}}" for text, width in zip(cells, widths)))
+
+
+def judge(results, work, row, goal):
+    """(what was measured, whether that is enough); None where it was not measured."""
+    name, way, bound = goal
+    if (work, "submitd") not in results or row.key not in results[work, "submitd"][0]:
+        return None
+    label, value = "", median(results[work, "submitd"], row.key)
+    if name:
+        label, value = f" through {name}'s", ratio(results, work, row, name.lower())
+    if value is None:
+        return None
+    words = "at least" if way == "least" else "at most"
+    good = value >= bound if way == "least" else value <= bound
+    return f"{row.words}{label}: {value:.3g}, to be {words} {bound:.3g}", good
+
+
+def show_goals(works, results):
+    verdicts = [(key, judge(results, key, row, goal)) for key, work in works.items() for row in work.rows for goal in row.goals]
+    verdicts = [(key, verdict) for key, verdict in verdicts if verdict]
+    if verdicts:
+        print("\nto be reached (on two cores):")
+    for key, (text, good) in verdicts:
+        print(f"  {'reached' if good else 'MISSED ':8} {key:3} {text}")
