@@ -182,13 +182,13 @@ void journal_batch_init(struct journal_batch *batch, size_t cap)
 void journal_batch_clear(struct journal_batch *batch)
 {
     buffer_clear(&batch->bytes);
-    batch->count = 0;
+    batch->count = batch->written = 0;
 }
 
 void journal_batch_reset(struct journal_batch *batch)
 {
     buffer_reset(&batch->bytes);
-    batch->count = 0;
+    batch->count = batch->written = 0;
     batch->has_begin = false;
 }
 

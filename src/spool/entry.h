@@ -214,6 +214,7 @@ struct journal_batch {
     size_t count;
     bool has_begin; /* a CHECKPOINT's BEGIN is among them: journal_commit begins a new file there */
     size_t begin;   /* its octet in bytes */
+    size_t written; /* octets that journal_commit has synced already */
 };
 
 void journal_batch_init(struct journal_batch *batch, size_t cap);

@@ -137,19 +137,29 @@ static enum err commit_entries(struct journal *journal, struct slice bytes)
     return rc;
 }
 
+/* The batch up to there, but for what an earlier try has synced. */
+static enum err commit_upto(struct journal *journal, struct journal_batch *batch, size_t upto)
+{
+    struct slice bytes = slice_first(buffer_slice(&batch->bytes), upto);
+    enum err rc = ERR_OK;
+
+    if (batch->written < upto)
+        rc = commit_entries(journal, slice_from(bytes, batch->written));
+    if (rc == ERR_OK && batch->written < upto)
+        batch->written = upto;
+    return rc;
+}
+
 enum err journal_commit(struct journal *journal, struct journal_batch *batch)
 {
-    struct slice bytes = buffer_slice(&batch->bytes);
-    size_t split = batch->has_begin ? batch->begin : bytes.len;
     enum err rc = batch->bytes.error;
 
-    if (rc == ERR_OK && split > 0)
-        rc = commit_entries(journal, slice_first(bytes, split));
-    if (rc == ERR_OK && split < bytes.len) {
-        if (journal->file >= 0)
-            leave_file(journal);
-        rc = commit_entries(journal, slice_from(bytes, split));
-    }
+    if (rc == ERR_OK && batch->has_begin)
+        rc = commit_upto(journal, batch, batch->begin);
+    if (rc == ERR_OK && batch->has_begin && batch->written == batch->begin && journal->file >= 0)
+        leave_file(journal);
+    if (rc == ERR_OK)
+        rc = commit_upto(journal, batch, batch->bytes.len);
     /* A checkpoint has ended: from now on a start reads from there, if a file says so. */
     if (rc == ERR_OK && journal->file >= 0 && journal->floor != journal->tally.from) {
         leave_file(journal);

@@ -46,8 +46,9 @@ void journal_init(struct journal *journal, struct store *store,
 void journal_clear(struct journal *journal);
 
 /* Appends the batch and syncs once. On failure the file is abandoned, its description never synced
- * again, and the batch is written to a new file; if that fails too the error is returned, nothing
- * of the batch counts as recorded, and the next commit begins another file. An empty batch is
+ * again, and the batch is written to a new file; if that fails too the error is returned, and the
+ * next commit begins another file. Nothing of the batch counts as recorded then; it is committed
+ * again until it is, and what of it was synced (see below) is not written again. An empty batch is
  * ERR_OK without a sync. The batch keeps its content. Begins a new file when the current one is
  * full. Blocks.
  *

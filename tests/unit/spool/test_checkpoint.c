@@ -568,6 +568,41 @@ static void test_failing_disk(void **state)
     assert_true(failed > 3 && passed > 3);
 }
 
+static unsigned held_entries;
+
+static enum err count_held(void *context, const struct journal_entry *entry)
+{
+    (void)context;
+    held_entries += entry->kind == JOURNAL_HELD;
+    return ERR_OK;
+}
+
+/* What stands before a begin is synced, the file for the checkpoint cannot be made: however often
+ * that is tried, every entry is written once. */
+static void test_retry(void **state)
+{
+    const struct journal_events counting = { NULL, count_held, NULL };
+
+    (void)state;
+    held_entries = 0;
+    put_held(1);
+    commit();
+    put_held(1);
+    put_begin();
+    put_held(1);
+    faulty_plan(&faulty, ACT_CREATE, 1, ERR_NOSPACE);
+    faulty.fail_times = 5;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(journal_commit(&journal, &batch), ERR_NOSPACE);
+    faulty.fail_act = -1;
+    commit();
+    assert_int_equal(journal.tally.begun, journal.number);
+    assert_int_equal(journal_scan(&store, &counting, &sum), ERR_OK);
+    assert_int_equal(held_entries, 3);
+    assert_int_equal(sum.damaged, 0);
+    assert_int_equal(sum.tally.begun, journal.number);
+}
+
 /* ---- recovery ---- */
 
 /* All comes from the journal: the records of listed messages are not looked at, and a segment in
@@ -973,6 +1008,7 @@ int main(void)
         TEST(test_files),
         TEST(test_one_batch),
         TEST(test_failing_disk),
+        TEST(test_retry),
         TEST(test_unread),
         TEST(test_incomplete),
         TEST(test_portions),
