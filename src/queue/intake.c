@@ -461,7 +461,8 @@ static void idle(void *owner)
 enum err intake_open(struct queue *queue)
 {
     struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
-        .lock = queue->lock };
+        .lock = queue->lock,
+        .numbers = &queue->numbers };
     int root;
     enum err rc = spool_open(queue, &root);
 

@@ -70,7 +70,8 @@ enum err spool_open(const struct queue *queue, int *out_root)
 static enum err open_stores(struct queue *queue)
 {
     struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
-        .lock = queue->lock };
+        .lock = queue->lock,
+        .numbers = &queue->numbers };
     int root = -1;
     enum err rc = spool_open(queue, &root);
 

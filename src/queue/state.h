@@ -192,6 +192,8 @@ struct queue {
 
     struct messages messages;
     struct destinations destinations;
+    struct store_numbers
+        numbers; /* of all three stores: journal_store, the reader's, the stock's */
     struct commit commit;
     struct store journal_store;
     struct reader reader;

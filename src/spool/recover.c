@@ -37,11 +37,13 @@ void recover_free(struct recover **recover)
     *recover = NULL;
 }
 
-/* Where an entry names a segment; 0: nowhere. Numbers given from now on are above those. */
+/* Where an entry names a segment; 0: nowhere. Numbers given from now on are above those. Not above
+ * those of bodies: that is the word of a gate, which could use up all numbers with one. */
 static const size_t segment_at[JOURNAL_KINDS] = {
     [JOURNAL_ARRIVED] = offsetof(struct journal_entry, arrived.segment),
     [JOURNAL_MOVED] = offsetof(struct journal_entry, moved.segment),
     [JOURNAL_CUT] = offsetof(struct journal_entry, cut.segment),
+    [JOURNAL_SET_ASIDE] = offsetof(struct journal_entry, set_aside.segment),
     [JOURNAL_SEGMENT] = offsetof(struct journal_entry, segment.generation),
     [JOURNAL_STATE] = offsetof(struct journal_entry, state.segment),
 };

@@ -62,8 +62,11 @@ static enum err open_folders(struct store *store)
 
 void store_note_number(struct store *store, uint64_t number)
 {
-    if (number > store->highest)
-        store->highest = number;
+    uint64_t highest = atomic_load(&store->numbers->highest);
+
+    while (number > highest &&
+           !atomic_compare_exchange_weak(&store->numbers->highest, &highest, number))
+        ;
 }
 
 static enum err note_all(struct store *store)
@@ -96,6 +99,7 @@ enum err store_open(
     enum err rc = ERR_OK;
 
     *store = (struct store){ .disk = disk, .root = root, .lock = -1, .aside = -1 };
+    store->numbers = settings->numbers ? settings->numbers : &store->own;
     for (int kind = 0; kind < STORE_KINDS; kind++)
         store->dirs[kind] = -1;
     store->segment_size = settings->segment_size ? settings->segment_size : STORE_SEGMENT_SIZE;
@@ -124,12 +128,16 @@ void store_close(struct store *store)
  * and no body from outside may hold a frame that passes for ours. */
 static enum err next_number(struct store *store, uint64_t *out_number)
 {
-    uint64_t count = (store->highest >> 32) + 1;
+    uint64_t random = (uint32_t)store->disk->ops->random(store->disk);
+    uint64_t highest = atomic_load(&store->numbers->highest), number;
 
-    if (count > UINT32_MAX)
-        return ERR_LIMIT;
-    store->highest = count << 32 | (uint32_t)store->disk->ops->random(store->disk);
-    *out_number = store->highest;
+    do {
+        uint64_t count = (highest >> 32) + 1;
+        if (count > UINT32_MAX)
+            return ERR_LIMIT;
+        number = count << 32 | random;
+    } while (!atomic_compare_exchange_weak(&store->numbers->highest, &highest, number));
+    *out_number = number;
     return ERR_OK;
 }
 

@@ -3,6 +3,7 @@
 #ifndef SPOOL_STORE_H
 #define SPOOL_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,11 +26,20 @@ enum {
 /* Every number (generation, body, journal file) is a count in its upper 32 bits and 32
  * unforeseeable bits below, above every number seen in this spool. 0 is none. */
 
+/* The highest one seen or given: one for all stores of a spool, on whatever threads they are. So
+ * the newest journal file, which is never removed, is above all that was given before it, and
+ * whatever was given since is in a folder or named in the journal. Zero at first. */
+struct store_numbers {
+    _Atomic uint64_t highest;
+};
+
 struct store_settings {
     uint64_t
         segment_size; /* octets; 0: the default. A multiple of 4096, STORE_SEGMENT_MIN to _MAX */
     int lock; /* a handle whose description already holds the instance lock (store_lock), borrowed;
                  -1: take it here */
+    struct store_numbers *numbers; /* shared by the stores of this spool, outlives them; NULL: this
+                                      is the only one */
 };
 
 /* One thread at a time. */
@@ -40,7 +50,8 @@ struct store {
     int aside;
     int lock; /* -1 when borrowed */
     uint64_t segment_size;
-    uint64_t highest; /* number seen or given */
+    struct store_numbers *numbers;
+    struct store_numbers own;
 };
 
 /* The instance lock of a spool: a second instance gets ERR_BUSY. The file `lock` is made if
@@ -53,7 +64,8 @@ MUST_CHECK enum err store_open(
     struct store *store, struct disk *disk, int root, const struct store_settings *settings);
 void store_close(struct store *store);
 
-/* Numbers given from now on are above this one (a generation found in a journal). */
+/* Numbers given from now on, by whatever store shares them, are above this one (a generation found
+ * in a journal). */
 void store_note_number(struct store *store, uint64_t number);
 
 struct store_blank {

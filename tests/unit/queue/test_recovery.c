@@ -519,6 +519,31 @@ static void test_unreadable_folder(void **state)
     assert_int_equal(rig_queue(&rig)->messages.count, 2);
 }
 
+/* What the journal names has been given out, also when it is there no more: whatever is made next,
+ * by whichever thread, has a number above it. */
+static void test_numbers(void **state)
+{
+    const uint64_t named = UINT64_C(5000) << 32;
+    struct journal_entry cut = { .kind = JOURNAL_CUT, .cut = { named, FILE_HEAD } };
+    struct journal_entry aside = { .kind = JOURNAL_SET_ASIDE,
+        .set_aside = { .segment = 2 * named } };
+    uint64_t before = rig_queue(&rig)->numbers.highest;
+
+    (void)state;
+    submit(1, 1);
+    commit_put(&rig_queue(&rig)->commit, &cut);
+    commit_put(&rig_queue(&rig)->commit, &aside);
+    rig_until(&rig, commit_is_idle(&rig_queue(&rig)->commit));
+    assert_true(before < named);
+    restart(true);
+    rig_gate_connect(&rig, 1, 1);
+    rig_until(&rig, rig.gate.writer_count == 1 && rig.gate.spare_count == 1);
+    assert_true(rig.gate.writers[0].generation > 2 * named);
+    assert_true(rig.gate.spares[0].number > 2 * named);
+    rig_until(&rig, commit_is_idle(&rig_queue(&rig)->commit));
+    rig_until(&rig, rig_queue(&rig)->commit.journal.number > 2 * named);
+}
+
 /* A second instance on the same spool is refused. */
 static void test_second_instance(void **state)
 {
@@ -567,6 +592,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_expiry_survives, make, end),
         cmocka_unit_test_setup_teardown(test_many_restarts, make, end),
         cmocka_unit_test_setup_teardown(test_unreadable_folder, make, end),
+        cmocka_unit_test_setup_teardown(test_numbers, make, end),
         cmocka_unit_test_setup_teardown(test_second_instance, make, end),
         cmocka_unit_test_setup_teardown(test_full_disk, make, end),
     };

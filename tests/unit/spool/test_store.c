@@ -163,6 +163,32 @@ static void test_numbers(void **state)
     store_close(&store);
 }
 
+/* Several stores of one spool, one for each thread that makes files, give out numbers in one order.
+ */
+static void test_shared_numbers(void **state)
+{
+    struct store_numbers numbers = { 0 };
+    struct store_settings settings = { .segment_size = STORE_SEGMENT_MIN, .numbers = &numbers };
+    struct store stores[2];
+    struct store_spare spare;
+    uint64_t last = 0;
+
+    (void)state;
+    assert_int_equal(store_lock(&faulty.disk, temp.root, &settings.lock), ERR_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(store_open(&stores[i], &faulty.disk, temp_root(&temp), &settings), ERR_OK);
+    store_note_number(&stores[0], UINT64_C(7) << 32);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(store_spare(&stores[1 - i % 2], &spare), ERR_OK);
+        assert_true(spare.number >> 32 == (uint64_t)(8 + i) && spare.number > last);
+        last = spare.number;
+        disk_close(&faulty.disk, &spare.write);
+    }
+    store_close(&stores[0]);
+    store_close(&stores[1]);
+    disk_close(&faulty.disk, &settings.lock);
+}
+
 /* Whichever act fails, with whatever: an error, no file left behind, no descriptor lost, and the
  * next try works. */
 static void test_failing_blank(void **state)
@@ -432,6 +458,7 @@ int main(void)
         TEST(test_second_instance),
         TEST(test_settings),
         TEST(test_numbers),
+        TEST(test_shared_numbers),
         TEST(test_failing_blank),
         TEST(test_failing_spare),
         TEST(test_failing_open),
