@@ -3,8 +3,8 @@
     NameServer({"example.org": {"MX": ["10 mx1.example.org."]}, "mx1.example.org": {"A": ["127.0.0.2"]},
                 "gone.example": "NXDOMAIN", "sick.example": "SERVFAIL", "mute.example": None})
 
-A name's value: types to texts of records; "NXDOMAIN" or "SERVFAIL"; None: no answer at all. What is not named does not
-exist. CNAMEs are chased as a resolver would see them."""
+A name's value: types to texts of records; "NXDOMAIN" or "SERVFAIL"; None: no answer at all; "STALL": told to ask by TCP, and no
+answer there, for which a resolver waits longer than any client. What is not named does not exist. CNAMEs are chased as a resolver would see them."""
 import socket
 import socketserver
 import struct
@@ -81,6 +81,9 @@ class NameServer:
         if self.zone.get(name, "NXDOMAIN") is None:
             return None
         response = dns.message.make_response(query, recursion_available=True)
+        if self.zone.get(name) == "STALL":
+            response.flags |= dns.flags.TC
+            return None if is_stream else response.to_wire()
         self.fill(response, name, kind)
         try:
             return response.to_wire(max_size=65535 if is_stream else 1232)

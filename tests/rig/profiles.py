@@ -80,10 +80,11 @@ def mx():
         "implicit.example": {"A": ["127.0.0.1"]},
         "null.example": {"MX": ["0 ."]},
         "sick.example": "SERVFAIL",
+        "silent.example": "STALL",
         "alias.example": {"CNAME": ["example.org."]},
         "xn--bcher-kva.example": {"MX": ["10 mx.example.org."]},
     })
-    server.names.zone.update({"mute.example": None, "silent.example": None})
+    server.names.zone.update({"mute.example": None})
     server.sections["dns"] = server.names.section
     server.sections["queue"] = "retry = { 3600 }  retry_connect = { 3600 }  delay_notice = 0"
     server.routes["*"] = 'via = "mx"  port = 1'
