@@ -126,14 +126,14 @@ static void on_peer(void *owner, struct channel *c, const void *message, int fd)
     h->room.type->peer(&h->room, message, fd);
 }
 
-/* Landlock first, while there is one thread: those that are made then inherit it. Seccomp takes all
- * threads at once. */
+/* Rights and Landlock first, while there is one thread: those that are made then inherit it.
+ * Seccomp takes all threads at once. */
 static enum err raise_walls(struct harness *h, unsigned walls)
 {
     enum err rc = ERR_OK;
 
     if (walls & WALL_FILES)
-        rc = walls_raise(&h->walls, WALL_FILES);
+        rc = walls_raise(&h->walls, WALL_RIGHTS | WALL_FILES);
     if (rc == ERR_OK && walls & WALL_CALLS) {
         rc = hands_release();
         if (rc == ERR_OK)

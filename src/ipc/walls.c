@@ -53,16 +53,19 @@ static void forget_folders(struct walls *walls)
 
 /* A room that was not given a user of its own has whatever the supervisor was started with, as
  * units do for low ports. */
-static bool drop_capabilities(void)
+static enum err raise_rights(const struct walls *walls, char out_missing[WALLS_MISSING])
 {
     struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3], none[LENGTH_OF(data)] = { 0 };
 
+    (void)walls, (void)out_missing;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
         syscall(SYS_capget, &head, data) != 0)
-        return false;
+        return err_from_errno(errno);
     /* A unit's own filter may refuse the change where there is nothing to change. */
-    return memcmp(data, none, sizeof none) == 0 || syscall(SYS_capset, &head, none) == 0;
+    return memcmp(data, none, sizeof none) == 0 || syscall(SYS_capset, &head, none) == 0
+               ? ERR_OK
+               : err_from_errno(errno);
 }
 
 /* Threads count as processes here, so those that a room needs are there before. */
@@ -72,8 +75,7 @@ static enum err raise_self(const struct walls *walls, char out_missing[WALLS_MIS
 
     (void)walls, (void)out_missing;
     if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_NPROC, &none) != 0 ||
-        !drop_capabilities())
+        setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_NPROC, &none) != 0)
         return err_from_errno(errno);
     return ERR_OK;
 }
@@ -83,6 +85,7 @@ static const struct part {
     const char *name;
     enum err (*raise)(const struct walls *walls, char out_missing[WALLS_MISSING]);
 } parts[] = {
+    { WALL_RIGHTS, "capabilities", raise_rights },
     { WALL_SELF, "limits", raise_self },
     { WALL_FILES, "files", walls_files_raise },
     { WALL_CALLS, "system calls", walls_calls_raise },

@@ -13,10 +13,11 @@
 
 /* The parts, in the order in which they go up. */
 enum {
-    WALL_SELF = 1 << 0,  /* no new rights, no debugger, no core file, no further processes */
-    WALL_FILES = 1 << 1, /* Landlock. Holds for the calling thread and those it makes afterwards */
-    WALL_CALLS = 1 << 2, /* seccomp. Holds for all threads. What is not listed kills the process */
-    WALLS_ALL = WALL_SELF | WALL_FILES | WALL_CALLS,
+    WALL_RIGHTS = 1 << 0, /* no capability. Holds as WALL_FILES does */
+    WALL_SELF = 1 << 1,   /* no new rights, no debugger, no core file, no further processes */
+    WALL_FILES = 1 << 2,  /* Landlock. Holds for the calling thread and those it makes afterwards */
+    WALL_CALLS = 1 << 3,  /* seccomp. Holds for all threads. What is not listed kills the process */
+    WALLS_ALL = WALL_RIGHTS | WALL_SELF | WALL_FILES | WALL_CALLS,
 };
 
 struct walls {
@@ -34,8 +35,8 @@ void walls_init(struct walls *walls, enum role role);
 void walls_note_gift(struct walls *walls, enum gift gift, int fd);
 /* Raises the given parts (several WALL_ bits) that do not stand yet; there is no way back. A part
  * that the kernel lacks, wholly or partly, is logged and left out (walls->missing), and the room
- * runs on. WALL_FILES needs the process to have one thread. ERR_DENIED, ERR_NOMEM and others: a
- * part that the kernel has could not be raised; the room must not go on. */
+ * runs on. WALL_RIGHTS and WALL_FILES need the process to have one thread. ERR_DENIED, ERR_NOMEM
+ * and others: a part that the kernel has could not be raised; the room must not go on. */
 MUST_CHECK enum err walls_raise(struct walls *walls, unsigned parts);
 
 #endif

@@ -98,3 +98,48 @@ def test_files_of_one_room_are_closed_to_the_others(server):
         found = path.stat()
         assert found.st_uid == UIDS[role] or found.st_uid == 0, path
         assert stat.S_IMODE(found.st_mode) & 0o077 == 0, f"{path}: mode {stat.S_IMODE(found.st_mode):o}"
+
+
+SHELL = {"PATH": "/usr/bin:/bin", "HOME": "/root", "SSH_AUTH_SOCK": "/run/agent", "AWS_SECRET_ACCESS_KEY": "secret", "EVENT_NOEPOLL": "1",
+         "EVENT_PRECISE_TIMER": "1", "GLIBC_TUNABLES": "glibc.malloc.perturb=1", "TZ": "Europe/Vienna", "SUBMITD_WORD": "passed"}
+
+
+def environment_of(pid):
+    words = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return dict(word.decode().split("=", 1) for word in words if word)
+
+
+def test_rooms_do_not_get_the_shell(rig):
+    """The list is that of submitd(8); what it leaves out would also lead libraries astray."""
+    server = rig.server(start=False, top="gates = 1\nrelays = 1")
+    server.environment = SHELL
+    server.start()
+    listed = {"TZ", "JOURNAL_STREAM", "OPENSSL_CONF", "OPENSSL_MODULES", "LD_LIBRARY_PATH", "LD_PRELOAD", "ASAN_OPTIONS", "LSAN_OPTIONS",
+              "TSAN_OPTIONS", "UBSAN_OPTIONS"}
+    for name, pid in server.rooms().items():
+        found = environment_of(pid)
+        assert found["TZ"] == "Europe/Vienna" and found["SUBMITD_WORD"] == "passed", name
+        strange = {word for word in found if word not in listed and not word.startswith("SUBMITD_")}
+        assert not strange, f"{name} has {strange}"
+    server.await_mail(server.submit("bob@example.org"))
+
+
+def test_rights_without_root(rig):
+    """Started as an ordinary user that may bind low ports: no room keeps that, nor any other right."""
+    nobody = 61199
+    server = rig.server(start=False, top="gates = 1\nrelays = 1")
+    server.add_user()
+    for path in (server.folder, *server.folder.rglob("*")):
+        os.chown(path, nobody, nobody)
+    server.wrapper = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups", "--inh-caps=+net_bind_service",
+                      "--ambient-caps=+net_bind_service"]
+    server.start()
+    low = 1 << 10
+    assert int(status_of(pathlib.Path(f"/proc/{server.process.pid}"))["CapPrm"], 16) == low, "the start was not as it should be"
+    for name, pid in server.rooms().items():
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            status = status_of(task)
+            assert set(status["Uid"].split()) == {str(nobody)}
+            for rights in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                assert int(status[rights], 16) == 0, f"{name}: {rights} {status[rights]}"
+    server.await_mail(server.submit("bob@example.org"))
