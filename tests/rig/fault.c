@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -246,4 +248,66 @@ int mkdirat(int dir, const char *name, mode_t mode)
 {
     FAIL_IF_TOLD("mkdirat");
     return REAL(mkdirat)(dir, name, mode);
+}
+
+int socket(int family, int type, int protocol)
+{
+    FAIL_IF_TOLD("socket");
+    return REAL(socket)(family, type, protocol);
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    FAIL_IF_TOLD("connect");
+    return REAL(connect)(fd, address, size);
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    FAIL_IF_TOLD("bind");
+    return REAL(bind)(fd, address, size);
+}
+
+int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
+{
+    FAIL_IF_TOLD("setsockopt");
+    return REAL(setsockopt)(fd, level, option, value, size);
+}
+
+ssize_t sendto(int fd, const void *octets, size_t len, int flags, const struct sockaddr *address,
+    socklen_t size)
+{
+    FAIL_IF_TOLD("sendto");
+    return REAL(sendto)(fd, octets, len, flags, address, size);
+}
+
+ssize_t send(int fd, const void *octets, size_t len, int flags)
+{
+    FAIL_IF_TOLD("send");
+    return REAL(send)(fd, octets, len, flags);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    FAIL_IF_TOLD("writev");
+    return REAL(writev)(fd, parts, count);
+}
+
+ssize_t recv(int fd, void *octets, size_t len, int flags)
+{
+    FAIL_IF_TOLD("recv");
+    return REAL(recv)(fd, octets, len, flags);
+}
+
+ssize_t recvfrom(
+    int fd, void *octets, size_t len, int flags, struct sockaddr *address, socklen_t *size)
+{
+    FAIL_IF_TOLD("recvfrom");
+    return REAL(recvfrom)(fd, octets, len, flags, address, size);
+}
+
+int poll(struct pollfd *waiting, nfds_t count, int ms)
+{
+    FAIL_IF_TOLD("poll");
+    return REAL(poll)(waiting, count, ms);
 }

@@ -222,6 +222,62 @@ def test_a_relay_claims_without_end(house):
     assert grown < GROWTH_MOST, f"the queue grew by {grown >> 20} MiB"
 
 
+YEARS = 10 * 365 * 86400 * 10 ** 6
+LIES_ABOUT_TIME = [lambda now: (1, 2), lambda now: (now - YEARS, now - YEARS), lambda now: (now + YEARS, now + YEARS),
+                   lambda now: (now, now - YEARS), lambda now: (-(2 ** 63), 2 ** 63 - 1), lambda now: (2 ** 63 - 1, -(2 ** 63)),
+                   lambda now: (now - 7200 * 10 ** 6, now - 7200 * 10 ** 6)]
+
+
+def put_off(job, number):
+    """The outcome of a job that has to be tried again, dated as no clock ever was."""
+    started, finished = LIES_ABOUT_TIME[number % len(LIES_ABOUT_TIME)](time.time_ns() // 1000)
+    return frame("outcome", job=job["job"], id_high=job["id_high"], id_low=job["id_low"], started_us=started, finished_us=finished,
+                 results=[{"index": one["index"], "result": DEFERRED, "cause": 0, "code": 451, "status": "4.0.0", "text": "later"}
+                          for one in job["recipients"]])
+
+
+def answer_jobs(liars, most, seconds):
+    """Puts off what comes; how many outcomes the queue has acknowledged."""
+    done, end = 0, time.monotonic() + seconds
+    sockets = {liar.socket: liar for liar in liars}
+    while done < most and time.monotonic() < end:
+        ready, _, _ = select.select(sockets, [], [], 0.2)
+        for one in ready:
+            name, values, fd = sockets[one].receive()
+            if fd is not None:
+                os.close(fd)
+            if name == "job":
+                sockets[one].send_raw(put_off(values, done))
+            done += name == "outcome-done"
+    return done
+
+
+def test_a_relay_lies_about_time(house):
+    """Outcomes dated years back or ahead age nobody's mail, not after a restart either, which reads the clock's jumps off the
+    journal (QUE-4)."""
+    house.end("maildrop")
+    house.end("relay.0")
+    waiting = submit_some(house)
+    for _ in range(20):
+        house.server.submit("bob@hop.example")
+    for _ in range(2):
+        liars = [house.impersonate(name, "queue") for name in ("relay.0", "relay.1")]
+        for liar in liars:
+            liar.send("in-hand")
+        assert answer_jobs(liars, 30, 20) >= 30
+        for liar in liars:
+            liar.close()
+        house.restart("queue")
+        queued = house.server.queue()
+        assert len(queued) == 24, "somebody's mail is gone"
+    house.start("maildrop")
+    check_delivered(house, waiting)
+    house.start("relay.0")
+    house.start("relay.1")
+    house.hop.await_mails(20, 40)
+    assert house.server.status()["bounced"] == 0
+
+
 # ---- a vault ----
 
 def test_a_vault_says_yes_to_what_nobody_asked(house):
