@@ -29,7 +29,7 @@ def make_certificate(folder):
 
 
 class Stage:
-    """options: those of bench/run that works look at: seconds, connections, size, messages, users."""
+    """options: those of bench/run, which works look at too."""
 
     def __init__(self, folder, build, options):
         self.folder, self.build, self.options = folder, build, options
@@ -78,16 +78,17 @@ class Stage:
     def load_words(self, peer, **words):
         """Of bench/load for this server: `words` and what all loads share."""
         shared = {"server": f"127.0.0.1:{self.ports['submissions']}", "user": USER, "password": PASSWORD,
-                  "connections": self.options.connections, "size": self.options.size, "seconds": self.options.seconds}
+                  "connections": self.options.connections, "size": self.options.size, "seconds": self.options.seconds,
+                  "no-pipelining": self.options.no_pipelining}
         words = {**shared, **words}
         if peer.connections:
             words["connections"] = min(words["connections"], peer.connections)
         return words
 
-    def load(self, peer, **words):
-        """Runs it; its figures and what the server's processes took meanwhile, per message."""
+    def load(self, peer, limit=None, **words):
+        """Runs it for at most `limit` seconds; its figures and what the server's processes took meanwhile, per message."""
         words = self.load_words(peer, **words)
-        limit = words["seconds"] * 3 + 180
+        limit = limit or words["seconds"] * 3 + 180
         figures = run_load(self.build / "bench/load", words, peer, [self.sink.process.pid], limit)
         begin, end = figures["begin"], figures["end"]
         seconds = max(end["at"] - begin["at"], 0.001)

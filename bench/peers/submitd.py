@@ -1,4 +1,5 @@
 """peers/submitd.py: submitd as bench/run builds it, with all its rooms and walls."""
+import json
 import os
 import pathlib
 import signal
@@ -18,8 +19,7 @@ class Submitd(Grouped):
     build = None       # where the programs are; bench/run sets it
     gates = 0          # of the configuration; 0: one for each core
     relays = 1         # where mail is delivered
-    routes = None      # pattern to words, instead of everything to the sink
-    limit_octets = 0   # of message_size; 0: the default
+    routes = None      # of the sink: a function that gives pattern to words, instead of everything to the sink
 
     def version(self):
         done = subprocess.run([self.build / "submitd", "--version"], capture_output=True, text=True)
@@ -42,8 +42,8 @@ class Submitd(Grouped):
         self.users.write_text("\n".join(lines + [f"{name} {rest}" for name in names]) + "\n")
 
     def write_conf(self, ports, sink, deliver):
-        port = sink[1] if sink else 9
-        routes = self.routes or {"*": f'via = "smtp"  to = "127.0.0.1:{port}"  tls = "none"'}
+        host, port = sink or ("127.0.0.1", 9)
+        routes = self.routes(sink) if self.routes else {"*": f'via = "smtp"  to = "{host}:{port}"  tls = "none"'}
         lines = [
             'hostname = "bench.example.org"',
             f'state = "{self.folder}/state"',
@@ -76,6 +76,10 @@ class Submitd(Grouped):
             if b"--room" in words and words[words.index(b"--room") + 1] == room.encode() or f"--room={room}".encode() in words:
                 found.append(pid)
         return found
+
+    def status(self):
+        done = subprocess.run([self.build / "submitctl", "-c", self.conf, "--json", "status"], check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
 
     def gate_pids(self):
         return self.room_pids("gate")
