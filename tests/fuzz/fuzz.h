@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/slice.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -31,6 +32,22 @@ static inline char *copy_of(struct slice bytes)
     if (bytes.len > 0)
         memcpy(copy, bytes.data, bytes.len);
     return copy;
+}
+
+/* trace writes down what the input comes to; cut: 0 for the whole at once, else the seed of the
+ * places where it is cut. The same must be written. */
+static inline void require_same_for_cuts(
+    struct slice input, void (*trace)(struct slice input, unsigned cut, struct buffer *out))
+{
+    struct buffer whole, cuts;
+
+    buffer_init(&whole, 1 << 24);
+    buffer_init(&cuts, 1 << 24);
+    trace(input, 0, &whole);
+    trace(input, (unsigned)input.len * 2 + 1, &cuts);
+    REQUIRE(slice_equals(buffer_slice(&whole), buffer_slice(&cuts)));
+    buffer_clear(&whole);
+    buffer_clear(&cuts);
 }
 
 /* A small generator; the same seed gives the same numbers. */

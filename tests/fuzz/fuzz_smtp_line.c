@@ -1,11 +1,8 @@
 /* tests/fuzz/fuzz_smtp_line.c: the line reader: the same lines come out whatever the cuts. */
-#include <stdlib.h>
+#include "fuzz.h"
 
-#include "base/buffer.h"
 #include "smtp/command.h"
 #include "smtp/line.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* One octet for each answer, then what came with it; cut is advanced as a small generator. */
 static void trace(struct slice input, unsigned cut, struct buffer *out)
@@ -43,15 +40,7 @@ static void trace(struct slice input, unsigned cut, struct buffer *out)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = slice_of(data, size);
-    struct buffer whole, cuts;
 
-    buffer_init(&whole, 1 << 24);
-    buffer_init(&cuts, 1 << 24);
-    trace(input, 0, &whole);
-    trace(input, (unsigned)size * 2 + 1, &cuts);
-    if (!slice_equals(buffer_slice(&whole), buffer_slice(&cuts)))
-        abort();
-    buffer_clear(&whole);
-    buffer_clear(&cuts);
+    require_same_for_cuts(input, trace);
     return 0;
 }

@@ -1,11 +1,9 @@
 /* tests/fuzz/fuzz_smtp_reply.c: replies of a next hop: the same whatever the cuts; and our own
  * replies that quote anything. */
-#include <stdlib.h>
+#include "fuzz.h"
 
 #include "smtp/peer_reply.h"
 #include "smtp/reply.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void note(const struct peer_reply *reply, struct buffer *out)
 {
@@ -69,16 +67,8 @@ static void check_ours(struct slice detail)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = slice_of(data, size);
-    struct buffer whole, cuts;
 
-    buffer_init(&whole, 1 << 24);
-    buffer_init(&cuts, 1 << 24);
-    trace(input, 0, &whole);
-    trace(input, (unsigned)size * 2 + 1, &cuts);
-    if (!slice_equals(buffer_slice(&whole), buffer_slice(&cuts)))
-        abort();
+    require_same_for_cuts(input, trace);
     check_ours(input);
-    buffer_clear(&whole);
-    buffer_clear(&cuts);
     return 0;
 }

@@ -1,8 +1,8 @@
 /* conf_check_files names each file that is missing, of a wrong kind, or open to others. */
 #include "sample.h"
+#include "../folder.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,14 +83,6 @@ static void test_report(void **state)
     buffer_clear(&lines);
 }
 
-static int wipe(const char *path, const struct stat *about, int kind, struct FTW *walk)
-{
-    (void)about;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static int make_folder(void **state)
 {
     (void)state;
@@ -100,7 +92,7 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    return nftw(folder, wipe, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder);
 }
 
 int main(void)

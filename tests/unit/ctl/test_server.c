@@ -2,10 +2,10 @@
  * with bad ones, and the reload (OPS-2). The server is a child process; it answers each
  * connection's one request from a script. */
 #include "capture.h"
+#include "../folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -470,14 +470,6 @@ static void test_check(void **state)
     make_pair();
 }
 
-static int wipe(const char *path, const struct stat *about, int kind, struct FTW *walk)
-{
-    (void)about;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -495,7 +487,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    return nftw(folder, wipe, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder);
 }
 
 int main(void)

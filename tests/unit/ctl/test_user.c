@@ -1,9 +1,9 @@
 /* The user commands, end to end on a file: password from standard input, state, list, removal, exit
  * statuses. */
 #include "capture.h"
+#include "../folder.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,14 +134,6 @@ static void test_missing_file(void **state)
     capture_clear(&capture);
 }
 
-static int wipe(const char *path, const struct stat *about, int kind, struct FTW *walk)
-{
-    (void)about;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -155,7 +147,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    return nftw(folder, wipe, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder);
 }
 
 int main(void)

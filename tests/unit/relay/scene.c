@@ -465,6 +465,26 @@ void scene_close(struct scene *s)
     shown = NULL;
 }
 
+int scene_begin_with(void **state, const char *const *records, struct scene_tls *tls)
+{
+    static struct scene scene;
+
+    scene_open(&scene, "", records, tls);
+    *state = &scene;
+    return 0;
+}
+
+int scene_begin(void **state)
+{
+    return scene_begin_with(state, NULL, NULL);
+}
+
+int scene_end(void **state)
+{
+    scene_close(*state);
+    return 0;
+}
+
 void scene_turn(struct scene *s, int64_t ms)
 {
     int64_t end = clock_mono_ms() + ms;

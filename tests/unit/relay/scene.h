@@ -113,6 +113,10 @@ PRINTF_LIKE(1, 2) NORETURN void scene_fail(const char *format, ...);
 void scene_open(
     struct scene *scene, const char *text, const char *const *records, struct scene_tls *tls);
 void scene_close(struct scene *scene);
+/* The same as cmocka wants it, for one scene at a time: *state is the scene. */
+int scene_begin(void **state);
+int scene_begin_with(void **state, const char *const *records, struct scene_tls *tls);
+int scene_end(void **state);
 /* A new snapshot of the same configuration with more settings. */
 void scene_apply(struct scene *scene, const char *text);
 /* Of scene->conf as it is now. */

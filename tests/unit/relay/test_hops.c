@@ -323,19 +323,9 @@ static void test_remote(void **state)
     play_close(&play);
 }
 
-static struct scene scene;
-
 static int open_scene(void **state)
 {
-    scene_open(&scene, "", records, NULL);
-    *state = &scene;
-    return 0;
-}
-
-static int close_scene(void **state)
-{
-    scene_close(*state);
-    return 0;
+    return scene_begin_with(state, records, NULL);
 }
 
 int main(void)
@@ -344,5 +334,5 @@ int main(void)
         cmocka_unit_test(test_dead_hosts), cmocka_unit_test(test_alive),
         cmocka_unit_test(test_remote) };
 
-    return cmocka_run_group_tests_name("relay/hops", tests, open_scene, close_scene);
+    return cmocka_run_group_tests_name("relay/hops", tests, open_scene, scene_end);
 }

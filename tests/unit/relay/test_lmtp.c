@@ -94,24 +94,9 @@ static void test_rows(void **state)
     rows_play(*state, rows, LENGTH_OF(rows));
 }
 
-static struct scene scene;
-
-static int open_scene(void **state)
-{
-    scene_open(&scene, "", NULL, NULL);
-    *state = &scene;
-    return 0;
-}
-
-static int close_scene(void **state)
-{
-    scene_close(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows) };
 
-    return cmocka_run_group_tests_name("relay/lmtp", tests, open_scene, close_scene);
+    return cmocka_run_group_tests_name("relay/lmtp", tests, scene_begin, scene_end);
 }

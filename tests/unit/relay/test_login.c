@@ -225,19 +225,9 @@ static void test_unasked(void **state)
     s->is_vault_mute = false;
 }
 
-static struct scene scene;
-
 static int open_scene(void **state)
 {
-    scene_open(&scene, "", NULL, scene_tls_new());
-    *state = &scene;
-    return 0;
-}
-
-static int close_scene(void **state)
-{
-    scene_close(*state);
-    return 0;
+    return scene_begin_with(state, NULL, scene_tls_new());
 }
 
 int main(void)
@@ -246,5 +236,5 @@ int main(void)
         cmocka_unit_test(test_what_the_vault_is_told), cmocka_unit_test(test_vault_restarts),
         cmocka_unit_test(test_vault_is_silent), cmocka_unit_test(test_unasked) };
 
-    return cmocka_run_group_tests_name("relay/login", tests, open_scene, close_scene);
+    return cmocka_run_group_tests_name("relay/login", tests, open_scene, scene_end);
 }

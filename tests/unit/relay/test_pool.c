@@ -211,22 +211,7 @@ static void test_drain(void **state)
     play_close(&play);
 }
 
-static struct scene scene;
-
-static int open_scene(void **state)
-{
-    scene_open(&scene, "", NULL, NULL);
-    *state = &scene;
-    return 0;
-}
-
-static int close_scene(void **state)
-{
-    scene_close(*state);
-    return 0;
-}
-
-#define CASE(test) cmocka_unit_test_setup_teardown(test, open_scene, close_scene)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, scene_begin, scene_end)
 
 int main(void)
 {

@@ -323,22 +323,12 @@ static void test_own_name(void **state)
     assert_int_equal(warnings(nothing, 0, false), 0);
 }
 
-static struct scene scene;
-
 static int open_scene(void **state)
 {
-    scene_open(&scene, "", records, NULL);
-    *state = &scene;
-    return 0;
+    return scene_begin_with(state, records, NULL);
 }
 
-static int close_scene(void **state)
-{
-    scene_close(*state);
-    return 0;
-}
-
-#define CASE(test) cmocka_unit_test_setup_teardown(test, open_scene, close_scene)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, open_scene, scene_end)
 
 int main(void)
 {

@@ -143,19 +143,9 @@ static void test_told(void **state)
     play_close(&play);
 }
 
-static struct scene scene;
-
 static int open_scene(void **state)
 {
-    scene_open(&scene, "", NULL, scene_tls_new());
-    *state = &scene;
-    return 0;
-}
-
-static int close_scene(void **state)
-{
-    scene_close(*state);
-    return 0;
+    return scene_begin_with(state, NULL, scene_tls_new());
 }
 
 int main(void)
@@ -163,5 +153,5 @@ int main(void)
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_good),
         cmocka_unit_test(test_wrong_certificates), cmocka_unit_test(test_told) };
 
-    return cmocka_run_group_tests_name("relay/tls", tests, open_scene, close_scene);
+    return cmocka_run_group_tests_name("relay/tls", tests, open_scene, scene_end);
 }

@@ -499,21 +499,6 @@ static void test_many(void **state)
     }
 }
 
-static struct scene scene;
-
-static int open_scene(void **state)
-{
-    scene_open(&scene, "", NULL, NULL);
-    *state = &scene;
-    return 0;
-}
-
-static int close_scene(void **state)
-{
-    scene_close(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_single),
@@ -521,5 +506,5 @@ int main(void)
         cmocka_unit_test(test_early), cmocka_unit_test(test_content),
         cmocka_unit_test(test_unasked), cmocka_unit_test(test_many) };
 
-    return cmocka_run_group_tests_name("relay/transaction", tests, open_scene, close_scene);
+    return cmocka_run_group_tests_name("relay/transaction", tests, scene_begin, scene_end);
 }

@@ -118,24 +118,14 @@ static void test_waits(void **state)
     }
 }
 
-static struct scene scene;
-
 static int open_scene(void **state)
 {
-    scene_open(&scene, "", NULL, scene_tls_new());
-    *state = &scene;
-    return 0;
-}
-
-static int close_scene(void **state)
-{
-    scene_close(*state);
-    return 0;
+    return scene_begin_with(state, NULL, scene_tls_new());
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_waits) };
 
-    return cmocka_run_group_tests_name("relay/waits", tests, open_scene, close_scene);
+    return cmocka_run_group_tests_name("relay/waits", tests, open_scene, scene_end);
 }

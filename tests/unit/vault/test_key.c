@@ -11,17 +11,6 @@
 #include "pem.h"
 #include "vault/key.h"
 
-/* What a TLS 1.3 server signs: 64 blanks, the context, a zero, a hash. */
-static struct slice handshake(void)
-{
-    static char text[64 + 34 + 32];
-
-    memset(text, ' ', 64);
-    memcpy(text + 64, "TLS 1.3, server CertificateVerify", 34);
-    memset(text + 98, 'h', 32);
-    return slice_of(text, sizeof text);
-}
-
 static EVP_PKEY *make(const char *kind)
 {
     if (strncmp(kind, "RSA", 3) == 0)
@@ -47,7 +36,7 @@ static bool verifies(EVP_PKEY *pkey, const EVP_MD *hash, bool pss, struct slice 
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     EVP_PKEY_CTX *settings = NULL;
-    struct slice input = handshake();
+    struct slice input = pem_handshake();
     bool good = EVP_DigestVerifyInit(context, &settings, hash, NULL, pkey) == 1;
 
     if (good && pss) {
@@ -101,12 +90,12 @@ static void test_signatures(void **state)
         assert_int_equal(load(pkey, pkey, &key, why), ERR_OK);
         assert_int_equal(key_is_quick(key), keys[i].quick);
         for (size_t j = 0; j < 3; j++) {
-            assert_true(key_sign(key, keys[i].good[j].algorithm, handshake(), signature, &len));
+            assert_true(key_sign(key, keys[i].good[j].algorithm, pem_handshake(), signature, &len));
             assert_true(verifies(
                 pkey, keys[i].good[j].hash(), keys[i].good[j].pss, slice_of(signature, len)));
         }
-        assert_false(key_sign(key, keys[i].bad, handshake(), signature, &len));
-        assert_false(key_sign(key, (enum tls_sign_algorithm)99, handshake(), signature, &len));
+        assert_false(key_sign(key, keys[i].bad, pem_handshake(), signature, &len));
+        assert_false(key_sign(key, (enum tls_sign_algorithm)99, pem_handshake(), signature, &len));
         key_free(&key);
         EVP_PKEY_free(pkey);
     }
@@ -124,11 +113,11 @@ static void test_ed25519(void **state)
     (void)state;
     assert_int_equal(load(pkey, pkey, &key, why), ERR_OK);
     assert_true(key_is_quick(key));
-    assert_true(key_sign(key, TLS_SIGN_ED25519, handshake(), signature, &len));
+    assert_true(key_sign(key, TLS_SIGN_ED25519, pem_handshake(), signature, &len));
     assert_true(verifies(pkey, NULL, false, slice_of(signature, len)));
     other = key_hold(key);
     key_free(&key);
-    assert_true(key_sign(other, TLS_SIGN_ED25519, handshake(), signature, &len));
+    assert_true(key_sign(other, TLS_SIGN_ED25519, pem_handshake(), signature, &len));
     key_free(&other);
     EVP_PKEY_free(pkey);
 }
@@ -140,7 +129,7 @@ static void test_only_handshakes(void **state)
     unsigned char signature[TLS_SIGN_SIGNATURE_MAX];
     char text[TLS_SIGN_INPUT_MAX + 1];
     struct key *key = NULL;
-    struct slice input = handshake();
+    struct slice input = pem_handshake();
     char why[KEY_WHY];
     size_t len;
 

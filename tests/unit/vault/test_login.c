@@ -9,37 +9,10 @@
 #include <cmocka.h>
 #include <unistd.h>
 
-#include "desk.h"
-#include "net/loop.h"
-#include "vault/login.h"
+#include "counter.h"
 #include "vault/sasl.h"
 
-static struct loop *loop;
-static struct secrets *secrets;
-static struct logins *logins;
-static struct desk desk;
 static struct Gsasl *library;
-
-static void on_start(void *owner, struct channel *c UNUSED, const void *message, int fd UNUSED)
-{
-    logins_start(logins, owner, message);
-}
-
-static void on_step(void *owner, struct channel *c UNUSED, const void *message, int fd UNUSED)
-{
-    logins_step(logins, owner, message);
-}
-
-static void on_end(void *owner, struct channel *c UNUSED, const void *message, int fd UNUSED)
-{
-    logins_end(logins, owner, message);
-}
-
-static const struct channel_handler handlers[] = {
-    { MSG_LOGIN_START, on_start },
-    { MSG_LOGIN_STEP, on_step },
-    { MSG_LOGIN_END, on_end },
-};
 
 static int file_with(const char *text)
 {
@@ -69,12 +42,8 @@ static enum err apply(uint64_t number, const char *password)
 static int set_up(void **state)
 {
     (void)state;
-    loop = loop_new();
-    secrets = secrets_new();
-    logins = logins_new(loop, secrets);
     library = sasl_library_new();
-    desk_open(&desk, loop, ROLE_RELAY, handlers, LENGTH_OF(handlers));
-    return logins && library && apply(7, "relay's secret\n") == ERR_OK ? 0 : -1;
+    return counter_open() && library && apply(7, "relay's secret\n") == ERR_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)

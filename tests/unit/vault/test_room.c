@@ -25,16 +25,6 @@ static struct room room;
 static EVP_PKEY *pkeys[3];
 static char folder[64];
 
-static struct slice handshake(void)
-{
-    static char text[64 + 34 + 32];
-
-    memset(text, ' ', 64);
-    memcpy(text + 64, "TLS 1.3, server CertificateVerify", 34);
-    memset(text + 98, 'h', 32);
-    return slice_of(text, sizeof text);
-}
-
 static void give_pair(uint32_t index, EVP_PKEY *pkey, EVP_PKEY *certified)
 {
     char pem[8192];
@@ -86,7 +76,7 @@ static void attach(struct desk *desk, enum role role, uint32_t index)
 static struct msg_sign request_for(uint64_t number, uint32_t key, enum tls_sign_algorithm algorithm)
 {
     return (struct msg_sign){
-        .request = number, .key = key, .algorithm = algorithm, .input = handshake()
+        .request = number, .key = key, .algorithm = algorithm, .input = pem_handshake()
     };
 }
 
@@ -94,7 +84,7 @@ static bool verifies(EVP_PKEY *pkey, bool pss, struct slice signature)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     EVP_PKEY_CTX *settings = NULL;
-    struct slice input = handshake();
+    struct slice input = pem_handshake();
     bool good = EVP_DigestVerifyInit(context, &settings, EVP_sha256(), NULL, pkey) == 1;
 
     if (good && pss) {
