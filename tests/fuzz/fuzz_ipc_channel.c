@@ -32,8 +32,7 @@ static void note(struct listener *it, enum message_type type, const void *messag
     buffer_init(&packed, FRAME_MAX);
     pack(&packed, message_row(type)->shape, message);
     buffer_put_u32(&it->trace, (uint32_t)packed.len);
-    buffer_put_u32(&it->trace, (uint32_t)type);
-    buffer_put_u8(&it->trace, fd >= 0);
+    buffer_put_u32(&it->trace, (uint32_t)type | (uint32_t)(fd >= 0) << 16);
     buffer_put_slice(&it->trace, buffer_slice(&packed));
     buffer_clear(&packed);
     if (fd >= 0)
@@ -54,7 +53,7 @@ static void note(struct listener *it, enum message_type type, const void *messag
         X(AUTH_START) X(AUTH_STEP) X(AUTH_CANCEL) X(AUTH_SAY) X(AUTH_DONE) X(RIGHTS)               \
             X(RIGHTS_DONE) X(SIGN) X(SIGNED) X(TICKET_KEYS) X(DOMAIN_ASK) X(DOMAIN_ANSWER)         \
                 X(IN_HAND) X(JOB) X(OUTCOME) X(OUTCOME_DONE) X(FORGIVE) X(LOGIN_START)             \
-                    X(LOGIN_STEP) X(LOGIN_SAY) X(LOGIN_END)
+                    X(LOGIN_STEP) X(LOGIN_SAY) X(LOGIN_END) X(LOST)
 #define HANDLER(NAME)                                                                              \
     static void on_##NAME(void *owner, struct channel *channel, const void *message, int fd)       \
     {                                                                                              \
