@@ -380,3 +380,13 @@ void append_samples(struct segment_writer *writer, unsigned first, unsigned coun
         sample_clear(&sample);
     }
 }
+
+const char *segment_path(uint64_t generation)
+{
+    static char path[80];
+    char name[STORE_NAME];
+
+    store_name(STORE_SEGMENT, generation, name);
+    snprintf(path, sizeof path, "segments/%s", name);
+    return path;
+}

@@ -67,6 +67,8 @@ void temp_write(
 void temp_spoil(const struct temp *temp, const char *path, off_t at);
 long temp_size(const struct temp *temp, const char *path); /* -1: not there */
 size_t temp_count(const struct temp *temp, const char *folder);
+/* Where a segment lies, till the next call. */
+const char *segment_path(uint64_t generation);
 
 /* The store with segments of STORE_SEGMENT_MIN. */
 void open_store(struct store *store, struct disk *disk, const struct temp *temp);

@@ -1,35 +1,24 @@
 /* tests/unit/spool/test_checkpoint.c: the entries of a checkpoint octet by octet, how they get into
  * files, and what recovery makes of them. Crashes at every place: test_crash.c. */
-#include "support.h"
+#include "recovery.h"
 
 #include <endian.h>
 #include <malloc.h>
 
-#include "spool/recover.h"
-
-static struct temp temp;
-static struct faulty_disk faulty;
-static struct store store;
-static struct journal journal;
 static struct journal_batch batch;
-static struct recover *recover;
-static struct journal_replayed sum;
 
 /* What recovery says, as words. */
 static struct {
     char messages[256]; /* numbers; then h held, s suspect, r with its record */
-    char others[64];    /* A alive, O owned, M missing, X aside, T trouble, D journal damage */
     struct recover_message message;
     struct recover_recipient recipients[4];
     char texts[8][64];
     size_t count, limit;
 } said;
 
-static void add(char *word, size_t size, const char *text, int number)
+static void forget_said(void)
 {
-    size_t at = strlen(word);
-
-    snprintf(word + at, size - at, number < 0 ? "%s" : "%s%d", text, number);
+    memset(&said, 0, sizeof said);
 }
 
 static bool on_is_held(void *context, struct queue_id id)
@@ -45,16 +34,13 @@ static void keep(int index, struct slice text)
 
 static enum err on_message(void *context, const struct recover_message *message)
 {
-    char word[32];
-
     (void)context;
     if (said.limit > 0 && said.count == said.limit)
         return ERR_LIMIT;
     said.count++;
     said.message = *message;
-    snprintf(word, sizeof word, "%u%s%s%s ", (unsigned)(message->id.low - 0x1000),
+    add(said.messages, sizeof said.messages, "%u%s%s%s ", (unsigned)(message->id.low - 0x1000),
         message->is_held ? "h" : "", message->is_suspect ? "s" : "", message->envelope ? "r" : "");
-    add(said.messages, sizeof said.messages, word, -1);
     keep(0, message->sender);
     keep(1, message->user);
     for (size_t i = 0; i < message->recipient_count && i < LENGTH_OF(said.recipients); i++)
@@ -73,71 +59,7 @@ static enum err on_message(void *context, const struct recover_message *message)
 static void on_aside(void *context, const struct recover_aside *aside)
 {
     (void)context, (void)aside;
-    add(said.others, sizeof said.others, "X", -1);
-}
-
-static void on_alive(void *context, uint64_t generation)
-{
-    (void)context, (void)generation;
-    add(said.others, sizeof said.others, "A", -1);
-}
-
-static void on_owned(void *context, uint64_t generation)
-{
-    (void)context, (void)generation;
-    add(said.others, sizeof said.others, "O", -1);
-}
-
-static void on_missing(void *context, struct queue_id id, uint64_t segment, uint64_t offset)
-{
-    (void)context, (void)segment, (void)offset;
-    add(said.others, sizeof said.others, "M", (int)(id.low - 0x1000));
-}
-
-static void on_trouble(void *context, uint64_t generation, enum err reason, const char *what)
-{
-    (void)context, (void)generation, (void)reason, (void)what;
-    add(said.others, sizeof said.others, "T", -1);
-}
-
-static void on_journal_damage(void *context, const struct journal_damage *damage)
-{
-    (void)context, (void)damage;
-    add(said.others, sizeof said.others, "D", -1);
-}
-
-static const struct recover_events events = {
-    .is_held = on_is_held,
-    .on_message = on_message,
-    .on_aside = on_aside,
-    .on_alive = on_alive,
-    .on_missing = on_missing,
-    .on_owned = on_owned,
-    .on_trouble = on_trouble,
-    .on_journal_damage = on_journal_damage,
-};
-
-static void start(void)
-{
-    memset(&said, 0, sizeof said);
-    open_store(&store, &faulty.disk, &temp);
-    recover = recover_new(&store, &events);
-    assert_non_null(recover);
-    assert_int_equal(recover_journal(recover, &sum), ERR_OK);
-    journal_init(&journal, &store, &sum, 1 << 20);
-}
-
-static void crash(void)
-{
-    recover_free(&recover);
-    journal_clear(&journal);
-    store_close(&store);
-}
-
-static void restart(void)
-{
-    crash();
-    start();
+    add(incidents, sizeof incidents, "X");
 }
 
 /* All that a start finds. */
@@ -148,27 +70,22 @@ static void recovers(const char *messages, const char *others)
     if (recover_waiting(recover) == 0)
         recover_finish(recover);
     assert_string_equal(said.messages, messages);
-    assert_string_equal(said.others, others);
+    assert_string_equal(incidents, others);
 }
 
 static int setup(void **state)
 {
     (void)state;
-    temp_make(&temp);
-    faulty_init(&faulty);
-    faulty.is_lazy = true;
     journal_batch_init(&batch, 64 << 20);
-    start();
+    make_spool(true);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    crash();
+    drop_spool();
     journal_batch_clear(&batch);
-    temp_remove(&temp);
-    assert_int_equal(faulty.synced_again, 0);
     return 0;
 }
 
@@ -697,7 +614,7 @@ static void test_portions(void **state)
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "1 2 3 4 5 6r 7r ");
     recover_finish(recover);
-    assert_string_equal(said.others, "O");
+    assert_string_equal(incidents, "O");
 }
 
 /* The name of a listed segment is gone: its messages are missed, unless a copy is found. */
@@ -768,7 +685,7 @@ static void test_passed(void **state)
     disk_close(&faulty.disk, &lock);
     assert_int_equal(recover_gone(recover, segment), ERR_OK);
     assert_string_equal(said.messages, "3r ");
-    assert_string_equal(said.others, "O");
+    assert_string_equal(incidents, "O");
 }
 
 /* Cuts of before the checkpoint count through it. */

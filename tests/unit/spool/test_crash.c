@@ -402,16 +402,6 @@ static void live(void)
         acts[pick(LENGTH_OF(acts))]();
 }
 
-static const char *segment_path(uint64_t generation)
-{
-    static char path[80];
-    char name[STORE_NAME];
-
-    store_name(STORE_SEGMENT, generation, name);
-    snprintf(path, sizeof path, "segments/%s", name);
-    return path;
-}
-
 static void open_writer(struct model_segment *s)
 {
     struct store_blank blank;

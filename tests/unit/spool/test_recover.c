@@ -2,21 +2,12 @@
  * what became of its recipients; nothing that was refused, closed or damaged. */
 #include <unistd.h>
 
-#include "support.h"
-
-#include "spool/recover.h"
-
-static struct temp temp;
-static struct faulty_disk faulty;
-static struct store store;
-static struct journal journal;
-static struct recover *recover;
+#include "recovery.h"
 
 /* What recovery says, as words. */
 static struct {
     char messages[256]; /* numbers; then h held, s suspect, j journalled */
     char asides[128];   /* c, t, u for why; number where known; k known */
-    char others[128];   /* A alive, O owned, M missing, T trouble, D journal damage */
     struct recover_message message;
     struct recover_recipient recipients[4];
     char text[64];
@@ -24,18 +15,9 @@ static struct {
     unsigned held_number;
 } said;
 
-static void add(char *word, size_t size, const char *text)
+static void forget_said(void)
 {
-    size_t at = strlen(word);
-
-    snprintf(word + at, size - at, "%s", text);
-}
-
-static void add_number(char *word, size_t size, unsigned number)
-{
-    size_t at = strlen(word);
-
-    snprintf(word + at, size - at, "%u", number);
+    memset(&said, 0, sizeof said);
 }
 
 static bool on_is_held(void *context, struct queue_id id)
@@ -51,14 +33,9 @@ static enum err on_message(void *context, const struct recover_message *message)
     (void)context;
     if (said.refuse != ERR_OK)
         return said.refuse;
-    add_number(said.messages, sizeof said.messages, (unsigned)(message->id.low - 0x1000));
-    if (message->is_held)
-        add(said.messages, sizeof said.messages, "h");
-    if (message->is_suspect)
-        add(said.messages, sizeof said.messages, "s");
-    if (message->is_journalled)
-        add(said.messages, sizeof said.messages, "j");
-    add(said.messages, sizeof said.messages, " ");
+    add(said.messages, sizeof said.messages, "%u%s%s%s ", (unsigned)(message->id.low - 0x1000),
+        message->is_held ? "h" : "", message->is_suspect ? "s" : "",
+        message->is_journalled ? "j" : "");
     said.message = *message;
     for (size_t i = 0; i < count && i < LENGTH_OF(said.recipients); i++) {
         said.recipients[i] = message->recipients[i];
@@ -73,97 +50,23 @@ static void on_aside(void *context, const struct recover_aside *aside)
 {
     (void)context;
     assert_int_equal(aside->copied, ERR_OK);
-    add(said.asides, sizeof said.asides, (const char *[]){ "c", "t", "u" }[aside->why]);
+    add(said.asides, sizeof said.asides, "%c", "ctu"[aside->why]);
     if (aside->has_id)
-        add_number(said.asides, sizeof said.asides, (unsigned)(aside->id.low - 0x1000));
-    add(said.asides, sizeof said.asides, aside->is_known ? "k " : " ");
-}
-
-static void on_alive(void *context, uint64_t generation)
-{
-    (void)context, (void)generation;
-    add(said.others, sizeof said.others, "A");
-}
-
-static void on_owned(void *context, uint64_t generation)
-{
-    (void)context, (void)generation;
-    add(said.others, sizeof said.others, "O");
-}
-
-static void on_missing(void *context, struct queue_id id, uint64_t segment, uint64_t offset)
-{
-    (void)context, (void)segment, (void)offset;
-    add(said.others, sizeof said.others, "M");
-    add_number(said.others, sizeof said.others, (unsigned)(id.low - 0x1000));
-}
-
-static void on_trouble(void *context, uint64_t generation, enum err reason, const char *what)
-{
-    (void)context, (void)generation, (void)what;
-    assert_int_not_equal(reason, ERR_OK);
-    add(said.others, sizeof said.others, "T");
-}
-
-static void on_journal_damage(void *context, const struct journal_damage *damage)
-{
-    (void)context, (void)damage;
-    add(said.others, sizeof said.others, "D");
-}
-
-static const struct recover_events events = {
-    .is_held = on_is_held,
-    .on_message = on_message,
-    .on_aside = on_aside,
-    .on_alive = on_alive,
-    .on_missing = on_missing,
-    .on_owned = on_owned,
-    .on_trouble = on_trouble,
-    .on_journal_damage = on_journal_damage,
-};
-
-/* The queue comes up. */
-static void start(void)
-{
-    struct journal_replayed sum;
-
-    memset(&said, 0, sizeof said);
-    open_store(&store, &faulty.disk, &temp);
-    recover = recover_new(&store, &events);
-    assert_non_null(recover);
-    assert_int_equal(recover_journal(recover, &sum), ERR_OK);
-    journal_init(&journal, &store, &sum, 1 << 20);
-}
-
-/* The queue falls. */
-static void crash(void)
-{
-    recover_free(&recover);
-    journal_clear(&journal);
-    store_close(&store);
-}
-
-static void restart(void)
-{
-    crash();
-    start();
+        add(said.asides, sizeof said.asides, "%u", (unsigned)(aside->id.low - 0x1000));
+    add(said.asides, sizeof said.asides, "%s", aside->is_known ? "k " : " ");
 }
 
 static int setup(void **state)
 {
     (void)state;
-    temp_make(&temp);
-    faulty_init(&faulty);
-    start();
+    make_spool(false);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    crash();
-    temp_remove(&temp);
-    assert_int_equal(faulty.synced_again, 0);
+    drop_spool();
     return 0;
 }
 
@@ -174,16 +77,6 @@ static void new_writer(struct segment_writer *writer)
     assert_int_equal(store_blank(&store, &blank), ERR_OK);
     segment_writer_init(
         writer, &faulty.disk, blank.write, blank.generation, blank.size, blank.start);
-}
-
-static const char *segment_path(uint64_t generation)
-{
-    static char path[80];
-    char name[STORE_NAME];
-
-    store_name(STORE_SEGMENT, generation, name);
-    snprintf(path, sizeof path, "segments/%s", name);
-    return path;
 }
 
 static void record_entry(struct journal_entry entry)
@@ -237,11 +130,11 @@ static void test_cold_start(void **state)
     faulty.done[ACT_SYNC] = 0;
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0 1 2 ");
-    assert_string_equal(said.others, "O");
+    assert_string_equal(incidents, "O");
     assert_int_equal(faulty.done[ACT_SYNC], 2); /* the second of the last batch, written anew */
     assert_int_equal(recover_waiting(recover), 0);
     recover_finish(recover);
-    assert_string_equal(said.others, "O");
+    assert_string_equal(incidents, "O");
     /* Once more in the same life: nothing new. */
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0 1 2 ");
@@ -262,7 +155,7 @@ static void test_living_gate(void **state)
     restart();
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "");
-    assert_string_equal(said.others, "A");
+    assert_string_equal(incidents, "A");
     assert_int_equal(recover_waiting(recover), 1);
     assert_int_equal(recover_gone(recover, writer.generation), ERR_BUSY);
     assert_int_equal(recover_stated(recover, writer.generation, first), ERR_OK);
@@ -282,9 +175,9 @@ static void test_living_gate(void **state)
     segment_writer_clear(&writer);
     assert_int_equal(recover_gone(recover, writer.generation), ERR_OK);
     assert_string_equal(said.messages, "0 1 2 3 ");
-    assert_string_equal(said.others, "AO");
+    assert_string_equal(incidents, "AO");
     assert_int_equal(recover_gone(recover, writer.generation), ERR_OK);
-    assert_string_equal(said.others, "AO");
+    assert_string_equal(incidents, "AO");
     assert_true(recover_handle(recover, writer.generation) >= 0);
     recover_forget(recover, writer.generation);
     assert_int_equal(recover_offset(recover, writer.generation), 0);
@@ -352,7 +245,7 @@ static void test_closed_and_held(void **state)
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0 3h 4 ");
     recover_finish(recover);
-    assert_string_equal(said.others, "O"); /* nothing is missing: none of them had arrived */
+    assert_string_equal(incidents, "O"); /* nothing is missing: none of them had arrived */
 }
 
 /* A second record of an id is dropped, in whatever segment it lies. */
@@ -424,7 +317,7 @@ static void test_damaged_record(void **state)
     assert_string_equal(said.messages, "0j 3j ");
     assert_string_equal(said.asides, "c1 c ");
     recover_finish(recover);
-    assert_string_equal(said.others, "OM2");
+    assert_string_equal(incidents, "OM2");
     assert_int_equal(temp_count(&temp, "aside"), 2);
     restart();
     assert_int_equal(recover_segments(recover), ERR_OK);
@@ -457,7 +350,7 @@ static void test_torn_and_unknown(void **state)
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0 2 ");
     assert_string_equal(said.asides, "u1 t3 ");
-    assert_string_equal(said.others, "O");
+    assert_string_equal(incidents, "O");
 }
 
 /* Journal entries are lost: the messages that they may be about come back as suspects, the others
@@ -490,7 +383,7 @@ static void test_suspects(void **state)
     restart();
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0hj 2s 3j 4 5 ");
-    assert_string_equal(said.others, "DO");
+    assert_string_equal(incidents, "DO");
     /* Without, about whoever was open then: 0, and the unheard-of ones that had come by then. */
     temp_spoil(&temp, path, (off_t)start);
     restart();
@@ -522,7 +415,7 @@ static void test_missing(void **state)
     assert_int_equal(recover_segments(recover), ERR_OK);
     recover_finish(recover);
     assert_string_equal(said.messages, "");
-    assert_string_equal(said.others, "M2");
+    assert_string_equal(incidents, "M2");
 }
 
 /* One bad segment does not stop the others: a sync that fails, a file that does not open, one of a
@@ -541,12 +434,12 @@ static void test_trouble(void **state)
     faulty_plan(&faulty, ACT_SYNC, 1, ERR_IO);
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0 1 2 3 ");
-    assert_string_equal(said.others, "TOOOOO");
+    assert_string_equal(incidents, "TOOOOO");
     restart();
     faulty_plan(&faulty, ACT_OPEN_READ, 3, ERR_IO); /* two for the first segment */
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "0 2 3 ");
-    assert_string_equal(said.others, "OTOOO");
+    assert_string_equal(incidents, "OTOOO");
     /* Until then what is known of it is kept, and nobody may think that all was read. */
     assert_int_equal(recover_waiting(recover), 1);
     assert_int_equal(recover_segments(recover), ERR_OK); /* a second try may do better */
@@ -575,7 +468,7 @@ static void test_newer_segment(void **state)
     restart();
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "");
-    assert_string_equal(said.others, "T");
+    assert_string_equal(incidents, "T");
     assert_int_equal(recover_waiting(recover), 1);
     assert_int_equal(recover_handle(recover, writer.generation), -1);
 }
@@ -596,7 +489,7 @@ static void test_wrong_name(void **state)
     assert_int_equal(recover_segments(recover), ERR_OK);
     assert_string_equal(said.messages, "");
     assert_string_equal(said.asides, "");
-    assert_string_equal(said.others, "O");
+    assert_string_equal(incidents, "O");
 }
 
 /* The caller cannot take a message: reading ends before it and goes on there. */
