@@ -27,26 +27,20 @@ static enum step after_content(struct client *client);
 static enum step after_noop(struct client *client);
 static enum step after_quit(struct client *client);
 
-/* status: the class that the enhanced code must have where the server promises such codes; 0: none.
- * after: what a good reply does, and the step that follows; STEP_COUNT when the connection goes on
- * by itself or is no more. */
-static const struct rule {
-    const char *name;
-    const char *code;
-    char status;
-    enum step (*after)(struct client *client);
-} rules[STEP_READY] = {
-    [STEP_GREETING] = { "greeting", "220", 0, after_greeting },
-    [STEP_HELLO] = { "EHLO", "250", 0, after_hello },
-    [STEP_STARTTLS] = { "STARTTLS", "220", '2', after_starttls },
-    [STEP_AUTH] = { "AUTH", "235", '2', after_auth },
-    [STEP_MAIL] = { "MAIL", "250", '2', after_mail },
-    [STEP_RCPT] = { "RCPT", "250", '2', after_rcpt },
-    [STEP_DATA] = { "DATA", "354", 0, after_data },
-    [STEP_CONTENT] = { "end of data", "250", '2', after_content },
-    [STEP_BDAT] = { "BDAT", "250", '2', after_content },
-    [STEP_NOOP] = { "NOOP", "250", '2', after_noop },
-    [STEP_QUIT] = { "QUIT", "221", '2', after_quit },
+/* What a good reply does, and the step that follows; STEP_COUNT when the connection goes on by
+ * itself or is no more. */
+static enum step (*const after[STEP_READY])(struct client *client) = {
+    [STEP_GREETING] = after_greeting,
+    [STEP_HELLO] = after_hello,
+    [STEP_STARTTLS] = after_starttls,
+    [STEP_AUTH] = after_auth,
+    [STEP_MAIL] = after_mail,
+    [STEP_RCPT] = after_rcpt,
+    [STEP_DATA] = after_data,
+    [STEP_CONTENT] = after_content,
+    [STEP_BDAT] = after_content,
+    [STEP_NOOP] = after_noop,
+    [STEP_QUIT] = after_quit,
 };
 
 static const struct load_options *options_of(const struct client *client)
@@ -233,29 +227,6 @@ static enum step after_quit(struct client *client)
 
 /* Receiving */
 
-/* The length of the first whole reply in input; 0 when it is not whole. */
-static size_t reply_length(struct slice input)
-{
-    size_t at = 0;
-
-    while (at < input.len) {
-        struct slice rest = slice_from(input, at);
-        size_t end = slice_find(rest, '\n');
-
-        if (end == rest.len)
-            return 0;
-        at += end + 1;
-        if (end < 4 || rest.data[3] != '-')
-            return at;
-    }
-    return 0;
-}
-
-static bool says(struct slice reply, const char *keyword)
-{
-    return memmem(reply.data, reply.len, keyword, strlen(keyword)) != NULL;
-}
-
 /* What EHLO must have offered for what we were asked to do. */
 static const char *what_is_missing(struct client *client, struct slice reply)
 {
@@ -263,25 +234,14 @@ static const char *what_is_missing(struct client *client, struct slice reply)
 
     if (client->awaits != STEP_HELLO)
         return NULL;
-    client->has_codes = says(reply, "ENHANCEDSTATUSCODES");
+    client->has_codes = reply_says(reply, "ENHANCEDSTATUSCODES");
     if (client->lane->plan->tls && !is_secured(client))
         return NULL;
-    if (!options->no_pipelining && !says(reply, "PIPELINING"))
+    if (!options->no_pipelining && !reply_says(reply, "PIPELINING"))
         return "PIPELINING is not offered";
-    if (options->bdat && !says(reply, "CHUNKING"))
+    if (options->bdat && !reply_says(reply, "CHUNKING"))
         return "CHUNKING is not offered";
     return NULL;
-}
-
-static bool is_expected(const struct client *client, struct slice reply)
-{
-    const struct rule *rule = &rules[client->awaits];
-
-    if (client->in_flight == 0 || reply.len < 5 || memcmp(reply.data, rule->code, 3) != 0)
-        return false;
-    if (!client->has_codes || rule->status == 0)
-        return true;
-    return reply.len > 6 && reply.data[4] == rule->status && reply.data[5] == '.';
 }
 
 static void become_ready(struct client *client)
@@ -310,23 +270,22 @@ static void become_ready(struct client *client)
 /* False when the connection is no more, or TLS begins. */
 static bool take_reply(struct client *client, struct slice reply)
 {
-    const struct rule *rule = &rules[client->awaits];
     const char *missing;
     bool was_login = client->awaits < STEP_MAIL;
     enum step next;
 
-    if (!is_expected(client, reply)) {
-        fail(client, client->in_flight == 0 ? "nothing" : rule->name, reply);
+    if (client->in_flight == 0 || !reply_is_expected(reply, client->awaits, client->has_codes)) {
+        fail(client, step_name(client->awaits), reply);
         return false;
     }
     missing = what_is_missing(client, reply);
     if (missing) {
-        fail_text(client, rule->name, missing);
+        fail_text(client, step_name(client->awaits), missing);
         return false;
     }
     wire_consume(client->wire, reply.len);
     client->in_flight--;
-    next = rule->after(client);
+    next = after[client->awaits](client);
     if (next == STEP_COUNT)
         return false;
     client->awaits = next;
@@ -350,10 +309,6 @@ static void on_input(void *owner)
 
         if (len == 0)
             return;
-        if (client->awaits == STEP_READY) {
-            fail(client, "nothing", slice_first(input, len));
-            return;
-        }
         if (!take_reply(client, slice_first(input, len)))
             return;
     }
@@ -386,7 +341,7 @@ static void on_closed(void *owner, const char *why)
 {
     struct client *client = owner;
 
-    fail_text(client, client->awaits < STEP_READY ? rules[client->awaits].name : "nothing", why);
+    fail_text(client, step_name(client->awaits), why);
 }
 
 /* The life of the slot */
@@ -465,7 +420,7 @@ void client_check(struct client *client, int64_t now_us)
         return;
     if ((double)waited_us < options_of(client)->timeout * 1e6)
         return;
-    fail_text(client, rules[client->awaits].name, "no reply in time");
+    fail_text(client, step_name(client->awaits), "no reply in time");
 }
 
 void client_drop(struct client *client)

@@ -7,24 +7,8 @@
 #include <stdint.h>
 
 #include "bench/load_lane.h"
+#include "bench/load_reply.h"
 #include "bench/wire.h"
-
-/* What the reply that comes next answers. */
-enum step {
-    STEP_GREETING,
-    STEP_HELLO,
-    STEP_STARTTLS,
-    STEP_AUTH,
-    STEP_MAIL,
-    STEP_RCPT,
-    STEP_DATA,
-    STEP_CONTENT,
-    STEP_BDAT,
-    STEP_NOOP,
-    STEP_QUIT,
-    STEP_READY, /* nothing: the connection is free */
-    STEP_COUNT
-};
 
 enum client_phase {
     CLIENT_CLOSED,  /* no connection; a message or the end may come */

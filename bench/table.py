@@ -21,7 +21,7 @@ def spread(runs, row):
 def ratio(results, work, row, name):
     """submitd's median through this server's; None where there is none."""
     ours, theirs = results.get((work, "submitd")), results.get((work, name))
-    if name == "submitd" or not ours or not theirs or row.key.startswith("cores_"):
+    if name == "submitd" or not ours or not theirs or not row.compares:
         return None
     if row.key not in ours[0] or row.key not in theirs[0] or not median(theirs, row.key):
         return None
