@@ -74,6 +74,15 @@ static struct journal_state_recipient state_of(const struct recipient *r)
     };
 }
 
+/* It lies behind a cut, and goes all the same, because an operator has released it: a start that
+ * begins with this checkpoint is to know that. */
+static bool is_excused(const struct message *message)
+{
+    const struct segment *segment = message->segment;
+
+    return !message->is_held && segment->refused != 0 && message->offset >= segment->refused;
+}
+
 static void put_message(struct queue *queue, const struct message *message)
 {
     enum envelope_notice kind = message->is_delay_notice ? NOTICE_DELAY : NOTICE_FAILURE;
@@ -111,6 +120,10 @@ static void put_message(struct queue *queue, const struct message *message)
     }
     if (rows != few)
         free(rows);
+    if (is_excused(message))
+        commit_put(&queue->commit, &(struct journal_entry){ .kind = JOURNAL_RELEASED,
+                                       .id = message->id,
+                                       .released = { .by = SLICE_LITERAL("operator") } });
 }
 
 /* False at the end of the walk. What is closing has its end in the journal before the checkpoint,

@@ -165,7 +165,8 @@ static void on_cut(void *owner, struct channel *channel, const void *message, in
     struct segment *segment = segment_of(gate, m->generation);
 
     (void)channel, (void)fd;
-    if (segment && (m->upto < segment->stated || m->upto < segment->taken))
+    if (segment && (m->upto < segment->stated || m->upto < segment->taken ||
+                       segment_has_behind(segment, m->upto)))
         gate_refuse(gate, "it cut what it had stated as good");
     else if (segment)
         segment_cut(gate->queue, segment, m->upto);

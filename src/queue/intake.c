@@ -214,11 +214,31 @@ static void hold_doubtful(struct queue *queue, const struct arrival *arrival)
     message_close_check(queue, message);
 }
 
+/* It was read while its gate, which has died since, had it cut: nobody had a 250 for it, and an
+ * "arrived" would contradict what the journal says already. */
+static bool is_cut_off(struct queue *queue, const struct recover_message *from)
+{
+    const struct segment *segment = segment_find(queue, from->segment);
+
+    return !from->is_journalled && segment->refused != 0 && from->offset >= segment->refused;
+}
+
+static void tell_suspicion(struct queue *queue, const struct recover_message *from)
+{
+    log_about(LOG_ERROR,
+        from->is_refused ? "the journal says both that it was accepted and that it was cut: held"
+                         : "the journal about it is damaged: held",
+        from->id);
+    queue->counters.damaged += from->is_refused;
+}
+
 static void take_arrival(struct queue *queue, const struct arrival *arrival)
 {
     const struct recover_message *from = &arrival->message;
     struct message *message;
 
+    if (is_cut_off(queue, from))
+        return;
     if (message_find(&queue->messages, from->id) || bounces_know(queue->bounces, from->id)) {
         log_about(LOG_NOTICE, "a second record of the same id dropped", from->id);
         return;
@@ -236,7 +256,7 @@ static void take_arrival(struct queue *queue, const struct arrival *arrival)
         put_arrived(queue, arrival);
     }
     if (from->is_suspect)
-        log_about(LOG_ERROR, "the journal about it is damaged: held", from->id);
+        tell_suspicion(queue, from);
     if (from->is_held || from->is_suspect)
         message_hold(&queue->messages, message, true);
     schedule_message(queue, message);

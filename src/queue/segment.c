@@ -60,6 +60,18 @@ void segment_part(struct message *message)
     message->segment = NULL;
 }
 
+bool segment_has_behind(const struct segment *segment, uint64_t offset)
+{
+    const struct message *message;
+
+    DL_FOREACH2(segment->messages, message, next_there)
+    {
+        if (message->offset >= offset)
+            return true;
+    }
+    return false;
+}
+
 struct place place_take(const struct message *message)
 {
     struct segment *segment = message->segment;

@@ -388,6 +388,8 @@ struct segment *segment_add(struct queue *queue, uint64_t generation);
 void segment_join(struct segment *segment, struct message *message, uint64_t offset);
 /* It lies there no more. */
 void segment_part(struct message *message);
+/* Does a message lie there at the offset or behind it? */
+bool segment_has_behind(const struct segment *segment, uint64_t offset);
 /* About so many octets of a segment are the message's record. */
 uint64_t message_weight(const struct message *message);
 /* So many of a body file are its body. */

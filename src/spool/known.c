@@ -147,6 +147,7 @@ static enum err apply_outcome(
 
 void known_place(struct known *known, uint64_t segment, uint64_t offset)
 {
+    known->is_excused &= known->segment == segment && known->offset == offset;
     known->is_placed = true;
     known->segment = segment;
     known->offset = offset;
@@ -184,6 +185,7 @@ static enum err apply_released(
     known->is_held = false;
     known->held_until_us = 0;
     known->is_damaged = false;
+    known->is_excused = known_is_behind_cut(set, known);
     known->born = set->nameless;
     return ERR_OK;
 }

@@ -59,6 +59,8 @@ struct known {
     bool is_ready : 1;   /* to be handed over without its record */
     bool is_handed : 1;  /* to the caller */
     bool is_aside : 1;   /* its record is damaged and set aside */
+    bool is_refused : 1; /* its place lies behind a cut: nobody can have written both */
+    bool is_excused : 1; /* and an operator has released it since */
     UT_hash_handle hh;
 };
 
@@ -67,6 +69,7 @@ struct known_segment {
     uint64_t cut;  /* UINT64_MAX: none */
     uint64_t upto; /* before it whatever is not known is closed */
     bool is_complete;
+    bool has_refused; /* messages that are to be read behind the cut */
     /* As the checkpoint says whose end has not been read yet. */
     uint32_t stated; /* which */
     bool stated_complete;
@@ -108,6 +111,8 @@ void known_hand_over(struct known *known);
 struct known_segment *known_segment(const struct known_set *set, uint64_t generation);
 /* UINT64_MAX: not cut. */
 uint64_t known_cut(const struct known_set *set, uint64_t generation);
+/* Was the message's record refused, as far as is known by now? */
+bool known_is_behind_cut(const struct known_set *set, const struct known *known);
 MUST_CHECK enum err known_set_cut(struct known_set *set, uint64_t generation, uint64_t offset);
 void known_forget_segment(struct known_set *set, uint64_t generation);
 

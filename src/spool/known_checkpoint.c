@@ -35,6 +35,13 @@ uint64_t known_cut(const struct known_set *set, uint64_t generation)
     return segment ? segment->cut : UINT64_MAX;
 }
 
+bool known_is_behind_cut(const struct known_set *set, const struct known *known)
+{
+    uint64_t cut = known->is_placed ? known_cut(set, known->segment) : UINT64_MAX;
+
+    return cut != UINT64_MAX && known->offset >= cut;
+}
+
 enum err known_set_cut(struct known_set *set, uint64_t generation, uint64_t offset)
 {
     struct known_segment *segment = segment_of(set, generation);

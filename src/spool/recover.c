@@ -123,6 +123,7 @@ static enum err hand_over(
     message->recipients = recipients;
     message->is_suspect = known_is_suspect(&recover->known, known, message->arrival_us);
     if (known) {
+        message->is_refused = known->is_refused && !known->is_excused;
         message->is_journalled = known->is_journalled;
         message->is_held = known->is_held;
         message->held_until_us = known->held_until_us;
@@ -204,6 +205,18 @@ static void unsettle(struct recover *recover, uint64_t generation)
         segment->is_complete = false;
 }
 
+/* An entry says that the message was accepted, a cut that it was refused. The queue writes no such
+ * thing, so one of them is wrong: it is found where it lies, for it must not be lost, and an
+ * operator decides, for it must not be sent. What else lies there stays refused. */
+static void note_refused(struct recover *recover, struct known *known)
+{
+    known->is_refused = known_is_behind_cut(&recover->known, known);
+    if (!known->is_refused)
+        return;
+    known->is_damaged |= !known->is_excused;
+    known_segment(&recover->known, known->segment)->has_refused = true;
+}
+
 static void unsettle_all(struct recover *recover)
 {
     struct known_segment *segment, *next;
@@ -222,9 +235,9 @@ static void sort_known(struct recover *recover, const struct store_file *files, 
         struct store_file place = { known->segment };
         bool is_there;
 
-        if (known->is_closed ||
-            (known->is_placed && known->offset >= known_cut(&recover->known, known->segment)))
+        if (known->is_closed)
             continue;
+        note_refused(recover, known);
         is_there = known->is_placed && count > 0 &&
                    bsearch(&place, files, count, sizeof *files, store_compare_files) != NULL;
         known->is_ready = is_there && known_is_stated(known);
@@ -316,10 +329,9 @@ uint64_t recover_cut_of(const struct recover *recover, uint64_t generation)
     return cut == UINT64_MAX ? 0 : cut;
 }
 
-static bool is_missing(const struct recover *recover, const struct known *known)
+static bool is_missing(const struct known *known)
 {
-    return known->is_placed && !known->is_closed && !known->is_handed && !known->is_aside &&
-           known->offset < known_cut(&recover->known, known->segment);
+    return known->is_placed && !known->is_closed && !known->is_handed && !known->is_aside;
 }
 
 void recover_finish(struct recover *recover)
@@ -328,7 +340,7 @@ void recover_finish(struct recover *recover)
     struct known *known, *next;
 
     HASH_ITER (hh, recover->known.messages, known, next) {
-        if (is_missing(recover, known))
+        if (is_missing(known))
             events->on_missing(events->context, known->id, known->segment, known->offset);
     }
     recover->next = NULL;

@@ -42,6 +42,8 @@ struct recover_message {
     int64_t held_until_us; /* 0: until released */
     bool is_suspect; /* journal entries that may concern it are damaged: hold it, never send it
                         blindly */
+    bool is_refused; /* one entry says that it was accepted and another that it was cut: is_suspect
+                        too */
     const struct recover_recipient *recipients;
     size_t recipient_count;
 };

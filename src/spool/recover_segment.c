@@ -143,6 +143,49 @@ static enum err read_segment(
     return rc;
 }
 
+/* One record where the journal has it. What is there instead is nobody's, so it is not looked at.
+ */
+static enum err read_refused(
+    struct recover *recover, const struct live_segment *segment, const struct known *known)
+{
+    uint64_t left = known->offset < segment->size ? segment->size - known->offset : 0;
+    uint64_t bound = known->offset + (left < RECORD_MAX ? left : RECORD_MAX);
+    struct segment_item item;
+    enum err rc;
+
+    segment_aim(&recover->reader, segment->file, segment->generation, known->offset);
+    rc = segment_next(&recover->reader, bound, true, &item);
+    if (rc != ERR_OK || item.found == SEGMENT_END || item.offset != known->offset || !item.has_id ||
+        !queue_id_equals(item.id, known->id))
+        return rc;
+    if (item.found == SEGMENT_RECORD)
+        rc = recover->stop = recover_hand_over(recover, segment, 0, &item);
+    else
+        set_aside(recover, segment, &item);
+    return rc;
+}
+
+/* What the journal has accepted behind a cut. */
+static enum err read_all_refused(struct recover *recover, const struct live_segment *segment)
+{
+    struct known_segment *place = known_segment(&recover->known, segment->generation);
+    struct known *known, *next;
+    enum err rc = ERR_OK;
+
+    if (!place || !place->has_refused)
+        return ERR_OK;
+    HASH_ITER (hh, recover->known.messages, known, next) {
+        if (!known->is_refused || known->is_closed || known->is_handed ||
+            known->segment != segment->generation)
+            continue;
+        rc = read_refused(recover, segment, known);
+        if (rc != ERR_OK)
+            return rc;
+    }
+    place->has_refused = false;
+    return ERR_OK;
+}
+
 /* Syncs what a dead writer may have left unsynced: what we are about to act on must not vanish.
  * When that fails the records are delivered all the same: whoever had a 250 had it after a sync of
  * the writer's own. */
@@ -189,7 +232,7 @@ static enum err read_left(struct recover *recover, struct live_segment *segment)
         if (segment->offset > start)
             renew_batch(recover, segment);
     }
-    return rc;
+    return rc == ERR_OK ? read_all_refused(recover, segment) : rc;
 }
 
 /* A segment of which everything is known: only the writer must be gone. */
@@ -239,6 +282,8 @@ enum err recover_stated(struct recover *recover, uint64_t generation, uint64_t u
         rc = ERR_INVALID;
     if (rc == ERR_OK)
         rc = read_segment(recover, segment, upto, true);
+    if (rc == ERR_OK)
+        rc = read_all_refused(recover, segment);
     if (rc == ERR_OK)
         heard_of(recover, segment);
     return rc;

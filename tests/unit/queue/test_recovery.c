@@ -519,6 +519,97 @@ static void test_unreadable_folder(void **state)
     assert_int_equal(rig_queue(&rig)->messages.count, 2);
 }
 
+/* The journal says of a message that it was taken and that it was cut: it is held, counted and
+ * named, its file stays, and an operator decides. */
+static void test_taken_and_cut(void **state)
+{
+    struct journal_entry cut = { .kind = JOURNAL_CUT };
+    struct journal_entry released = { .kind = JOURNAL_RELEASED, .id = rig_id(2) };
+    struct message *message;
+
+    (void)state;
+    submit(1, 2);
+    cut.cut.segment = rig_message(&rig, 2)->segment->generation;
+    cut.cut.offset = rig_message(&rig, 2)->offset;
+    rig_write(
+        &rig, &(struct rig_mail){ .number = 3 }); /* of this one nothing is said but the cut */
+    commit_put(&rig_queue(&rig)->commit, &cut);
+    rig_until(&rig, commit_is_idle(&rig_queue(&rig)->commit));
+    restart(true);
+    rig_relay_connect(&rig, relay, NULL, 0);
+    rig_until(&rig, rig_queue(&rig)->is_recovered);
+    assert_int_equal(rig_queue(&rig)->messages.count, 2);
+    assert_int_equal(rig_queue(&rig)->counters.damaged, 1);
+    message = rig_message(&rig, 2);
+    assert_true(message->is_held && !rig_message(&rig, 1)->is_held);
+    rig_until(&rig, relay->job_count == 1);
+    rig_answer(relay, &relay->jobs[0], &rig_done);
+    rig_until(&rig, !rig_message(&rig, 1));
+    message_hold(&rig_queue(&rig)->messages, message, false);
+    schedule_message(rig_queue(&rig), message);
+    commit_put(&rig_queue(&rig)->commit, &released);
+    rig_until(&rig, relay->job_count == 2);
+    assert_true(queue_id_equals(relay->jobs[1].id, rig_id(2)));
+    /* His word counts beyond a checkpoint. */
+    rig_queue(&rig)->commit.tally.since = UINT64_C(1) << 50;
+    checkpoint_tick(rig_queue(&rig));
+    rig_until(&rig, rig_queue(&rig)->checkpoint.ended_us != 0);
+    rig_relay_forget(relay);
+    restart(true);
+    rig_relay_connect(&rig, relay, NULL, 0);
+    rig_until(&rig, relay->job_count == 1);
+    assert_int_equal(rig_queue(&rig)->counters.damaged, 0);
+    rig_answer(relay, &relay->jobs[0], &rig_done);
+    rig_until(&rig, rig_queue(&rig)->messages.count == 0);
+}
+
+/* CMD-29: a gate has its segment cut and dies, while the queue is reading that to its end: what
+ * lies behind is not taken. */
+static void test_cut_while_reading(void **state)
+{
+    struct queue *queue;
+    uint64_t generation, end;
+
+    (void)state;
+    submit(1, 1);
+    generation = rig_message(&rig, 1)->segment->generation;
+    end = rig.gate.writers[0].end;
+    rig_write(&rig, &(struct rig_mail){ .number = 2 });
+    restart(true);
+    queue = rig_queue(&rig);
+    rig_until(&rig, queue->phase == QUEUE_RUNNING);
+    assert_false(queue->has_segments); /* they are being read now */
+    segment_cut(queue, segment_find(queue, generation), end);
+    rig_until(&rig, queue->is_recovered && commit_is_idle(&queue->commit));
+    assert_non_null(rig_message(&rig, 1));
+    assert_null(rig_message(&rig, 2));
+    restart(true);
+    rig_until(&rig, rig_queue(&rig)->is_recovered);
+    assert_int_equal(rig_queue(&rig)->messages.count, 1);
+    assert_int_equal(rig_queue(&rig)->counters.damaged, 0);
+}
+
+/* And what was taken already is not cut by it. */
+static void test_cut_after_reading(void **state)
+{
+    struct queue *queue;
+    struct msg_cut cut;
+
+    (void)state;
+    submit(1, 2);
+    cut =
+        (struct msg_cut){ rig_message(&rig, 2)->segment->generation, rig_message(&rig, 2)->offset };
+    restart(true);
+    queue = rig_queue(&rig);
+    rig_until(&rig, queue->is_recovered);
+    segment_find(queue, cut.generation)->is_owned = false; /* not told yet */
+    segment_find(queue, cut.generation)->taken = 0;
+    rig_gate_connect(&rig, 0, 0);
+    assert_int_equal(channel_send(rig.gate.channel, MSG_CUT, &cut, -1), ERR_OK);
+    rig_run(&rig, 50);
+    assert_int_equal(segment_find(queue, cut.generation)->refused, 0);
+}
+
 /* What the journal names has been given out, also when it is there no more: whatever is made next,
  * by whichever thread, has a number above it. */
 static void test_numbers(void **state)
@@ -592,6 +683,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_expiry_survives, make, end),
         cmocka_unit_test_setup_teardown(test_many_restarts, make, end),
         cmocka_unit_test_setup_teardown(test_unreadable_folder, make, end),
+        cmocka_unit_test_setup_teardown(test_taken_and_cut, make, end),
+        cmocka_unit_test_setup_teardown(test_cut_while_reading, make, end),
+        cmocka_unit_test_setup_teardown(test_cut_after_reading, make, end),
         cmocka_unit_test_setup_teardown(test_numbers, make, end),
         cmocka_unit_test_setup_teardown(test_second_instance, make, end),
         cmocka_unit_test_setup_teardown(test_full_disk, make, end),

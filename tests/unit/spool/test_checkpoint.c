@@ -708,6 +708,26 @@ static void test_cuts(void **state)
     assert_int_equal(recover_cut_of(recover, segment), 0);
 }
 
+/* A listed message lies behind the cut of its listed segment: no checkpoint says that of itself. */
+static void test_listed_and_cut(void **state)
+{
+    uint64_t offsets[4], segment = fill_segment(1, 3, offsets, NULL);
+
+    (void)state;
+    put_begin();
+    put_segment(segment, offsets[3], offsets[1], true);
+    put_state(1, segment, offsets[0]);
+    put_state(2, segment, offsets[1]);
+    put_end();
+    commit();
+    recovers("1 2s ", "O");
+    assert_true(said.message.is_refused);
+    put_arrived(3, segment, offsets[2]);
+    commit();
+    recovers("1 2s 3sr ", "O");
+    assert_true(said.message.is_refused);
+}
+
 /* QUE-14: the entry about a message is damaged: its record is looked for wherever it may be, and it
  * is held. The others are not concerned. */
 static void test_damaged_state(void **state)
@@ -933,6 +953,7 @@ int main(void)
         TEST(test_moved),
         TEST(test_passed),
         TEST(test_cuts),
+        TEST(test_listed_and_cut),
         TEST(test_damaged_state),
         TEST(test_damage_before),
         TEST(test_damage_both),

@@ -295,6 +295,105 @@ static void test_cut(void **state)
     assert_string_equal(said.asides, "");
 }
 
+static void record_cut(uint64_t segment, uint64_t offset)
+{
+    record_entry((struct journal_entry){ JOURNAL_CUT, { 0 }, 0, .cut = { segment, offset } });
+}
+
+/* Three messages, of which the journal knows the first two. */
+static void write_three(struct segment_writer *writer, uint64_t starts[4])
+{
+    new_writer(writer);
+    for (unsigned i = 0; i < 3; i++) {
+        starts[i] = writer->end;
+        append_samples(writer, i, 1);
+    }
+    starts[3] = writer->end;
+    record_arrived(0, writer->generation, starts[0]);
+    record_arrived(1, writer->generation, starts[1]);
+}
+
+static void start_finds(const char *messages, const char *others)
+{
+    restart();
+    assert_int_equal(recover_segments(recover), ERR_OK);
+    if (recover_waiting(recover) == 0)
+        recover_finish(recover);
+    assert_string_equal(said.messages, messages);
+    assert_string_equal(said.others, others);
+}
+
+/* QUE-1, CMD-29: the journal says of a message that it was accepted and that it was cut. It is
+ * there, and is not sent before an operator says so; what else was cut stays away. */
+static void test_accepted_and_cut(void **state)
+{
+    struct segment_writer writer;
+    uint64_t starts[4];
+
+    (void)state;
+    write_three(&writer, starts);
+    segment_writer_clear(&writer);
+    record_cut(writer.generation, starts[1]);
+    start_finds("0j 1sj ", "O");
+    assert_true(said.message.is_refused);
+    assert_int_equal(said.message.offset, starts[1]);
+    record_entry((struct journal_entry){
+        JOURNAL_RELEASED, sample_id(1), 0, .released = { slice_text("op") } });
+    start_finds("0j 1j ", "O");
+    assert_false(said.message.is_refused);
+    /* The release was about that cut; whoever is closed has nothing to do with it. */
+    record_cut(writer.generation, starts[0]);
+    start_finds("0sj 1j ", "O");
+    record_entry(
+        (struct journal_entry){ JOURNAL_CLOSED, sample_id(0), 0, .closed = { slice_text("") } });
+    start_finds("1j ", "O");
+    assert_string_equal(said.asides, "");
+}
+
+/* The same where the cut comes first, and while the gate lives. */
+static void test_cut_before(void **state)
+{
+    struct segment_writer writer;
+    uint64_t starts[4];
+
+    (void)state;
+    write_three(&writer, starts);
+    record_cut(writer.generation, starts[1]);
+    record_arrived(2, writer.generation, starts[2]);
+    /* Its gate lives: it is read as soon as that has spoken of it, no further than was said. */
+    start_finds("", "A");
+    assert_int_equal(recover_stated(recover, writer.generation, starts[1]), ERR_OK);
+    assert_string_equal(said.messages, "0j 1sj 2sj ");
+    recover_finish(recover);
+    assert_string_equal(said.others, "A");
+    segment_writer_clear(&writer);
+}
+
+/* And where it does not read back it is named, and kept apart as far as it is known. */
+static void test_cut_and_gone(void **state)
+{
+    struct segment_writer writer;
+    uint64_t starts[4];
+
+    (void)state;
+    write_three(&writer, starts);
+    record_arrived(2, writer.generation, starts[2]);
+    segment_writer_clear(&writer);
+    record_cut(writer.generation, starts[0]);
+    temp_spoil(&temp, segment_path(writer.generation), (off_t)starts[1] + 80);
+    temp_spoil(&temp, segment_path(writer.generation), (off_t)starts[2] + 8);
+    start_finds("0sj ", "OM2");
+    assert_string_equal(said.asides, "c1 ");
+    assert_int_equal(store_unlink(&store, STORE_SEGMENT, writer.generation), ERR_OK);
+    start_finds("", "M0M1M2");
+    /* A place that cannot be. */
+    record_entry((struct journal_entry){
+        JOURNAL_MOVED, sample_id(1), 0, .moved = { writer.generation, UINT64_MAX } });
+    record_entry(
+        (struct journal_entry){ JOURNAL_MOVED, sample_id(2), 0, .moved = { 77, UINT64_MAX } });
+    start_finds("", "M0M1M2");
+}
+
 /* QUE-14: damaged records are kept apart and named once; the rest goes on, and the message is not
  * also called missing. */
 static void test_damaged_record(void **state)
@@ -560,6 +659,9 @@ int main(void)
         TEST(test_closed_and_held),
         TEST(test_same_id_twice),
         TEST(test_cut),
+        TEST(test_accepted_and_cut),
+        TEST(test_cut_before),
+        TEST(test_cut_and_gone),
         TEST(test_damaged_record),
         TEST(test_torn_and_unknown),
         TEST(test_suspects),
