@@ -2,6 +2,7 @@
 they do about it must be on the list of system calls. A plain build, since the list of sanitized ones is longer."""
 import errno
 import itertools
+import os
 import signal
 import time
 
@@ -18,7 +19,9 @@ from rooms.world import PROBE
 pytestmark = [pytest.mark.skipif(not IS_ROOT, reason="the relay's own user is part of it"),
               pytest.mark.skipif(not (PROBE / "submitd").exists(), reason=f"no plain build in {PROBE}")]
 
-ROWS = [(call, number) for call, numbers in {
+IS_LONG = "SUBMITD_PROVE_LONG" in os.environ
+# (call, errno, is_wide): an answer that fits no datagram takes both ways. The short form has the first errno of each call alone.
+ROWS = [(call, number, is_wide) for call, numbers in {
     "socket": (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EAFNOSUPPORT, errno.EACCES),
     "sendto": (errno.EAGAIN, errno.ENOBUFS, errno.ENETUNREACH, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOMEM),
     "send": (errno.EAGAIN, errno.ENOBUFS, errno.ENETUNREACH, errno.ECONNREFUSED, errno.EPIPE),
@@ -29,7 +32,9 @@ ROWS = [(call, number) for call, numbers in {
     "recv": (errno.ECONNREFUSED, errno.ENOMEM, errno.EINTR),
     "recvfrom": (errno.ECONNREFUSED, errno.ENOMEM, errno.EINTR),
     "poll": (errno.EINTR, errno.ENOMEM),
-}.items() for number in numbers]
+}.items() for number in (numbers if IS_LONG else numbers[:1]) for is_wide in ((False, True) if IS_LONG else (True,))]
+# What libunbound and src/net are known to call here; the others may be called in other versions.
+USED = {"socket", "send", "writev", "connect", "bind", "setsockopt", "recv", "recvfrom"}
 WIDE = [f"9 a-mail-host-that-does-not-exist-{number}.$." for number in range(60)]
 numbers = itertools.count()
 
@@ -88,20 +93,23 @@ def submit_in_the_end(world, is_wide, wait=30):
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("is_wide", [False, True], ids=["datagram", "stream"])
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}-{errno.errorcode[row[1]]}")
-def test_a_refusal_kills_no_relay(world, row, is_wide):
-    call, number = row
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}-{errno.errorcode[row[1]]}-{'stream' if row[2] else 'datagram'}")
+def test_a_refusal_kills_no_relay(world, row):
+    call, number, is_wide = row
     before, relay = len(world.hop.mails), world.relay()
     rule = world.faults.set(call, pid=relay, error=number, first=1, step=2)
+    polls = world.faults.set("poll", pid=relay)
     submit_in_the_end(world, is_wide)
     time.sleep(0.3)
-    world.faults.unset(rule)
+    _, refused = world.faults.unset(rule)
     world.hop.await_mails(before + 1, 40)
+    polls, _ = world.faults.unset(polls)
+    assert refused > 0 or call not in USED or (call == "writev" and not is_wide)
+    assert polls > 0 or (call, number) != ("send", errno.EAGAIN), "a full buffer was not waited for"
     assert world.relay() == relay, world.server.log()[-2000:]
 
 
-@pytest.mark.parametrize("step", [3, 7, 20, 50])
+@pytest.mark.parametrize("step", [3, 7, 20, 50] if IS_LONG else [7])
 def test_want_of_memory_breaks_no_wall(world, step):
     """A relay may end for want of memory, and starts again; it makes no strange call on its way."""
     world.server.tolerate("a room died room=relay")
