@@ -450,7 +450,7 @@ static struct report *report_new(struct queue *queue, struct message *message,
     notice->hostname = copy(report, queue->conf->hostname);
     notice->postmaster = copy(report, queue->conf->postmaster);
     notice->now_us = clock_wall_us();
-    notice->retry_until = message_expiry_us(queue, message) / SECOND;
+    notice->retry_until = time_to_wall(queue, message_expiry_us(queue, message)) / SECOND;
     return report;
 }
 

@@ -54,7 +54,7 @@ static const enum recover_state states[RECIPIENT_STATES] = {
     [RECIPIENT_DELETED] = RECOVER_DELETED,
 };
 
-static struct journal_state_recipient state_of(const struct recipient *r)
+static struct journal_state_recipient state_of(struct queue *queue, const struct recipient *r)
 {
     struct reply_parts last = reply_parts_of(r->reply);
 
@@ -62,7 +62,7 @@ static struct journal_state_recipient state_of(const struct recipient *r)
         .domain = domain_name(r->domain),
         .state = states[r->state],
         .attempts = r->attempts,
-        .next_us = (int64_t)r->next_s * SECOND,
+        .next_us = r->next_s ? time_to_wall(queue, (int64_t)r->next_s * SECOND) : 0,
         .has_delay_notice =
             (r->flags & (RECIPIENT_TOLD_DELAY | RECIPIENT_TELLING_DELAY)) == RECIPIENT_TOLD_DELAY,
         .cause = (uint8_t)last.cause,
@@ -94,7 +94,7 @@ static void put_message(struct queue *queue, const struct message *message)
             .segment = message->segment->generation,
             .offset = message->offset,
             .body_file = message->body_file,
-            .arrival_us = message->arrival_us,
+            .arrival_us = time_to_wall(queue, message->arrival_us),
             .size = message->size,
             .body_size = message->size - message->header_size,
             .sender = message_sender(message),
@@ -110,7 +110,7 @@ static void put_message(struct queue *queue, const struct message *message)
     if (message->recipient_count > LENGTH_OF(few))
         rows = need_memory(message->recipient_count * sizeof *rows);
     for (uint32_t i = 0; i < message->recipient_count; i++)
-        rows[i] = state_of(&message->recipients[i]);
+        rows[i] = state_of(queue, &message->recipients[i]);
     while (state->first < message->recipient_count) {
         state->recipients = rows + state->first;
         state->recipient_count = message->recipient_count - state->first;

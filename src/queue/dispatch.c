@@ -3,7 +3,6 @@
  * job. */
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "queue/memory.h"
 #include "queue/state.h"
@@ -14,6 +13,7 @@ enum {
     JOB_MEMORY = 256 << 10,
     RECORD_MEMORY = 4 << 20,
     PAUSE_AFTER_TROUBLE_S = 10,
+    STALE_A_TURN = 1000,
     /* Claims on a message, above one for each recipient: attempts that were told and could not be
      * acknowledged. */
     CLAIMS_MORE = 64,
@@ -190,7 +190,7 @@ void message_damaged(struct queue *queue, struct message *message, enum err reas
     char id[QUEUE_ID_TEXT + 1];
 
     queue_id_format(message->id, id);
-    log_event(LOG_ERROR, NULL, "damaged: held", log_text("id", id),
+    log_event(LOG_ERROR, NULL, EVENT_DAMAGED, log_text("id", id),
         log_number("segment", (int64_t)message->segment->generation),
         log_number("offset", (int64_t)message->offset), log_reason(reason));
     queue->counters.damaged += !message->is_damaged;
@@ -288,13 +288,15 @@ static enum err send_job(struct job *job, struct fetch *fetch)
 }
 
 /* Something here failed, not the next hop: no attempt is counted. */
-static void put_off(struct job *job, enum err reason)
+static void put_off(struct queue *queue, struct job *job, enum err reason)
 {
+    uint32_t later = time_seconds(time_now(queue)) + PAUSE_AFTER_TROUBLE_S;
+
     log_event(LOG_ERROR, NULL, "could not read a message; trying later", log_reason(reason));
     for (size_t i = 0; i < job->count; i++) {
         struct recipient *r = job->recipients[i].recipient;
         if (is_of(job, r))
-            r->next_s = (uint32_t)clock_wall() + PAUSE_AFTER_TROUBLE_S;
+            r->next_s = later;
     }
 }
 
@@ -320,7 +322,7 @@ static void fetch_done(struct hand_job *hand)
         if (rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_NOTFOUND || rc == ERR_LIMIT)
             message_damaged(queue, message, rc);
         else if (rc != ERR_OK && rc != ERR_CLOSED)
-            put_off(job, rc);
+            put_off(queue, job, rc);
         if (rc != ERR_OK)
             job_end(queue, job);
     }
@@ -346,6 +348,12 @@ static void fetch_begin(struct queue *queue, struct job *job)
     hands_give(queue->disk, &job->hand);
 }
 
+/* It waits where an earlier configuration would have sent it. */
+static bool is_stale(struct queue *queue, const struct recipient *r)
+{
+    return domain_route(&queue->destinations, queue->conf, r->domain) != r->lane->key.destination;
+}
+
 /* All of the message that are ready for the same place, up to the limit of a transaction (QUE-8).
  */
 static void job_begin(struct queue *queue, struct recipient *first)
@@ -360,7 +368,7 @@ static void job_begin(struct queue *queue, struct recipient *first)
     message->uses++;
     for (uint32_t i = 0; i < message->recipient_count && job->count < JOB_RECIPIENTS; i++) {
         struct recipient *r = &message->recipients[i];
-        if (r->state == RECIPIENT_READY && r->lane->key.destination == d)
+        if (r->state == RECIPIENT_READY && r->lane->key.destination == d && !is_stale(queue, r))
             job_add(queue, job, r);
     }
     fetch_begin(queue, job);
@@ -369,7 +377,15 @@ static void job_begin(struct queue *queue, struct recipient *first)
 void dispatch_fill(struct queue *queue)
 {
     struct recipient *r;
+    int stale = 0;
 
-    while ((r = destinations_pick(&queue->destinations)))
-        job_begin(queue, r);
+    while (stale < STALE_A_TURN && (r = destinations_pick(&queue->destinations))) {
+        if (is_stale(queue, r)) {
+            schedule_place(queue, r);
+            stale++;
+        } else if (r->lane->key.destination->offered !=
+                   OFFER_NONE) { /* still, by its new settings */
+            job_begin(queue, r);
+        }
+    }
 }

@@ -118,7 +118,7 @@ static void take_recipient(
     int64_t most_s = clock_wall() + 7 * 86400;
 
     r->domain = domain_take(&queue->destinations, from->domain);
-    r->attempts = from->attempts < UINT16_MAX ? (uint16_t)from->attempts : UINT16_MAX;
+    recipient_tried(&queue->messages, r, from->attempts);
     if (from->has_delay_notice)
         r->flags |= RECIPIENT_TOLD_DELAY;
     if (from->state != RECOVER_PENDING) {
@@ -128,7 +128,7 @@ static void take_recipient(
         return;
     }
     if (from->next_us > 0 && from->next_us / SECOND < most_s)
-        r->next_s = (uint32_t)(from->next_us / SECOND);
+        r->next_s = time_seconds(time_from_wall(queue, from->next_us));
     if (from->has_outcome)
         recipient_remember(&queue->messages, r,
             &(struct reply_parts){
@@ -166,7 +166,7 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
     };
     struct message *message = message_add(&queue->messages, &spec);
 
-    message->arrival_us = arrival_by_clock(arrival);
+    message->arrival_us = time_from_wall(queue, arrival_by_clock(arrival));
     message->size = from->size;
     message->header_size = (uint32_t)(from->size - from->body_size);
     message->is_notice = from->notice != NOTICE_NONE;
@@ -191,7 +191,7 @@ static void drop_forged(struct queue *queue, const struct arrival *arrival)
     struct arrival forged = *arrival;
     struct journal_entry closed = { .kind = JOURNAL_CLOSED, .id = arrival->message.id };
 
-    log_about(LOG_ERROR, "a record names a body that is not its own: dropped", closed.id);
+    log_about(LOG_ERROR, EVENT_FORGED, closed.id);
     queue->counters.damaged++;
     forged.said.body_file = 0;
     put_arrived(queue, &forged);
@@ -205,7 +205,7 @@ static void hold_doubtful(struct queue *queue, const struct arrival *arrival)
     struct arrival doubtful = *arrival;
     struct message *message;
 
-    log_about(LOG_ERROR, "two messages name the same body: held", arrival->message.id);
+    log_about(LOG_ERROR, EVENT_DOUBTFUL, arrival->message.id);
     queue->counters.damaged++;
     doubtful.message.body_file = 0;
     message = add_message(queue, &doubtful);
@@ -275,7 +275,7 @@ static void take_aside(struct queue *queue, const struct finding *finding)
 
     if (aside->has_id)
         queue_id_format(aside->id, id);
-    log_event(is_loss ? LOG_ERROR : LOG_NOTICE, NULL, "a record is set aside",
+    log_event(is_loss ? LOG_ERROR : LOG_NOTICE, NULL, EVENT_ASIDE,
         log_text("id", aside->has_id ? id : "unknown"), log_text("because", aside_why(aside->why)),
         log_number("segment", (int64_t)aside->segment),
         log_number("offset", (int64_t)aside->offset), log_number("octets", (int64_t)aside->length));
@@ -318,7 +318,7 @@ static void take_finding(struct queue *queue, const struct finding *finding)
         segment_check(queue, segment);
         break;
     case FINDING_MISSING:
-        log_about(LOG_ERROR, "the record of an accepted message is nowhere", finding->id);
+        log_about(LOG_ERROR, EVENT_MISSING, finding->id);
         queue->counters.damaged++;
         queue->keeps_bodies = true; /* its body, if it had one, may be there */
         break;
@@ -451,7 +451,6 @@ static bool done(void *owner, struct reading *reading)
 
     if (queue->phase == QUEUE_DRAINED)
         return true;
-    schedule_follow_clock(queue);
     if (!take_arrivals(queue, reading))
         return false;
     for (finding = reading->findings; finding; finding = finding->next)

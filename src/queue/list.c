@@ -18,7 +18,7 @@ enum {
 struct listed_recipient {
     enum recipient_state state;
     unsigned attempts;
-    uint32_t next_s;
+    int64_t next_us;     /* 0: at once */
     struct reply *reply; /* shared */
     char *route;         /* show only */
     char *destination;
@@ -78,8 +78,7 @@ static json_t *show_recipient(
                                                              : (struct slice){ 0 };
     json_t *row = json_pack("{s:o, s:s, s:I, s:o, s:o}", "address", show_text(address), "state",
         state_of(r), "attempts", (json_int_t)r->attempts, "next_attempt",
-        r->next_s > 0 && recipient_is_open(r->state) ? show_time((int64_t)r->next_s * SECOND)
-                                                     : json_null(),
+        r->next_us != 0 && recipient_is_open(r->state) ? show_time(r->next_us) : json_null(),
         "last_reply", show_text_or_null(last.text));
 
     if (!row || !is_show)
@@ -216,8 +215,8 @@ static void note_message(
         .message = message,
         .id = message->id,
         .place = place_take(message),
-        .arrival_us = message->arrival_us,
-        .expires_us = message_expiry_us(queue, message),
+        .arrival_us = time_to_wall(queue, message->arrival_us),
+        .expires_us = time_to_wall(queue, message_expiry_us(queue, message)),
         .size = message->size,
         .body_file = message->body_file,
         .is_held = message->is_held,
@@ -229,7 +228,7 @@ static void note_message(
         const struct recipient *r = &message->recipients[i];
         row->recipients[i] = (struct listed_recipient){ .state = r->state,
             .attempts = r->attempts,
-            .next_s = r->next_s,
+            .next_us = r->next_s ? time_to_wall(queue, (int64_t)r->next_s * SECOND) : 0,
             .reply = reply_share(r->reply) };
         if (is_show)
             note_place(queue, r, &row->recipients[i]);

@@ -90,6 +90,12 @@ struct message *message_add(struct messages *ms, const struct message_spec *spec
     return message;
 }
 
+static bool is_deferred(const struct recipient *r)
+{
+    return r->attempts > 0 && (r->state == RECIPIENT_WAITING || r->state == RECIPIENT_READY ||
+                                  r->state == RECIPIENT_HELD);
+}
+
 void message_remove(struct messages *ms, struct message *message)
 {
     for (uint32_t i = 0; i < message->recipient_count; i++) {
@@ -97,6 +103,7 @@ void message_remove(struct messages *ms, struct message *message)
         if (r->state == RECIPIENT_READY)
             lane_take_out(ms->destinations, r);
         ms->in[r->state]--;
+        ms->deferred -= is_deferred(r);
         heap_remove(&ms->due, &r->due);
         reply_drop(&ms->replies, &r->reply);
         if (r->domain)
@@ -106,6 +113,8 @@ void message_remove(struct messages *ms, struct message *message)
     HASH_DEL(*map_of(ms, message->id), message);
     if (ms->cursor == message)
         ms->cursor = message->next;
+    if (ms->placing == message)
+        ms->placing = message->next;
     DL_DELETE(ms->order, message);
     ms->count--;
     ms->closing -= message->is_closing;
@@ -141,7 +150,9 @@ void recipient_move(struct messages *ms, struct recipient *r, enum recipient_sta
     r->job = NULL;
     ms->in[from]--;
     ms->in[to]++;
+    ms->deferred -= is_deferred(r);
     r->state = (uint8_t)to;
+    ms->deferred += is_deferred(r);
     if (!recipient_is_open(to)) {
         heap_remove(&ms->due, &r->due);
         reply_drop(&ms->replies, &r->reply);
@@ -152,6 +163,13 @@ void recipient_move(struct messages *ms, struct recipient *r, enum recipient_sta
     need(heap_set(&ms->due, &r->due, key));
     if (to == RECIPIENT_READY)
         lane_put(ms->destinations, r->message->user, destination, r);
+}
+
+void recipient_tried(struct messages *ms, struct recipient *r, uint32_t attempts)
+{
+    ms->deferred -= is_deferred(r);
+    r->attempts = attempts < UINT16_MAX ? (uint16_t)attempts : UINT16_MAX;
+    ms->deferred += is_deferred(r);
 }
 
 void recipient_remember(struct messages *ms, struct recipient *r, const struct reply_parts *parts)

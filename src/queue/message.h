@@ -1,6 +1,7 @@
 /* queue/message.h: what the queue remembers of a message: who is still to get it and when. The
  * envelope and the content stay on disk and are read again at dispatch. One function changes a
- * recipient's state, and the list it sits on is that state. */
+ * recipient's state, and the list it sits on is that state. All times here are the queue's own, see
+ * time_now in queue/state.h. */
 #ifndef QUEUE_MESSAGE_H
 #define QUEUE_MESSAGE_H
 
@@ -39,7 +40,7 @@ enum {
 
 /* 72 octets on a 64-bit machine. */
 struct recipient {
-    struct heap_node due;          /* in messages.due while open; key: wall clock in microseconds */
+    struct heap_node due;          /* in messages.due while open; key: time in microseconds */
     struct recipient *next, *prev; /* in the lane while READY */
     struct message *message;
     struct domain *domain;
@@ -48,9 +49,9 @@ struct recipient {
         struct job *job;   /* IN_HAND */
     };
     struct reply *reply; /* of the last attempt that failed for the time being, or NULL */
-    uint32_t next_s;     /* wall clock of the next attempt, seconds; 0: at once */
-    uint16_t attempts;
-    uint8_t state; /* enum recipient_state */
+    uint32_t next_s;     /* time of the next attempt, seconds; 0: at once */
+    uint16_t attempts;   /* recipient_tried changes it */
+    uint8_t state;       /* enum recipient_state */
     uint8_t flags;
 };
 
@@ -63,7 +64,7 @@ struct message {
     uint64_t offset;
     struct user *user;
     struct name *sender;
-    int64_t arrival_us;    /* by the wall clock as it goes now: its jumps are added */
+    int64_t arrival_us;
     uint64_t body_file;    /* 0: inline */
     uint64_t size;         /* header block and body */
     struct queue_id about; /* of a notice */
@@ -94,8 +95,9 @@ enum { MESSAGE_MAPS = 64 };
 struct messages {
     struct message *maps[MESSAGE_MAPS]; /* by hash of the id */
     struct message *order;
-    struct message *cursor; /* of a walk along the order, which goes on when messages go; NULL: at
-                               its end */
+    struct message *cursor;  /* of the checkpoint's walk along the order, which goes on when
+                                messages go; NULL: at its end */
+    struct message *placing; /* the same of the walk that places all anew */
     struct heap due;
     struct name *senders;
     struct replies replies;
@@ -103,6 +105,7 @@ struct messages {
     size_t count;
     size_t closing; /* of them, at their end and waiting for its sync */
     size_t held;
+    size_t deferred; /* recipients that wait for another attempt */
     size_t in[RECIPIENT_STATES];
 };
 
@@ -126,11 +129,14 @@ void message_remove(struct messages *ms, struct message *message);
 struct message *message_find(struct messages *ms, struct queue_id id);
 void message_hold(struct messages *ms, struct message *message, bool held);
 
-/* The one change of state. key: when the heap shall give it back (wall clock in microseconds,
- * INT64_MAX for never); without meaning for a state that is not open. A recipient that becomes
- * READY needs the destination; else NULL. */
+/* The one change of state. key: when the heap shall give it back (INT64_MAX for never); without
+ * meaning for a state that is not open. A recipient that becomes READY needs the destination; else
+ * NULL. */
 void recipient_move(struct messages *ms, struct recipient *r, enum recipient_state to, int64_t key,
     struct destination *destination);
+
+/* So many attempts have been made for it. */
+void recipient_tried(struct messages *ms, struct recipient *r, uint32_t attempts);
 
 /* Keeps the reason of the last attempt. */
 void recipient_remember(struct messages *ms, struct recipient *r, const struct reply_parts *parts);

@@ -140,7 +140,7 @@ static void take_deferred(struct taking *taking, struct recipient *r,
 {
     struct queue *queue = taking->queue;
     int64_t expiry = message_expiry_us(queue, taking->message) / SECOND;
-    int64_t now = clock_wall();
+    int64_t now = time_now(queue) / SECOND;
     int64_t next;
 
     if (now >= expiry && !is_in_other_hands(taking, r)) {
@@ -151,13 +151,13 @@ static void take_deferred(struct taking *taking, struct recipient *r,
         is_connection(result->cause) ? RETRY_CONNECTION : RETRY_REPLY, r->attempts, chance(), now,
         expiry);
     outcome->result = JOURNAL_DEFERRED;
-    outcome->next_us = next * SECOND;
+    outcome->next_us = time_to_wall(queue, next * SECOND);
     log_result(taking, "deferred", outcome);
     put(taking, outcome);
     recipient_remember(&queue->messages, r,
         &(struct reply_parts){ outcome->code, outcome->cause, outcome->status, outcome->host,
             outcome->address, outcome->text });
-    r->next_s = (uint32_t)next;
+    r->next_s = time_seconds(next * SECOND);
     if (!is_in_other_hands(taking, r))
         schedule_place(queue, r);
 }
@@ -212,10 +212,11 @@ static void take_result(struct taking *taking, const struct msg_result *result)
     if (result->result == DELIVERY_RETURNED && !(r->flags & RECIPIENT_UNWANTED)) {
         /* job_end schedules it again; not at once, or a room that is ending would get it back as
          * fast as it returns it. */
-        r->next_s = (uint32_t)clock_wall() + 1;
+        r->next_s = time_seconds(time_now(taking->queue)) + 1;
         return;
     }
-    r->attempts += result->result != DELIVERY_RETURNED && r->attempts < UINT16_MAX;
+    if (result->result != DELIVERY_RETURNED)
+        recipient_tried(&taking->queue->messages, r, r->attempts + 1U);
     outcome = journal_outcome_of(taking, r, result);
     if (result->result == DELIVERY_DONE) {
         taking->has_taken = true;
@@ -418,7 +419,6 @@ void outcome_take(struct queue *queue, struct carrier *carrier, const struct msg
     };
     struct ack *ack;
 
-    schedule_follow_clock(queue);
     if (!taking.message && !queue->is_recovered && !is_strange(&taking)) {
         keep_late(queue, carrier, outcome);
         return;

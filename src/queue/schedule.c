@@ -1,6 +1,5 @@
 /* queue/schedule.c: when: puts recipients into the heap of times and the lanes of destinations,
- * takes out what is due, ends what has waited too long. Times are wall clock, because they are kept
- * on disk; a jump of that clock moves all of them, so that only time that has passed counts. */
+ * takes out what is due, ends what has waited too long. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/notify.h"
@@ -13,9 +12,52 @@ enum {
     NO_ROUTE_S = 300,    /* until a domain without a route is looked at again */
     LAST_CHANCE_S = 600, /* at most so long after the expiry the last attempt may begin */
     JUMP_US = 2000000,
+    PORTION_MS = 2, /* of placing anew, in one turn */
+    LOOK_EACH = 32, /* at the clock, in messages */
     LONGEST_SLEEP_MS = 1000,
     SECOND = 1000000,
 };
+
+/* ---- the time ---- */
+
+static void follow_clock(struct queue *queue)
+{
+    int64_t offset = clock_wall_us() - clock_mono_ms() * 1000;
+    int64_t jump_us = offset - queue->clock_offset_us;
+
+    if (jump_us > -JUMP_US && jump_us < JUMP_US)
+        return;
+    queue->clock_offset_us = offset;
+    queue->jumped_us += jump_us;
+    log_event(LOG_NOTICE, NULL, "the clock has jumped", log_number("seconds", jump_us / SECOND));
+}
+
+int64_t time_now(struct queue *queue)
+{
+    follow_clock(queue);
+    return clock_wall_us() - queue->jumped_us;
+}
+
+int64_t time_to_wall(struct queue *queue, int64_t at_us)
+{
+    follow_clock(queue);
+    return at_us + queue->jumped_us;
+}
+
+int64_t time_from_wall(struct queue *queue, int64_t wall_us)
+{
+    follow_clock(queue);
+    return wall_us - queue->jumped_us;
+}
+
+uint32_t time_seconds(int64_t at_us)
+{
+    int64_t seconds = (at_us + SECOND / 2) / SECOND;
+
+    return seconds < 1 ? 1 : seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+}
+
+/* ---- where ---- */
 
 int64_t message_expiry_us(const struct queue *queue, const struct message *message)
 {
@@ -57,7 +99,7 @@ static void get_ready(struct queue *queue, struct recipient *r, int64_t now, int
 
     if (!d) {
         log_event(LOG_WARNING, NULL, "no route", log_slice("domain", domain_name(r->domain)));
-        r->next_s = (uint32_t)(now / SECOND) + NO_ROUTE_S;
+        r->next_s = time_seconds(now) + NO_ROUTE_S;
         wait_until(queue, r, earlier((int64_t)r->next_s * SECOND, end));
         return;
     }
@@ -68,7 +110,7 @@ void schedule_place(struct queue *queue, struct recipient *r)
 {
     int64_t expiry = message_expiry_us(queue, r->message);
     int64_t next = (int64_t)r->next_s * SECOND;
-    int64_t now = clock_wall_us();
+    int64_t now = time_now(queue);
 
     /* Of what does not read back nobody can be told: it waits for the operator, however long. */
     if (r->message->is_held)
@@ -98,15 +140,30 @@ void schedule_kick(struct queue *queue)
 
 void schedule_reroute(struct queue *queue)
 {
-    struct message *message;
+    queue->messages.placing = queue->messages.order;
+    schedule_kick(queue);
+}
 
-    DL_FOREACH (queue->messages.order, message)
-        schedule_message(queue, message);
+/* False at the end of the walk. */
+static bool place_portion(struct queue *queue)
+{
+    struct messages *ms = &queue->messages;
+    int64_t began = clock_mono_ms();
+
+    for (int i = 1; ms->placing; i++) {
+        struct message *message = ms->placing;
+        ms->placing = message->next;
+        if (!message->is_closing)
+            schedule_message(queue, message);
+        if (i % LOOK_EACH == 0 && clock_mono_ms() - began >= PORTION_MS)
+            break;
+    }
+    return ms->placing != NULL;
 }
 
 /* ---- what is due ---- */
 
-static struct ending ending_of(const struct recipient *r, enum recipient_state to, int64_t now)
+static struct ending ending_of(const struct recipient *r, enum recipient_state to)
 {
     struct reply_parts last = reply_parts_of(r->reply);
 
@@ -115,7 +172,7 @@ static struct ending ending_of(const struct recipient *r, enum recipient_state t
     return (struct ending){
         .recipient = recipient_index(r),
         .to = to,
-        .at_us = now,
+        .at_us = clock_wall_us(),
         .outcome = {
             .recipient = recipient_index(r),
             .result = JOURNAL_EXPIRED,
@@ -142,7 +199,7 @@ static void expire(struct queue *queue, struct message *message, int64_t now)
                           r->state == RECIPIENT_HELD;
         if (!is_waiting || r->due.key > now)
             continue;
-        endings[count++] = ending_of(r, RECIPIENT_EXPIRED, now);
+        endings[count++] = ending_of(r, RECIPIENT_EXPIRED);
     }
     bounce_begin(queue, message, NOTICE_FAILURE, endings, count, NULL);
     free(endings);
@@ -160,7 +217,7 @@ static void tell_delay(struct queue *queue, struct message *message, int64_t now
         if (!is_waiting || delay_us(queue, r) > now)
             continue;
         r->flags |= RECIPIENT_TOLD_DELAY | RECIPIENT_TELLING_DELAY;
-        endings[count++] = ending_of(r, RECIPIENT_WAITING, now);
+        endings[count++] = ending_of(r, RECIPIENT_WAITING);
         schedule_place(queue, r);
     }
     if (count > 0)
@@ -191,42 +248,6 @@ static void come_due(struct queue *queue, struct recipient *r, int64_t now)
         expire(queue, r->message, now);
 }
 
-static int64_t whole_seconds(int64_t us)
-{
-    return (us + (us < 0 ? -SECOND : SECOND) / 2) / SECOND;
-}
-
-static void move_message(struct queue *queue, struct message *message, int64_t jump_us)
-{
-    int64_t jump_s = whole_seconds(jump_us);
-
-    message->arrival_us += jump_us;
-    for (uint32_t i = 0; i < message->recipient_count; i++) {
-        struct recipient *r = &message->recipients[i];
-        int64_t next = r->next_s + jump_s;
-        if (recipient_is_open(r->state) && r->next_s != 0)
-            r->next_s = next < 1 ? 1 : next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
-    }
-    schedule_message(queue, message);
-}
-
-/* All that waits waits as long as it was to: nobody was there in the time that the clock has left
- * out, so no lifetime has passed (QUE-4). */
-void schedule_follow_clock(struct queue *queue)
-{
-    int64_t offset = clock_wall_us() - clock_mono_ms() * 1000;
-    int64_t jump_us = offset - queue->clock_offset_us;
-    struct message *message;
-
-    if (jump_us > -JUMP_US && jump_us < JUMP_US)
-        return;
-    queue->clock_offset_us = offset;
-    log_event(
-        LOG_NOTICE, NULL, "the clock has jumped", log_number("seconds", whole_seconds(jump_us)));
-    DL_FOREACH (queue->messages.order, message)
-        move_message(queue, message, jump_us);
-}
-
 static void arm(struct queue *queue, bool has_more)
 {
     struct heap_node *first = heap_first(&queue->messages.due);
@@ -234,7 +255,7 @@ static void arm(struct queue *queue, bool has_more)
     int64_t ms = LONGEST_SLEEP_MS;
 
     if (first && first->key != INT64_MAX)
-        ms = earlier(ms, (first->key - clock_wall_us() + 999) / 1000);
+        ms = earlier(ms, (first->key - time_now(queue) + 999) / 1000);
     if (dead)
         ms = earlier(ms, dead->key - clock_mono_ms());
     if (has_more)
@@ -248,17 +269,18 @@ static void turn(void *owner)
     struct heap_node *first;
     int64_t now;
     int done = 0;
+    bool has_more;
 
     if (queue->phase < QUEUE_RUNNING)
         return;
-    schedule_follow_clock(queue);
     destinations_revive(&queue->destinations, clock_mono_ms());
-    now = clock_wall_us();
+    has_more = place_portion(queue);
+    now = time_now(queue);
     while ((first = heap_first(&queue->messages.due)) && first->key <= now && done++ < DUE_A_TURN)
         come_due(queue, CONTAINER_OF(first, struct recipient, due), now);
     if (queue->phase == QUEUE_RUNNING)
         dispatch_fill(queue);
-    arm(queue, done > DUE_A_TURN);
+    arm(queue, has_more || done > DUE_A_TURN);
 }
 
 void schedule_init(struct queue *queue)

@@ -24,6 +24,13 @@ enum { CAUSE_DELETED = 200 };
 /* Who released: an operator who asked for another attempt. */
 #define RETRIED "retry"
 
+/* What the log says of each record that counters.damaged counts; `submitctl status` names them. */
+#define EVENT_ASIDE "a record is set aside"
+#define EVENT_DAMAGED "damaged: held"
+#define EVENT_MISSING "the record of an accepted message is nowhere"
+#define EVENT_FORGED "a record names a body that is not its own: dropped"
+#define EVENT_DOUBTFUL "two messages name the same body: held"
+
 enum queue_phase {
     QUEUE_NEW,     /* before the first snapshot */
     QUEUE_OPENING, /* the journal is being replayed; no peer is heard yet */
@@ -137,7 +144,7 @@ struct pending_peer {
 
 struct counters {
     uint64_t accepted, delivered, bounced;
-    uint64_t damaged;
+    uint64_t damaged; /* records, see EVENT_… */
     uint64_t double_bounces, notices, notices_withheld;
 };
 
@@ -233,6 +240,7 @@ struct queue {
     struct commit_wait drained;
     bool is_syncing;         /* `drained` waits */
     int64_t clock_offset_us; /* wall minus monotonic, as last seen */
+    int64_t jumped_us;       /* how far the wall clock has jumped in this life; see time_now */
     uint64_t ticks;
 };
 
@@ -265,11 +273,19 @@ void schedule_place(struct queue *queue, struct recipient *r);
 void schedule_message(struct queue *queue, struct message *message);
 /* Something may have become possible: schedules at the end of the turn. */
 void schedule_kick(struct queue *queue);
-/* New routes: everything is placed again. */
+/* New settings: everything is placed again, portion by portion. What comes to its turn before that
+ * goes by the new ones already. */
 void schedule_reroute(struct queue *queue);
-/* Moves all times when the wall clock has jumped. Before a message is taken in, which the jump
- * concerns no longer. */
-void schedule_follow_clock(struct queue *queue);
+
+/* Times in memory are the wall clock's without the jumps that it has made in this life: only time
+ * that has passed counts (QUE-4), and a jump moves nothing. What is kept on disk or shown is the
+ * wall clock's. Microseconds. */
+int64_t time_now(struct queue *queue);
+int64_t time_to_wall(struct queue *queue, int64_t at_us);
+int64_t time_from_wall(struct queue *queue, int64_t wall_us);
+/* As a recipient's next_s: the nearest second, never 0. */
+uint32_t time_seconds(int64_t at_us);
+/* In memory's time. */
 int64_t message_expiry_us(const struct queue *queue, const struct message *message);
 
 /* ---- dispatch.c ---- */

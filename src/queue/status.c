@@ -10,57 +10,50 @@ static json_t *pending_of(const struct conf *conf)
     return list;
 }
 
-static size_t count_deferred(const struct queue *queue)
-{
-    const struct message *message;
-    size_t count = 0;
-
-    DL_FOREACH (queue->messages.order, message) {
-        for (uint32_t i = 0; i < message->recipient_count; i++) {
-            const struct recipient *r = &message->recipients[i];
-            count +=
-                r->attempts > 0 && (r->state == RECIPIENT_WAITING || r->state == RECIPIENT_READY ||
-                                       r->state == RECIPIENT_HELD);
-        }
-    }
-    return count;
-}
-
 static json_t *spool_of(const struct queue *queue)
 {
-    size_t segments = HASH_COUNT(queue->segments) + queue->stock.blank_count + (queue->stock.own != NULL);
+    size_t segments =
+        HASH_COUNT(queue->segments) + queue->stock.blank_count + (queue->stock.own != NULL);
     size_t bodies = HASH_COUNT(queue->bodies) + queue->stock.spare_count;
     struct slice state = queue->conf->state;
-    char path[4200];
+    char path[4200], aside[4200];
+    json_t *spool;
 
     snprintf(path, sizeof path, "%.*s/spool", (int)slice_first(state, 4096).len, state.data);
-    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:o}", "path",
+    snprintf(
+        aside, sizeof aside, "%.*s/spool/aside", (int)slice_first(state, 4096).len, state.data);
+    spool = json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:o}", "path",
         show_text(slice_text(path)), "segments", (json_int_t)segments, "bodies", (json_int_t)bodies,
         "bytes", (json_int_t)(segments * queue_segment_size(queue->conf) + queue->body_octets),
         "free", (json_int_t)queue->stock.space.free, "full", queue->stock.is_low, "damaged",
         (json_int_t)queue->counters.damaged, "journal",
         (json_int_t)(queue->commit.tally.size + queue->commit.tally.since), "checkpoint",
         queue->checkpoint.ended_us ? show_time(queue->checkpoint.ended_us) : json_null());
+    json_object_set_new(spool, "aside", show_text(slice_text(aside)));
+    json_object_set_new(spool, "damaged_log",
+        json_pack("[s, s, s, s, s]", EVENT_ASIDE, EVENT_DAMAGED, EVENT_MISSING, EVENT_FORGED,
+            EVENT_DOUBTFUL));
+    return spool;
 }
 
 void command_status(struct client *client, const json_t *request)
 {
-    const struct queue *queue = client_queue(client);
+    struct queue *queue = client_queue(client);
     const struct messages *ms = &queue->messages;
     const struct counters *counters = &queue->counters;
     size_t open = ms->in[RECIPIENT_WAITING] + ms->in[RECIPIENT_READY] + ms->in[RECIPIENT_IN_HAND] +
                   ms->in[RECIPIENT_HELD] + ms->in[RECIPIENT_SETTLING];
-    json_t *result =
-        json_pack("{s:s, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o,"
-                  " s:o}",
-            "version", SUBMITD_VERSION, "hostname", show_text(queue->conf->hostname), "started",
-            show_time(queue->started_us), "snapshot", (json_int_t)queue->conf->number, "pending",
-            pending_of(queue->conf), "queued", (json_int_t)(ms->count - ms->closing), "held",
-            (json_int_t)ms->held, "recipients", (json_int_t)open, "deferred",
-            (json_int_t)count_deferred(queue), "active", (json_int_t)ms->in[RECIPIENT_IN_HAND],
-            "accepted", (json_int_t)counters->accepted, "delivered",
-            (json_int_t)counters->delivered, "bounced", (json_int_t)counters->bounced, "oldest",
-            ms->order ? show_time(ms->order->arrival_us) : json_null(), "spool", spool_of(queue));
+    json_t *result = json_pack(
+        "{s:s, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o,"
+        " s:o}",
+        "version", SUBMITD_VERSION, "hostname", show_text(queue->conf->hostname), "started",
+        show_time(queue->started_us), "snapshot", (json_int_t)queue->conf->number, "pending",
+        pending_of(queue->conf), "queued", (json_int_t)(ms->count - ms->closing), "held",
+        (json_int_t)ms->held, "recipients", (json_int_t)open, "deferred", (json_int_t)ms->deferred,
+        "active", (json_int_t)ms->in[RECIPIENT_IN_HAND], "accepted", (json_int_t)counters->accepted,
+        "delivered", (json_int_t)counters->delivered, "bounced", (json_int_t)counters->bounced,
+        "oldest", ms->order ? show_time(time_to_wall(queue, ms->order->arrival_us)) : json_null(),
+        "spool", spool_of(queue));
 
     (void)request;
     client_answer(client, result);

@@ -178,6 +178,9 @@ static void test_status(void **state)
     assert_int_equal(number(status, "snapshot"), 1);
     assert_string_equal(text(status, "hostname"), "mail.example.org");
     assert_string_equal(text(json_object_get(status, "spool"), "path"), "/var/lib/submitd/spool");
+    assert_string_equal(
+        text(json_object_get(status, "spool"), "aside"), "/var/lib/submitd/spool/aside");
+    assert_true(json_is_array(json_object_get(json_object_get(status, "spool"), "damaged_log")));
     assert_int_equal(strlen(text(status, "started")), 24);
     assert_true(number(json_object_get(status, "spool"), "segments") >= 2);
     json_decref(status);

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 
-enum { MESSAGES = 100000, BATCH = 1000, OCTETS_MOST = 400 };
+enum { MESSAGES = 100000, BATCH = 1000, OCTETS_MOST = 400, TURN_MOST_US = 50000 };
 
 static struct rig rig;
 static size_t messages;
@@ -181,6 +181,32 @@ static void checkpoint(void)
     longest_us = 0;
 }
 
+/* New settings and a jump of the clock concern every message; they must not stop the loop for all
+ * of them at once. */
+static void change(void)
+{
+    struct queue *queue = rig_queue(&rig);
+    int64_t began = processor_us(CLOCK_THREAD_CPUTIME_ID);
+    int64_t began_ms = clock_mono_ms();
+
+    rig_reload(&rig);
+    longest_us = processor_us(CLOCK_THREAD_CPUTIME_ID) - began;
+    print_message("reload: %lld us", (long long)longest_us);
+    turn_until(!queue->messages.placing);
+    print_message(", then %lld ms, longest turn %lld us\n", (long long)(clock_mono_ms() - began_ms),
+        (long long)longest_us);
+    assert_true(longest_us < TURN_MOST_US);
+    longest_us = 0;
+    queue->clock_offset_us -= 3600 * INT64_C(1000000);
+    began_ms = clock_mono_ms();
+    schedule_kick(queue);
+    while (clock_mono_ms() < began_ms + 100)
+        turn();
+    print_message("jump of the clock: longest turn %lld us\n", (long long)longest_us);
+    assert_true(longest_us < TURN_MOST_US);
+    longest_us = 0;
+}
+
 static void start(void)
 {
     struct queue *queue;
@@ -215,6 +241,7 @@ static void test_many(void **state)
     submit_all();
     turn_until(commit_is_idle(&rig_queue(&rig)->commit));
     report("arrived", heap_before, resident_before);
+    change();
     checkpoint();
     rig_crash(&rig);
     rig_gate_die(&rig);
