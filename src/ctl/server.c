@@ -34,6 +34,23 @@ static void put_pending(FILE *to, const json_t *result)
     }
 }
 
+/* How many records, and where to look. */
+static void put_damaged(FILE *to, const json_t *spool)
+{
+    const json_t *event;
+    size_t index;
+
+    fprintf(to, "%-18s %lld records since the start; what was set aside lies in ", "damaged",
+        (long long)show_number(spool, "damaged"));
+    show_text(to, slice_text(show_member(spool, "aside")));
+    fprintf(to, "\n%-18s", "in the log");
+    json_array_foreach (json_object_get(spool, "damaged_log"), index, event) {
+        fputs(index > 0 ? "\", \"" : " \"", to);
+        show_text(to, slice_text(json_string_value(event)));
+    }
+    fputs("\"\n", to);
+}
+
 static void put_spool(FILE *to, const json_t *spool)
 {
     char used[SHOW_TIME], left[SHOW_TIME];
@@ -46,8 +63,7 @@ static void put_spool(FILE *to, const json_t *spool)
         (long long)show_number(spool, "segments"), (long long)show_number(spool, "bodies"), left,
         json_is_true(json_object_get(spool, "full")) ? ", FULL" : "");
     if (show_number(spool, "damaged") > 0)
-        fprintf(to, "%-18s %lld records are set aside; the log names them\n", "damaged",
-            (long long)show_number(spool, "damaged"));
+        put_damaged(to, spool);
 }
 
 static void put_status(FILE *to, const json_t *result)

@@ -207,15 +207,18 @@ static const struct server_case cases[] = {
         "\"deferred\":1,\"active\":0,\"accepted\":9,"
         "\"delivered\":8,\"bounced\":0,\"oldest\":null,\"spool\":{\"path\":\"/"
         "s\",\"segments\":2,\"bodies\":1,\"bytes\":1048576,"
-        "\"free\":10737418240,\"full\":false,\"damaged\":0}}}\n",
+        "\"free\":10737418240,\"full\":false,\"damaged\":3,\"aside\":\"/s/aside\","
+        "\"damaged_log\":[\"set aside\",\"damaged: held\"]}}}\n",
         0,
         "server             mail.example.org\nversion            1\nstarted            2026-03-03 "
         "11:00:00 +0100\n"
         "configuration      3\nqueued             1\nheld               0\nrecipients         "
         "2\ndeferred           1\n"
         "active             0\naccepted           9\ndelivered          8\nbounced            0\n"
-        "spool              /s, 1.0 MiB in 2 segments and 1 bodies, 10 GiB free\nwaits for a "
-        "restart: state\n",
+        "spool              /s, 1.0 MiB in 2 segments and 1 bodies, 10 GiB free\n"
+        "damaged            3 records since the start; what was set aside lies in /s/aside\n"
+        "in the log         \"set aside\", \"damaged: held\"\n"
+        "waits for a restart: state\n",
         "" },
     { "trace " ID, "{\"command\":\"trace\",\"id\":\"" ID "\"}",
         "{\"ok\":true,\"result\":{\"id\":\"" ID "\",\"state\":\"closed\",\"events\":["
