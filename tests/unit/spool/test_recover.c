@@ -320,7 +320,7 @@ static void start_finds(const char *messages, const char *others)
     if (recover_waiting(recover) == 0)
         recover_finish(recover);
     assert_string_equal(said.messages, messages);
-    assert_string_equal(said.others, others);
+    assert_string_equal(incidents, others);
 }
 
 /* QUE-1, CMD-29: the journal says of a message that it was accepted and that it was cut. It is
@@ -365,7 +365,7 @@ static void test_cut_before(void **state)
     assert_int_equal(recover_stated(recover, writer.generation, starts[1]), ERR_OK);
     assert_string_equal(said.messages, "0j 1sj 2sj ");
     recover_finish(recover);
-    assert_string_equal(said.others, "A");
+    assert_string_equal(incidents, "A");
     segment_writer_clear(&writer);
 }
 
