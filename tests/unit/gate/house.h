@@ -121,6 +121,8 @@ void house_attach_vault(struct house *house);
 void house_detach_vault(struct house *house);
 void house_attach_relay(struct house *house);
 void house_detach_relay(struct house *house);
+/* Two ends of a connection, non-blocking. */
+int house_pair(int *out_other);
 /* A neighbour (&house->queue, vault or relay) says this, now or, where the house is slow, later. */
 void house_say(struct house *house, struct channel **neighbour, enum message_type type,
     const void *message, int fd);
