@@ -29,11 +29,6 @@ def cpu_seconds(peer):
     return whole if whole is not None else sum(read_ticks(pid) for pid in descendants(peer.roots())) / TICKS
 
 
-def room_seconds(pids):
-    """Of these processes alone."""
-    return sum(read_ticks(pid) for pid in pids) / TICKS
-
-
 def busy_seconds():
     """Of the whole machine, since it started."""
     words = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()
@@ -75,8 +70,8 @@ class Peak:
 
 def sample(peer, tools):
     """Where the machine's processor time has gone so far, in seconds."""
-    spent = {"server": cpu_seconds(peer), "tools": room_seconds(tools)}
-    return {**spent, "rest": busy_seconds() - spent["server"] - spent["tools"], "at": time.monotonic()}
+    spent = {"server": cpu_seconds(peer), "tools": sum(read_ticks(pid) for pid in tools) / TICKS}
+    return {**spent, "rest": busy_seconds() - spent["server"] - spent["tools"], "parts": peer.part_seconds(), "at": time.monotonic()}
 
 
 def options_of(words):

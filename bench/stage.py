@@ -94,6 +94,8 @@ class Stage:
         seconds = max(end["at"] - begin["at"], 0.001)
         figures["cpu_ms"] = (end["server"] - begin["server"]) * 1000 / max(figures["messages"], 1)
         figures["cores"] = {part: (end[part] - begin[part]) / seconds for part in ("server", "tools", "rest")}
+        figures["parts"] = {part: (after - begin["parts"].get(part, 0)) * 1000 / max(figures["messages"], 1)
+                            for part, after in end["parts"].items()}
         return figures
 
     def deliver(self, peer, **words):
@@ -103,6 +105,6 @@ class Stage:
         totals = self.sink.await_distinct(figures["accepted"], PATIENCE)
         seconds = max((totals["last_us"] - figures["start_us"]) / 1e6, 0.001)
         spent = cpu_seconds(peer) - figures["begin"]["server"]
-        figures.update(through=totals["distinct"] / seconds, lost=figures["accepted"] - totals["distinct"],
+        figures.update(through=totals["distinct"] / seconds, lost=max(figures["accepted"] - totals["distinct"], 0),
                        duplicates=totals["duplicates"], cpu_ms=spent * 1000 / max(figures["accepted"], 1))
         return figures

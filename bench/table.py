@@ -3,6 +3,7 @@ what was reached of what is to be reached."""
 import statistics
 
 WIDTH = 40
+MISHAPS = {"unexpected": "UNEXPECTED REPLIES, all rounds", "lost": "LOST, all rounds", "duplicates": "arrived twice, all rounds"}
 
 
 def median(runs, key):
@@ -30,10 +31,20 @@ def ratio(results, work, row, name):
 
 def cell(results, work, row, name):
     runs = results.get((work, name))
-    if not runs or row.key not in runs[0]:
+    if not runs or any(row.key not in run for run in runs):
         return "-"
     share = ratio(results, work, row, name)
     return spread(runs, row) + (f" [{share:.2f}]" if share is not None else "")
+
+
+def mishaps(results, work, names):
+    """Rows for what went wrong in any run; none where nothing did."""
+    rows = []
+    for key, words in MISHAPS.items():
+        counts = [sum(run.get(key, 0) for run in results.get((work, name), [])) for name in names]
+        if any(counts):
+            rows.append((f"  {words}", [f"{count:,}" if count else "-" for count in counts]))
+    return rows
 
 
 def show(works, names, labels, results):
@@ -42,7 +53,9 @@ def show(works, names, labels, results):
     for key, work in works.items():
         if any((key, name) in results for name in names):
             lines.append((work.title, None))
-            lines += [("  " + row.words, [cell(results, key, row, name) for name in names]) for row in work.rows]
+            lines += [("  " + row.words, cells) for row in work.rows
+                      if set(cells := [cell(results, key, row, name) for name in names]) != {"-"}]
+            lines += mishaps(results, key, names)
     widths = [max([len(label)] + [len(cells[at]) for _, cells in lines if cells]) for at, label in enumerate(labels)]
     print(f"\n{'median (least..most) [submitd through it]':{WIDTH}}" + "".join(f"  {label:>{width}}" for label, width in zip(labels, widths)))
     for words, cells in lines:

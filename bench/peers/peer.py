@@ -75,6 +75,10 @@ class Peer:
         the sum over roots() and what descends from them."""
         return None
 
+    def part_seconds(self):
+        """Processor time by part, where there are parts: a dict of seconds."""
+        return {}
+
     def gate_pids(self):
         """Those of its processes that hold client connections (work E looks at their peak memory); all, where that is not
         known."""
