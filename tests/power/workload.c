@@ -20,6 +20,7 @@ static const struct habit {
     [WORKLOAD_CALM] = { 2, 4, 3, 0, 0, 100, 4000, 300 },
     [WORKLOAD_ROUGH] = { 6, 10, 8, 8, 3, 150, 3000, 200 },
     [WORKLOAD_BULKY] = { 3, 3, 3, 2, 1, 300, 120000, 250 },
+    [WORKLOAD_RESTLESS] = { 60, 10, 8, 4, 2, 150, 3000, 60 },
 };
 
 struct run {

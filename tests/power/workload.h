@@ -5,7 +5,13 @@
 
 #include "site.h"
 
-enum workload_kind { WORKLOAD_CALM, WORKLOAD_ROUGH, WORKLOAD_BULKY, WORKLOADS };
+enum workload_kind {
+    WORKLOAD_CALM,
+    WORKLOAD_ROUGH,
+    WORKLOAD_BULKY,
+    WORKLOAD_RESTLESS, /* the queue dies often, and carriers are slow: jobs of many lives */
+    WORKLOADS
+};
 
 /* The log and the promises of a run with so many messages. */
 void workload_run(struct recorder *recorder, struct oracle *oracle, enum workload_kind kind,
