@@ -114,7 +114,6 @@ static const struct field state_recipient_fields[] = {
     PACK_NUMBER(U32, struct journal_state_recipient, attempts),
     PACK_NUMBER(I64, struct journal_state_recipient, next_us),
     PACK_NUMBER(BOOL, struct journal_state_recipient, has_delay_notice),
-    PACK_NUMBER(BOOL, struct journal_state_recipient, has_failure_notice),
     PACK_NUMBER(U8, struct journal_state_recipient, cause),
     PACK_NUMBER(U16, struct journal_state_recipient, code),
     PACK_BYTES(struct journal_state_recipient, status, JOURNAL_STATUS_MAX),
@@ -137,7 +136,6 @@ static const struct field state_fields[] = {
     PACK_ENUM(struct journal_state, notice, NOTICE_DELAY),
     PACK_SHAPE(struct journal_state, about, &spool_id_shape),
     PACK_NUMBER(BOOL, struct journal_state, is_held),
-    PACK_NUMBER(I64, struct journal_state, held_until_us),
     PACK_NUMBER(U32, struct journal_state, recipient_total),
     PACK_NUMBER(U32, struct journal_state, first),
     PACK_LIST(struct journal_state, recipients, recipient_count, &state_recipient_shape,
@@ -226,9 +224,9 @@ static size_t texts_size(const struct shape *shape, const char *members)
 }
 
 enum {
-    STATE_NUMBERS = 8 + 8 * 6 + 1 + 16 + 1 + 8 + 4 + 4 + 4, /* with the time before them */
+    STATE_NUMBERS = 8 + 8 * 6 + 1 + 16 + 1 + 4 + 4 + 4, /* with the time before them */
     STATE_TEXTS = 2 * 4 + ENVELOPE_ADDRESS_MAX + ENVELOPE_USER_MAX,
-    RECIPIENT_NUMBERS = 1 + 4 + 8 + 1 + 1 + 1 + 2,
+    RECIPIENT_NUMBERS = 1 + 4 + 8 + 1 + 1 + 2,
     RECIPIENT_TEXTS =
         5 * 4 + ENVELOPE_ADDRESS_MAX + JOURNAL_STATUS_MAX + 2 * JOURNAL_HOST_MAX + JOURNAL_TEXT_MAX,
 };

@@ -145,7 +145,6 @@ struct journal_state_recipient {
     uint32_t attempts;
     int64_t next_us; /* PENDING: wall time of the next attempt, 0: now */
     bool has_delay_notice;
-    bool has_failure_notice;
     /* The last attempt that did not deliver; all empty for none. */
     uint8_t cause;
     uint16_t code;
@@ -170,7 +169,6 @@ struct journal_state {
     enum envelope_notice notice;
     struct queue_id about;
     bool is_held;
-    int64_t held_until_us;    /* 0: until released */
     uint32_t recipient_total; /* of the message */
     uint32_t first;           /* index in the envelope of the first in the list */
     struct journal_state_recipient *recipients;

@@ -171,10 +171,9 @@ static enum err apply_moved(
 }
 
 static enum err apply_held(
-    UNUSED struct known_set *set, struct known *known, const struct journal_entry *entry)
+    UNUSED struct known_set *set, struct known *known, UNUSED const struct journal_entry *entry)
 {
     known->is_held = true;
-    known->held_until_us = entry->held.until_us;
     return ERR_OK;
 }
 
@@ -183,7 +182,6 @@ static enum err apply_released(
     struct known_set *set, struct known *known, UNUSED const struct journal_entry *entry)
 {
     known->is_held = false;
-    known->held_until_us = 0;
     known->is_damaged = false;
     known->is_excused = known_is_behind_cut(set, known);
     known->born = set->nameless;
@@ -210,7 +208,6 @@ static enum err apply_noticed(
             return ERR_NOMEM;
         if (!recipient)
             continue;
-        recipient->has_failure_notice |= noticed->notice == NOTICE_FAILURE;
         recipient->has_delay_notice |= noticed->notice == NOTICE_DELAY;
     }
     return ERR_OK;
@@ -329,7 +326,6 @@ static enum err recipient_state(const struct known_set *set, const struct known_
     recipient->state = (enum recover_state)known->state;
     recipient->attempts = known->attempts;
     recipient->next_us = known->next_us ? journal_clock_shift(&set->clock, known->next_us, 0) : 0;
-    recipient->has_failure_notice = known->has_failure_notice;
     recipient->has_delay_notice = known->has_delay_notice;
     recipient->has_outcome = known->outcome_len > 0;
     if (!recipient->has_outcome)

@@ -18,7 +18,6 @@ struct known_recipient {
     uint16_t domain_len;
     uint8_t state;  /* enum recover_state */
     bool is_stated; /* a checkpoint has named it, so the domain is known */
-    bool has_failure_notice;
     bool has_delay_notice;
 };
 
@@ -43,7 +42,6 @@ struct known {
     struct queue_id id;
     uint64_t segment;
     uint64_t offset;
-    int64_t held_until_us;
     int64_t moved_us;        /* the clock's jumps before its arrival was told */
     struct known_head *head; /* NULL: no checkpoint has named it */
     struct known_recipient *recipients;

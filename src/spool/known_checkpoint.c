@@ -121,7 +121,6 @@ static enum err state_recipient(const struct known_set *set, struct known_recipi
     if (from->state == RECOVER_PENDING && from->next_us != 0)
         known->next_us = journal_clock_add(from->next_us, -(uint64_t)set->clock.moved_us);
     known->has_delay_notice = from->has_delay_notice;
-    known->has_failure_notice = from->has_failure_notice;
     known->is_stated = true;
     return known_keep_texts(known, from->domain, has_outcome ? &outcome : NULL);
 }
@@ -170,7 +169,6 @@ enum err known_apply_state(
     known->is_journalled = true;
     known->moved_us = set->clock.moved_us;
     known->is_held = state->is_held;
-    known->held_until_us = state->held_until_us;
     known_place(known, state->segment, state->offset);
     follow_run(set, known, state, old);
     free(old);

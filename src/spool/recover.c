@@ -126,7 +126,6 @@ static enum err hand_over(
         message->is_refused = known->is_refused && !known->is_excused;
         message->is_journalled = known->is_journalled;
         message->is_held = known->is_held;
-        message->held_until_us = known->held_until_us;
     }
     if (message->is_journalled)
         message->arrival_us =

@@ -14,8 +14,7 @@ struct recover_recipient {
     struct slice domain; /* of the address, without the @; empty where it has none */
     enum recover_state state;
     uint32_t attempts;
-    int64_t next_us;         /* wall time of the next attempt; 0: now */
-    bool has_failure_notice; /* a bounce about it is in the spool */
+    int64_t next_us; /* wall time of the next attempt; 0: now */
     bool has_delay_notice;
     bool has_outcome; /* `outcome` is the last one; not kept for DELIVERED. From a checkpoint only
                          result, attempt, next_us, cause, code, status, host, address and text */
@@ -39,7 +38,6 @@ struct recover_message {
     bool is_journalled; /* an "arrived" or a "state" entry exists; otherwise the queue writes the
                            former */
     bool is_held;
-    int64_t held_until_us; /* 0: until released */
     bool is_suspect; /* journal entries that may concern it are damaged: hold it, never send it
                         blindly */
     bool is_refused; /* one entry says that it was accepted and another that it was cut: is_suspect

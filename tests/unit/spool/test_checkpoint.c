@@ -261,7 +261,6 @@ static void test_octets(void **state)
                            .notice = NOTICE_FAILURE,
                            .about = { 3, 4 },
                            .is_held = true,
-                           .held_until_us = 5,
                            .recipient_total = 12,
                            .first = 10,
                            .recipients = recipients,
@@ -278,7 +277,6 @@ static void test_octets(void **state)
              "0300000000000000"
              "0400000000000000" /* notice, about */
              "01"
-             "0500000000000000" /* held until */
              "0c000000"
              "0a000000"
              "02000000" /* total, first, how many here */
@@ -286,7 +284,6 @@ static void test_octets(void **state)
              "04"
              "01000000"
              "0000000000000000"
-             "00"
              "00"
              "00"
              "0000"
@@ -299,7 +296,6 @@ static void test_octets(void **state)
              "02000000"
              "0300000000000000"
              "01"
-             "00"
              "04"
              "c301"
              "05000000342e332e30"
@@ -551,7 +547,6 @@ static void test_unread(void **state)
     assert_int_equal(said.recipients[0].attempts, 2);
     assert_int_equal(said.recipients[0].next_us, 3);
     assert_true(said.recipients[0].has_delay_notice);
-    assert_false(said.recipients[0].has_failure_notice);
     assert_true(said.recipients[0].has_outcome);
     assert_int_equal(said.recipients[0].outcome.result, JOURNAL_DEFERRED);
     assert_int_equal(said.recipients[0].outcome.attempt, 2);

@@ -32,7 +32,7 @@ struct model_recipient {
     enum recover_state state;
     uint32_t attempts;
     int64_t next_us;
-    bool has_failure_notice, has_delay_notice;
+    bool has_delay_notice;
     uint16_t code;
     char text[24];
 };
@@ -259,7 +259,6 @@ static void notice(void)
     if (!m)
         return;
     m->recipients[0].has_delay_notice |= is_delay;
-    m->recipients[0].has_failure_notice |= !is_delay;
     tell((struct journal_entry){ JOURNAL_NOTICED, id_of(m), 0,
         .noticed = { is_delay ? NOTICE_DELAY : NOTICE_FAILURE, sample_id(999), &row, 1 } });
 }
@@ -361,7 +360,6 @@ static void state(struct model_message *m)
             .attempts = r->attempts,
             .next_us = r->next_us,
             .has_delay_notice = r->has_delay_notice,
-            .has_failure_notice = r->has_failure_notice,
             .code = r->code,
             .host = slice_text(r->code ? "mx.example.net" : ""),
             .text = slice_text(r->text),
@@ -511,8 +509,8 @@ static enum err on_message(void *context, const struct recover_message *message)
     said->unread += message->envelope == NULL;
     for (size_t i = 0; i < message->recipient_count; i++) {
         const struct recover_recipient *r = &message->recipients[i];
-        at += (size_t)snprintf(word + at, size - at, " %d/%u/%lld/%d%d/%u/%.*s/%.*s@%.*s", r->state,
-            r->attempts, (long long)r->next_us, r->has_delay_notice, r->has_failure_notice,
+        at += (size_t)snprintf(word + at, size - at, " %d/%u/%lld/%d/%u/%.*s/%.*s@%.*s", r->state,
+            r->attempts, (long long)r->next_us, r->has_delay_notice,
             r->has_outcome ? r->outcome.code : 0, SLICE_ARGS(r->outcome.host),
             SLICE_ARGS(r->outcome.text), SLICE_ARGS(r->domain));
     }

@@ -211,7 +211,6 @@ static void test_recipient_states(void **state)
     assert_int_equal(said.recipients[1].next_us, 55);
     assert_true(said.recipients[1].has_outcome);
     assert_int_equal(said.recipients[2].state, RECOVER_FAILED);
-    assert_true(said.recipients[2].has_failure_notice);
     assert_false(said.recipients[2].has_delay_notice);
     assert_string_equal(said.text, "no such user");
     assert_int_equal(said.recipients[3].state, RECOVER_PENDING);
