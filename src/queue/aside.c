@@ -69,6 +69,16 @@ static void release(struct asides *asides, struct piece *piece)
     free(piece);
 }
 
+static void step(struct asides *asides)
+{
+    if (asides->is_paused || asides->working || !asides->waiting ||
+        asides->queue->phase < QUEUE_RUNNING || asides->queue->phase == QUEUE_DRAINED)
+        return;
+    asides->working = asides->waiting;
+    LL_DELETE(asides->waiting, asides->working);
+    hands_give(asides->queue->disk, &asides->job);
+}
+
 static void done(struct hand_job *job)
 {
     struct asides *asides = CONTAINER_OF(job, struct asides, job);
@@ -93,23 +103,13 @@ static void done(struct hand_job *job)
         LL_APPEND(asides->waiting, piece);
         asides->is_paused = true;
     }
-    asides_step(asides);
-}
-
-void asides_step(struct asides *asides)
-{
-    if (asides->is_paused || asides->working || !asides->waiting ||
-        asides->queue->phase < QUEUE_RUNNING || asides->queue->phase == QUEUE_DRAINED)
-        return;
-    asides->working = asides->waiting;
-    LL_DELETE(asides->waiting, asides->working);
-    hands_give(asides->queue->disk, &asides->job);
+    step(asides);
 }
 
 void asides_tick(struct asides *asides)
 {
     asides->is_paused = false;
-    asides_step(asides);
+    step(asides);
 }
 
 void aside_keep(struct queue *queue, const struct recover_aside *aside)

@@ -435,7 +435,6 @@ MUST_CHECK enum err asides_new(struct queue *queue, struct asides **out_asides);
 void asides_free(struct asides **asides);
 /* Tries what failed again, and goes on with the next. */
 void asides_tick(struct asides *asides);
-void asides_step(struct asides *asides);
 /* Its copy aside failed: keeps the segment until it has been made. */
 void aside_keep(struct queue *queue, const struct recover_aside *aside);
 /* Says in the journal that it is copied. */
