@@ -272,7 +272,6 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_DRAIN] = { MSG_DRAIN, "drain", SUPERVISOR, ROOMS, 0, 0, &empty_shape },
     [MSG_READY] = { MSG_READY, "ready", ROOMS, SUPERVISOR, 0, 0, &number_shape },
     [MSG_DRAINED] = { MSG_DRAINED, "drained", ROOMS, SUPERVISOR, 0, 0, &empty_shape },
-    [MSG_LOST] = { MSG_LOST, "lost", ROOMS, SUPERVISOR, 0, 0, &number_shape },
     [MSG_NEED] = { MSG_NEED, "need", GATE, QUEUE, 0, 0, &need_shape },
     [MSG_BLANK] = { MSG_BLANK, "blank", QUEUE, GATE, 1, 1, &blank_shape },
     [MSG_SPARE] = { MSG_SPARE, "spare", QUEUE, GATE, 1, 1, &spare_shape },
@@ -303,6 +302,7 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_LOGIN_STEP] = { MSG_LOGIN_STEP, "login-step", RELAY, VAULT, 0, 0, &login_step_shape },
     [MSG_LOGIN_SAY] = { MSG_LOGIN_SAY, "login-say", VAULT, RELAY, 0, 0, &login_say_shape, true },
     [MSG_LOGIN_END] = { MSG_LOGIN_END, "login-end", RELAY, VAULT, 0, 0, &login_shape },
+    [MSG_LOST] = { MSG_LOST, "lost", ROOMS, SUPERVISOR, 0, 0, &number_shape },
 };
 
 const struct message_row *message_row(unsigned type)

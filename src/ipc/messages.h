@@ -23,8 +23,6 @@ enum message_type {
     /* a room to the supervisor */
     MSG_READY,   /* the snapshot of that number is in force */
     MSG_DRAINED, /* nothing is under way any more */
-    MSG_LOST,    /* the channel of that number (msg_peer) broke or ended: both may live, and need
-                    another one */
     /* queue and gate: the spool */
     MSG_NEED,     /* gate: how many blanks and spares it wants to hold, and how many it has */
     MSG_BLANK,    /* queue: an empty segment, its write-only descriptor locked */
@@ -59,8 +57,11 @@ enum message_type {
     MSG_LOGIN_STEP,
     MSG_LOGIN_SAY,
     MSG_LOGIN_END,
+    /* a room to the supervisor */
+    MSG_LOST, /* the channel of that number (msg_peer) broke or ended: both rooms may live, and need
+                 another one */
 };
-enum { MESSAGE_TYPE_COUNT = MSG_LOGIN_END + 1 };
+enum { MESSAGE_TYPE_COUNT = MSG_LOST + 1 };
 
 enum { MESSAGE_FDS_MAX = 1, FRAME_MAX = 8 << 20 };
 
