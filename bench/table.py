@@ -2,7 +2,7 @@
 what was reached of what is to be reached."""
 import statistics
 
-WIDTH = 40
+WIDTH = 42
 MISHAPS = {"unexpected": "UNEXPECTED REPLIES, all rounds", "lost": "LOST, all rounds", "duplicates": "arrived twice, all rounds"}
 
 
@@ -57,9 +57,9 @@ def show(works, names, labels, results):
                       if set(cells := [cell(results, key, row, name) for name in names]) != {"-"}]
             lines += mishaps(results, key, names)
     widths = [max([len(label)] + [len(cells[at]) for _, cells in lines if cells]) for at, label in enumerate(labels)]
-    print(f"\n{'median (least..most) [submitd through it]':{WIDTH}}" + "".join(f"  {label:>{width}}" for label, width in zip(labels, widths)))
-    for words, cells in lines:
-        print(words if cells is None else f"{words:{WIDTH}}" + "".join(f"  {text:>{width}}" for text, width in zip(cells, widths)))
+    print()
+    for words, cells in [("median (least..most) [submitd through it]", labels), *lines]:
+        print(f"{words:{WIDTH}}" + "".join(f"  {text:>{width}}" for text, width in zip(cells or [], widths)))
 
 
 def judge(results, work, row, goal):

@@ -1,7 +1,7 @@
 """bench/works.py: what is measured. A work brings one server up, loads it, and gives figures; bench/run repeats it and compares.
 Each figure has a row: its words, how it is printed, which way is better, and what is to be reached."""
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from measure import MIB, Load, Peak, proportional_octets
 from stage import MANY
@@ -26,7 +26,6 @@ class Work:
     run: object                       # (stage, peer) -> dict of figures
     fits: object = lambda peer: True  # whether a server can do it
     needs_users: bool = False
-    notes: list = field(default_factory=list)
 
 
 def cores(figures):
