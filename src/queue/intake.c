@@ -198,22 +198,6 @@ static void drop_forged(struct queue *queue, const struct arrival *arrival)
     commit_put(&queue->commit, &closed);
 }
 
-/* The journal has known it for mail, so it may be the honest one of two that name a body: it is
- * kept for the operator, without the body being its own. */
-static void hold_doubtful(struct queue *queue, const struct arrival *arrival)
-{
-    struct arrival doubtful = *arrival;
-    struct message *message;
-
-    log_about(LOG_ERROR, EVENT_DOUBTFUL, arrival->message.id);
-    queue->counters.damaged++;
-    doubtful.message.body_file = 0;
-    message = add_message(queue, &doubtful);
-    message_hold(&queue->messages, message, true);
-    schedule_message(queue, message);
-    message_close_check(queue, message);
-}
-
 /* It was read while its gate, which has died since, had it cut: nobody had a 250 for it, and an
  * "arrived" would contradict what the journal says already. */
 static bool is_cut_off(struct queue *queue, const struct recover_message *from)
@@ -232,25 +216,11 @@ static void tell_suspicion(struct queue *queue, const struct recover_message *fr
     queue->counters.damaged += from->is_refused;
 }
 
-static void take_arrival(struct queue *queue, const struct arrival *arrival)
+static void take_message(struct queue *queue, const struct arrival *arrival)
 {
     const struct recover_message *from = &arrival->message;
-    struct message *message;
+    struct message *message = add_message(queue, arrival);
 
-    if (is_cut_off(queue, from))
-        return;
-    if (message_find(&queue->messages, from->id) || bounces_know(queue->bounces, from->id)) {
-        log_about(LOG_NOTICE, "a second record of the same id dropped", from->id);
-        return;
-    }
-    if (from->body_file != 0 && !may_name_body(queue, arrival)) {
-        if (from->is_journalled)
-            hold_doubtful(queue, arrival);
-        else
-            drop_forged(queue, arrival);
-        return;
-    }
-    message = add_message(queue, arrival);
     if (!from->is_journalled) {
         queue->counters.accepted++;
         put_arrived(queue, arrival);
@@ -263,6 +233,35 @@ static void take_arrival(struct queue *queue, const struct arrival *arrival)
     carrier_claim(queue, message);
     outcome_claim(queue, message);
     message_close_check(queue, message);
+}
+
+/* The journal has known it for mail, so it may be the honest one of two that name a body: it is
+ * kept for the operator, without the body being its own. */
+static void hold_doubtful(struct queue *queue, const struct arrival *arrival)
+{
+    struct arrival doubtful = *arrival;
+
+    log_about(LOG_ERROR, EVENT_DOUBTFUL, arrival->message.id);
+    queue->counters.damaged++;
+    doubtful.message.body_file = 0;
+    doubtful.message.is_held = true;
+    take_message(queue, &doubtful);
+}
+
+static void take_arrival(struct queue *queue, const struct arrival *arrival)
+{
+    const struct recover_message *from = &arrival->message;
+
+    if (is_cut_off(queue, from))
+        return;
+    if (message_find(&queue->messages, from->id) || bounces_know(queue->bounces, from->id))
+        log_about(LOG_NOTICE, "a second record of the same id dropped", from->id);
+    else if (from->body_file == 0 || may_name_body(queue, arrival))
+        take_message(queue, arrival);
+    else if (from->is_journalled)
+        hold_doubtful(queue, arrival);
+    else
+        drop_forged(queue, arrival);
 }
 
 /* ---- findings ---- */
