@@ -167,6 +167,7 @@ static void test_status(void **state)
     submit(2, "alice");
     answer_first(1, &rig_done);
     rig_until(&rig, !rig_message(&rig, 2));
+    rig_until(&rig, stock_busy(&rig_queue(&rig)->stock) == 0); /* all blanks are made */
     status = result("{\"command\":\"status\"}");
     assert_int_equal(number(status, "queued"), 1);
     assert_int_equal(number(status, "accepted"), 2);
