@@ -106,6 +106,7 @@ def make_server(folder, port):
                               "spool": f"segment_size = 1048576  checkpoint = 65536  large_message = {LARGE}",
                               "limits": "connections_per_client = 1000"})
     server.routes = {"*": f'via = "smtp"  to = "127.0.0.1:{port}"  tls = "none"',
+                     "second.example": f'via = "smtp"  to = "127.0.0.2:{port}"  tls = "none"',
                      "drop.example": f'via = "maildir"  to = "{server.mail}"'}
     server.write_conf()
     return server

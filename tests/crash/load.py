@@ -124,13 +124,17 @@ class Client(threading.Thread):
             at += width
         return ("\r\n".join(lines) + "\r\n").encode()
 
+    def domains(self, kind):
+        """One recipient mostly; now and then several, at one place or at three, in as many jobs."""
+        own = "drop.example" if kind == "drop" else "example.org"
+        return self.chance.choices([[own], [own] * 3, ["example.org", "second.example", "drop.example"]], [80, 8, 12])[0]
+
     def message(self):
         kind = self.chance.choices(["", "stay", "drop"], [88, 4, 8])[0]
         mark = f"{kind}{self.number}-{len(self.attempts)}-{self.chance.getrandbits(64):016x}"
         body = self.body()
         digest = hashlib.sha256(body).hexdigest()
-        domain = "drop.example" if kind == "drop" else "example.org"
-        recipients = [f"{mark}.{at}@{domain}" for at in range(1 if self.chance.random() < 0.9 else 3)]
+        recipients = [f"{mark}.{at}@{domain}" for at, domain in enumerate(self.domains(kind))]
         attempt = Attempt(mark, recipients, digest, len(body))
         header = (f"From: <{LOGIN}>\r\nTo: <{recipients[0]}>\r\nSubject: {mark}\r\n"
                   f"{MARK_FIELD}: {mark}\r\n{DIGEST_FIELD}: {digest}\r\n\r\n")

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 
+HOSTS = ("127.0.0.1", "127.0.0.2")  # two places to the queue
 CONTENT_MAX = 64 << 20
 EVERY, AWAY = 15.0, 2.0     # seconds: in each such time it takes nothing for so long
 WORDS = (b"sink.example.org", b"PIPELINING", b"8BITMIME", b"CHUNKING", b"SMTPUTF8")
@@ -147,9 +148,12 @@ class Session:
 
 async def serve(folder, seed):
     taken, chance = Taken(folder), random.Random(seed)
-    server = await asyncio.start_server(lambda reader, writer: Session(taken, chance, reader, writer).run(), "127.0.0.1", 0,
-                                        limit=CONTENT_MAX, backlog=256)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    port = 0
+    for host in HOSTS:
+        server = await asyncio.start_server(lambda reader, writer: Session(taken, chance, reader, writer).run(), host, port,
+                                            limit=CONTENT_MAX, backlog=256)
+        port = server.sockets[0].getsockname()[1]
+    print(port, flush=True)
     stdin = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
     await stdin.read()
