@@ -1,4 +1,4 @@
-"""bench/table.py: one aligned table from all runs: median (least..most) for each server, submitd's figure through the others', and
+"""bench/table.py: one aligned table from all runs: median (least..most) for each server, submitd through the others, and
 what was reached of what is to be reached."""
 import statistics
 
@@ -20,13 +20,13 @@ def spread(runs, row):
 
 
 def ratio(results, work, row, name):
-    """submitd's median through this server's; None where there is none."""
+    """submitd through this server: the median over the rounds, each with itself, since what else the machine did met both; None
+    where there is none."""
     ours, theirs = results.get((work, "submitd")), results.get((work, name))
     if name == "submitd" or not ours or not theirs or not row.compares:
         return None
-    if row.key not in ours[0] or row.key not in theirs[0] or not median(theirs, row.key):
-        return None
-    return median(ours, row.key) / median(theirs, row.key)
+    shares = [run[row.key] / other[row.key] for run, other in zip(ours, theirs) if other.get(row.key) and row.key in run]
+    return statistics.median(shares) if shares else None
 
 
 def cell(results, work, row, name):
