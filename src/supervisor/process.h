@@ -31,6 +31,7 @@ struct process {
     int64_t started_ms;
     unsigned failures; /* deaths in a row soon after the start */
     struct timer restart;
+    struct timer drain_deadline; /* runs while it drains */
 };
 
 /* Can it be told anything? */

@@ -28,8 +28,7 @@ enum {
     BACK_OFF_FIRST_MS = 100,
     BACK_OFF_LAST_MS = 10000,
     LONG_LIFE_MS = 60000, /* a room that lived this long starts with the first back-off again */
-    DRAIN_STAGE_MS =
-        35000, /* a client inside DATA has 30 s (LSN-6); then the stage is ended by force */
+    DRAIN_MS = 35000, /* a client inside DATA has 30 s (LSN-6); then the room is ended by force */
 };
 
 struct supervisor {
@@ -48,7 +47,6 @@ struct supervisor {
     bool announced; /* READY=1 has been said */
     bool draining;
     size_t drain_stage;
-    struct timer drain_deadline;
     struct signal_watch signals[4];
     int status;
 };
@@ -62,8 +60,6 @@ static const unsigned drain_stages[] = {
     1 << ROLE_VAULT,
 };
 
-static void process_start(struct process *p);
-
 /* A sentence for the person who starts the program, not a log line. */
 static void say_error(const struct conf_error *why)
 {
@@ -75,6 +71,11 @@ static bool process_is_up(const struct process *p)
     return p->state != PROCESS_DOWN;
 }
 
+static bool is_wanted(const struct process *p)
+{
+    return p->index < p->plan->count(p->supervisor->conf);
+}
+
 static void connect_to_others(struct process *p)
 {
     for (struct process *other = p->supervisor->processes; other; other = other->next)
@@ -82,10 +83,11 @@ static void connect_to_others(struct process *p)
             links_make(&p->supervisor->links, p, other);
 }
 
+/* Rooms that the configuration wants no longer are not waited for. */
 static void announce_if_ready(struct supervisor *s)
 {
     for (struct process *p = s->processes; p; p = p->next)
-        if (p->state != PROCESS_READY || p->ready != s->number)
+        if (is_wanted(p) && (p->state != PROCESS_READY || p->ready != s->number))
             return;
     if (s->draining)
         return;
@@ -106,7 +108,8 @@ static void on_ready(void *owner, struct channel *c, const void *message, int fd
     p->ready = m->number;
     if (p->state == PROCESS_STARTING)
         p->state = PROCESS_READY;
-    announce_if_ready(p->supervisor);
+    if (is_wanted(p))
+        announce_if_ready(p->supervisor);
 }
 
 /* The death that follows is what counts. */
@@ -193,12 +196,31 @@ static void process_start(struct process *p)
 
 static void on_restart(void *owner)
 {
-    process_start(owner);
+    struct process *p = owner;
+
+    if (!p->supervisor->draining && is_wanted(p))
+        process_start(p);
 }
 
-static bool is_wanted(const struct process *p)
+static void on_drain_deadline(void *owner)
 {
-    return p->index < p->plan->count(p->supervisor->conf);
+    struct process *p = owner;
+
+    log_event(LOG_WARNING, NULL, "a room did not finish in time",
+        log_text("room", role_name(p->plan->role)), log_number("index", p->index));
+    kill(p->pid, SIGKILL);
+}
+
+static void process_drain(struct process *p)
+{
+    struct msg_empty nothing = { 0 };
+
+    if (p->state == PROCESS_DRAINING)
+        return;
+    p->state = PROCESS_DRAINING;
+    timer_set(&p->drain_deadline, DRAIN_MS);
+    if (!p->control || channel_send(p->control, MSG_DRAIN, &nothing, -1) != ERR_OK)
+        kill(p->pid, SIGKILL);
 }
 
 static struct process *process_find(struct supervisor *s, enum role role, uint32_t index)
@@ -209,31 +231,45 @@ static struct process *process_find(struct supervisor *s, enum role role, uint32
     return NULL;
 }
 
-static enum err process_add(struct supervisor *s, const struct room_plan *plan, uint32_t index)
+static struct process *process_add(
+    struct supervisor *s, const struct room_plan *plan, uint32_t index)
 {
     struct process *p = calloc(1, sizeof *p);
     struct process **end = &s->processes;
 
     if (!p)
-        return ERR_NOMEM;
+        return NULL;
     p->supervisor = s;
     p->plan = plan;
     p->index = index;
     timer_init(&p->restart, s->loop, on_restart, p);
+    timer_init(&p->drain_deadline, s->loop, on_drain_deadline, p);
     while (*end)
         end = &(*end)->next;
     *end = p;
-    process_start(p);
+    return p;
+}
+
+/* Unless it runs, or waits for its restart. One that drains is restarted when it has ended. */
+static enum err start_room(struct supervisor *s, const struct room_plan *plan, uint32_t index)
+{
+    struct process *p = process_find(s, plan->role, index);
+
+    if (!p)
+        p = process_add(s, plan, index);
+    if (!p)
+        return ERR_NOMEM;
+    if (!process_is_up(p) && !p->restart.is_set)
+        process_start(p);
     return ERR_OK;
 }
 
-/* Starts every room that the configuration wants and that does not exist yet. */
+/* Every room that the configuration wants. */
 static enum err start_rooms(struct supervisor *s)
 {
     for (size_t i = 0; i < room_plan_count; i++)
         for (uint32_t index = 0; index < room_plans[i].count(s->conf); index++)
-            if (!process_find(s, room_plans[i].role, index) &&
-                process_add(s, &room_plans[i], index) != ERR_OK)
+            if (start_room(s, &room_plans[i], index) != ERR_OK)
                 return ERR_NOMEM;
     return ERR_OK;
 }
@@ -248,36 +284,15 @@ static bool stage_is_over(const struct supervisor *s)
 
 static void drain_stage_begin(struct supervisor *s)
 {
-    struct msg_empty nothing = { 0 };
-
     while (s->drain_stage < LENGTH_OF(drain_stages) && stage_is_over(s))
         s->drain_stage++;
     if (s->drain_stage == LENGTH_OF(drain_stages)) {
         loop_stop(s->loop);
         return;
     }
-    for (struct process *p = s->processes; p; p = p->next) {
-        if (!process_is_up(p) || !(drain_stages[s->drain_stage] & 1u << p->plan->role))
-            continue;
-        if (p->state == PROCESS_DRAINING)
-            continue;
-        p->state = PROCESS_DRAINING;
-        if (!p->control || channel_send(p->control, MSG_DRAIN, &nothing, -1) != ERR_OK)
-            kill(p->pid, SIGKILL);
-    }
-    timer_set(&s->drain_deadline, DRAIN_STAGE_MS);
-}
-
-static void on_drain_deadline(void *owner)
-{
-    struct supervisor *s = owner;
-
     for (struct process *p = s->processes; p; p = p->next)
-        if (process_is_up(p) && drain_stages[s->drain_stage] & 1u << p->plan->role) {
-            log_event(LOG_WARNING, NULL, "a room did not finish in time",
-                log_text("room", role_name(p->plan->role)));
-            kill(p->pid, SIGKILL);
-        }
+        if (process_is_up(p) && drain_stages[s->drain_stage] & 1u << p->plan->role)
+            process_drain(p);
 }
 
 static void process_died(struct process *p, int status)
@@ -287,25 +302,28 @@ static void process_died(struct process *p, int status)
 
     channel_free(&p->control);
     links_forget(&s->links, p);
+    timer_stop(&p->drain_deadline);
     p->state = PROCESS_DOWN;
     p->ready = 0;
     if (p->plan->role == ROLE_GATE && s->fixtures.counters)
         counters_wipe(s->fixtures.counters, p->index);
     if (!expected)
         process_tell_death(p, status);
+    else
+        p->failures = 0;
     p->pid = 0;
     if (s->draining) {
         drain_stage_begin(s);
         return;
     }
+    if (!is_wanted(p))
+        return;
     /* A room that refuses its very first configuration will refuse it again. */
     if (!s->announced && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIG) {
         s->status = EXIT_CONFIG;
         s->draining = true;
         drain_stage_begin(s);
-    } else if (is_wanted(p)) {
-        if (expected)
-            p->failures = 0;
+    } else {
         plan_restart(p);
     }
 }
@@ -401,25 +419,18 @@ static void tell_pending(const struct conf *conf)
             log_slice("setting", conf->pending[i].text));
 }
 
-/* Rooms that the new configuration needs no longer finish and end; new ones start. A wall is never
- * lowered: a room that has to work in a folder which is new to it (bits 1 << enum gift) finishes
- * and is started again. */
+/* Rooms that the new configuration needs no longer finish and end; those that are new or needed
+ * again start. A wall is never lowered: a room that has to work in a folder which is new to it
+ * (bits 1 << enum gift) finishes and is started again. */
 static void apply_everywhere(struct supervisor *s, unsigned new_folders)
 {
-    struct msg_empty nothing = { 0 };
-
     for (struct process *p = s->processes; p; p = p->next) {
-        enum err rc = ERR_OK;
-
         if (!process_is_up(p) || !p->control)
             continue;
-        if (is_wanted(p) && !(p->plan->gifts & new_folders)) {
-            rc = process_hand_over(p, s->number, buffer_slice(&s->packed), NULL, &s->handover);
-        } else if (p->state != PROCESS_DRAINING) {
-            p->state = PROCESS_DRAINING;
-            rc = channel_send(p->control, MSG_DRAIN, &nothing, -1);
-        }
-        if (rc != ERR_OK)
+        if (!is_wanted(p) || p->plan->gifts & new_folders)
+            process_drain(p);
+        else if (process_hand_over(p, s->number, buffer_slice(&s->packed), NULL, &s->handover) !=
+                 ERR_OK)
             kill(p->pid, SIGKILL);
     }
     if (start_rooms(s) != ERR_OK)
@@ -499,11 +510,11 @@ static void clear(struct supervisor *s)
         s->processes = p->next;
         channel_free(&p->control);
         timer_stop(&p->restart);
+        timer_stop(&p->drain_deadline);
         free(p);
     }
     for (size_t i = 0; i < LENGTH_OF(s->signals); i++)
         signal_watch_stop(&s->signals[i]);
-    timer_stop(&s->drain_deadline);
     loop_free(&s->loop);
     close(s->exe);
 }
@@ -516,7 +527,6 @@ static int run(struct supervisor *s)
         log_event(LOG_ERROR, NULL, "cannot start", log_reason(err_from_errno(errno)));
         return EXIT_OSERR;
     }
-    timer_init(&s->drain_deadline, s->loop, on_drain_deadline, s);
     links_init(&s->links, s->loop);
     if (geteuid() != 0)
         log_event(LOG_WARNING, NULL, "not started as root: every room runs as the same user",

@@ -172,6 +172,20 @@ def test_words_to_the_manager(rig, manager):
     assert manager.heard() == {"STOPPING": "1"}
 
 
+def test_words_about_rooms_that_come_and_go(rig, manager):
+    """READY after a reload that needs a room no longer, and after one that needs it again."""
+    server = rig.server("coming", start=False, build=manager.folder)
+    server.start()
+    assert manager.heard() == {"READY": "1"}
+    maildir = server.routes
+    for routes in ({"*": 'via = "mx"'}, maildir) * 2:
+        server.routes = routes
+        server.write_conf()
+        assert "in force" in server.reload()
+        assert manager.heard()["RELOADING"] == "1" and manager.heard() == {"READY": "1"}
+    assert server.await_mail(server.submit("bob@example.org"))
+
+
 @pytest.mark.skipif(not IS_ROOT, reason="another user has to be taken")
 def test_without_root(rig, manager):
     """With sockets below 1024 handed over, everything runs as one user without a right: it says so, and every wall but the
