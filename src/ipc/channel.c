@@ -496,6 +496,16 @@ size_t channel_backlog(const struct channel *c)
     return c->out.len;
 }
 
+uint64_t channel_queued(const struct channel *c)
+{
+    return c->written + c->out.len;
+}
+
+bool channel_has_written(const struct channel *c, uint64_t place)
+{
+    return c->written >= place;
+}
+
 void channel_flush(struct channel *c, int ms)
 {
     int64_t end = clock_mono_ms() + ms;

@@ -45,6 +45,10 @@ void channel_free(struct channel **channel);
 enum err channel_send(struct channel *channel, enum message_type type, const void *message, int fd);
 /* Octets queued and not yet taken by the kernel. */
 size_t channel_backlog(const struct channel *channel);
+/* All octets ever queued, so also the place behind the last message. */
+uint64_t channel_queued(const struct channel *channel);
+/* Has the kernel taken everything up to this place? */
+bool channel_has_written(const struct channel *channel, uint64_t place);
 /* Writes what can be written now, waiting at most ms milliseconds; for a room that is about to end.
  */
 void channel_flush(struct channel *channel, int ms);

@@ -15,6 +15,7 @@
 enum {
     PAUSE_FIRST_MS = 100, /* by then a death that closed the channel is known as one */
     PAUSE_LAST_MS = 10000,
+    PAUSE_DEAF_MS = 1000, /* before it is looked again whether a room reads */
     LONG_LIFE_MS = 60000, /* a channel that lived this long starts with the first pause again */
     LOSSES_MOST = 4,      /* in a row, before a room is started anew */
 };
@@ -26,6 +27,8 @@ struct link {
     const struct pair_plan *plan;
     struct process *one;
     struct process *other;
+    uint64_t told_one; /* where in its control channel the last introduction ends */
+    uint64_t told_other;
     uint64_t number; /* of the channel; 0: none */
     int64_t made_ms;
     unsigned losses; /* in a row */
@@ -46,11 +49,21 @@ static void drop_number(struct link *link)
 
 /* A room that is gone meanwhile is noticed by its death; its channel takes the descriptor all the
  * same. Where one end is not delivered, it is closed, and the other room says so. */
-static void introduce(struct process *to, const struct process *other, uint64_t number, int fd)
+static void introduce(
+    struct process *to, const struct process *other, uint64_t number, int fd, uint64_t *out_place)
 {
     struct msg_peer peer = { .role = other->plan->role, .index = other->index, .number = number };
 
-    (void)channel_send(to->control, MSG_PEER, &peer, fd);
+    if (channel_send(to->control, MSG_PEER, &peer, fd) == ERR_OK)
+        *out_place = channel_queued(to->control);
+}
+
+/* Each introduction that a room does not read costs a descriptor here, so it gets one for each
+ * peer, and the next when that one has left. */
+static bool is_heard(const struct link *link)
+{
+    return channel_has_written(link->one->control, link->told_one) &&
+           channel_has_written(link->other->control, link->told_other);
 }
 
 static void link_lose(struct link *link)
@@ -72,6 +85,10 @@ static void link_make(struct link *link)
     int pair[2];
 
     drop_number(link);
+    if (!is_heard(link)) {
+        timer_set(&link->again, PAUSE_DEAF_MS);
+        return;
+    }
     timer_stop(&link->again);
     link->made_ms = clock_mono_ms();
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
@@ -81,8 +98,8 @@ static void link_make(struct link *link)
     }
     link->number = ++links->made;
     HASH_ADD(hh, links->by_number, number, sizeof link->number, link);
-    introduce(link->one, link->other, link->number, pair[0]);
-    introduce(link->other, link->one, link->number, pair[1]);
+    introduce(link->one, link->other, link->number, pair[0], &link->told_one);
+    introduce(link->other, link->one, link->number, pair[1], &link->told_other);
 }
 
 static void tell_again(const struct link *link)
@@ -114,7 +131,8 @@ static void on_again(void *owner)
         end_one(link);
         return;
     }
-    tell_again(link);
+    if (is_heard(link))
+        tell_again(link);
     link_make(link);
 }
 
@@ -186,5 +204,6 @@ void links_forget(struct links *links, const struct process *dead)
         drop_number(link);
         timer_stop(&link->again);
         link->losses = 0;
+        *(link->one == dead ? &link->told_one : &link->told_other) = 0;
     }
 }

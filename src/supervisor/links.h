@@ -19,7 +19,8 @@ void links_init(struct links *links, struct loop *loop);
 void links_clear(struct links *links);
 
 /* A fresh channel between two rooms that run, when the plan lets them talk; replaces the one they
- * had. Without a socket or memory it is tried again later. */
+ * had. It is tried again later without a socket or memory, and while one of the two has not read of
+ * the last. */
 void links_make(struct links *links, struct process *a, struct process *b);
 
 /* `by` says that the channel of this number is lost to it. It is made again: at once, and after
