@@ -5,9 +5,20 @@
 
 #include "ipc/counters.h"
 
+/* Counted once: the shared counters have a column for each gate of the start, and a core that comes
+ * or goes is no change of the configuration. */
+static long count_cores(void)
+{
+    static long cores;
+
+    if (cores == 0)
+        cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores;
+}
+
 size_t plan_gates(const struct conf *conf)
 {
-    long cores = conf->gates > 0 ? (long)conf->gates : sysconf(_SC_NPROCESSORS_ONLN);
+    long cores = conf->gates > 0 ? (long)conf->gates : count_cores();
 
     if (cores < 1)
         cores = 1;

@@ -29,7 +29,7 @@ extern const size_t pair_plan_count;
 
 /* The line of the plan for rooms of these roles; NULL: there is no channel between them. */
 const struct pair_plan *plan_pair(enum role a, enum role b);
-/* Gates that run: the setting, or one for each core. */
+/* Gates that run: the setting, or one for each core that was there at the first call. */
 size_t plan_gates(const struct conf *conf);
 
 #endif
