@@ -207,13 +207,26 @@ static bool is_cut_off(struct queue *queue, const struct recover_message *from)
     return !from->is_journalled && segment->refused != 0 && from->offset >= segment->refused;
 }
 
-static void tell_suspicion(struct queue *queue, const struct recover_message *from)
+/* What raised the doubt may be gone at the next start: the record moves to where no cut is, the
+ * other message that named its body ends, a checkpoint settles what was damaged. An operator's
+ * release is to be all that lifts it. */
+static void journal_hold(struct queue *queue, struct queue_id id, const char *why)
+{
+    struct journal_entry entry = {
+        .kind = JOURNAL_HELD, .id = id, .held = { .why = slice_text(why) }
+    };
+
+    commit_put(&queue->commit, &entry);
+}
+
+static void take_suspicion(struct queue *queue, const struct recover_message *from)
 {
     log_about(LOG_ERROR,
-        from->is_refused ? "the journal says both that it was accepted and that it was cut: held"
-                         : "the journal about it is damaged: held",
-        from->id);
+        from->is_refused ? EVENT_CONTRADICTION : "the journal about it is damaged: held", from->id);
     queue->counters.damaged += from->is_refused;
+    if (!from->is_held)
+        journal_hold(queue, from->id,
+            from->is_refused ? "accepted and cut" : "the journal about it is damaged");
 }
 
 static void take_message(struct queue *queue, const struct arrival *arrival)
@@ -226,7 +239,7 @@ static void take_message(struct queue *queue, const struct arrival *arrival)
         put_arrived(queue, arrival);
     }
     if (from->is_suspect)
-        tell_suspicion(queue, from);
+        take_suspicion(queue, from);
     if (from->is_held || from->is_suspect)
         message_hold(&queue->messages, message, true);
     schedule_message(queue, message);
@@ -245,6 +258,8 @@ static void hold_doubtful(struct queue *queue, const struct arrival *arrival)
     queue->counters.damaged++;
     doubtful.message.body_file = 0;
     doubtful.message.is_held = true;
+    if (!arrival->message.is_held)
+        journal_hold(queue, arrival->message.id, "two messages name the same body");
     take_message(queue, &doubtful);
 }
 

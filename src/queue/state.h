@@ -25,11 +25,12 @@ enum { CAUSE_DELETED = 200 };
 #define RETRIED "retry"
 
 /* What the log says of each record that counters.damaged counts; `submitctl status` names them. */
-#define EVENT_ASIDE "a record is set aside"
-#define EVENT_DAMAGED "damaged: held"
-#define EVENT_MISSING "the record of an accepted message is nowhere"
-#define EVENT_FORGED "a record names a body that is not its own: dropped"
-#define EVENT_DOUBTFUL "two messages name the same body: held"
+#define EVENT_ASIDE         "a record is set aside"
+#define EVENT_DAMAGED       "damaged: held"
+#define EVENT_MISSING       "the record of an accepted message is nowhere"
+#define EVENT_FORGED        "a record names a body that is not its own: dropped"
+#define EVENT_DOUBTFUL      "two messages name the same body: held"
+#define EVENT_CONTRADICTION "the journal says both that it was accepted and that it was cut: held"
 
 enum queue_phase {
     QUEUE_NEW,     /* before the first snapshot */

@@ -31,8 +31,8 @@ static json_t *spool_of(const struct queue *queue)
         queue->checkpoint.ended_us ? show_time(queue->checkpoint.ended_us) : json_null());
     json_object_set_new(spool, "aside", show_text(slice_text(aside)));
     json_object_set_new(spool, "damaged_log",
-        json_pack("[s, s, s, s, s]", EVENT_ASIDE, EVENT_DAMAGED, EVENT_MISSING, EVENT_FORGED,
-            EVENT_DOUBTFUL));
+        json_pack("[s, s, s, s, s, s]", EVENT_ASIDE, EVENT_DAMAGED, EVENT_MISSING, EVENT_FORGED,
+            EVENT_DOUBTFUL, EVENT_CONTRADICTION));
     return spool;
 }
 

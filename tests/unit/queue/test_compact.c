@@ -232,10 +232,37 @@ static void test_bounce_after_move(void **state)
     rig_until(&story.rig, !rig_message(&story.rig, 2));
 }
 
+/* Accepted and cut, so an operator is to decide. He has not when its record moves to where no cut
+ * is. */
+static void test_doubt_moves_along(void **state)
+{
+    struct journal_entry cut = { .kind = JOURNAL_CUT };
+    uint64_t generation;
+
+    (void)state;
+    story_submit(1);
+    rig_until(&story.rig, rig_message(&story.rig, 1));
+    rig_until(&story.rig, commit_is_idle(&queue_of()->commit));
+    generation = rig_message(&story.rig, 1)->segment->generation;
+    cut.cut = (struct journal_cut){ generation, rig_message(&story.rig, 1)->offset };
+    commit_put(&queue_of()->commit, &cut);
+    rig_until(&story.rig, commit_is_idle(&queue_of()->commit));
+    story_restart();
+    assert_true(rig_message(&story.rig, 1)->is_held);
+    compact(generation);
+    rig_until(&story.rig, commit_is_idle(&queue_of()->commit));
+    story_restart();
+    assert_true(rig_message(&story.rig, 1)->is_held);
+    rig_relay_connect(&story.rig, story.relay, NULL, 0);
+    rig_run(&story.rig, 200);
+    assert_int_equal(story.relay->job_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_moved, story_make, story_end),
+        cmocka_unit_test_setup_teardown(test_doubt_moves_along, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_every_step, NULL, story_end),
         cmocka_unit_test_setup_teardown(test_every_step_with_checkpoint, NULL, story_end),
         cmocka_unit_test_setup_teardown(test_ends_meanwhile, story_make, story_end),

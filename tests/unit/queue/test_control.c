@@ -159,7 +159,7 @@ static void answer_first(size_t index, const struct rig_answer *answer)
 
 static void test_status(void **state)
 {
-    json_t *status;
+    json_t *status, *events;
 
     (void)state;
     submit(1, "alice");
@@ -181,7 +181,9 @@ static void test_status(void **state)
     assert_string_equal(text(json_object_get(status, "spool"), "path"), "/var/lib/submitd/spool");
     assert_string_equal(
         text(json_object_get(status, "spool"), "aside"), "/var/lib/submitd/spool/aside");
-    assert_true(json_is_array(json_object_get(json_object_get(status, "spool"), "damaged_log")));
+    events = json_object_get(json_object_get(status, "spool"), "damaged_log");
+    assert_int_equal(json_array_size(events), 6);
+    assert_string_equal(json_string_value(json_array_get(events, 5)), EVENT_CONTRADICTION);
     assert_int_equal(strlen(text(status, "started")), 24);
     assert_true(number(json_object_get(status, "spool"), "segments") >= 2);
     json_decref(status);
