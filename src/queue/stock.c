@@ -158,7 +158,10 @@ static void took_blank(struct stock *stock, struct chore *chore)
     }
     if (is_own) {
         LL_APPEND(stock->own, chore->blank);
-        stock->space.free -= stock->store.segment_size; /* until the next look */
+        /* Until the next look. The last one may have been behind the making. */
+        stock->space.free -= stock->space.free < stock->store.segment_size
+                                 ? stock->space.free
+                                 : stock->store.segment_size;
     } else {
         LL_APPEND(stock->blanks, chore->blank);
         stock->blank_count++;

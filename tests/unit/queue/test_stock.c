@@ -3,6 +3,7 @@
 #include "story.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -92,6 +93,27 @@ static void test_full(void **state)
     rig_until(&story.rig, rig_queue(&story.rig)->counters.notices == 1);
 }
 
+/* A look at the disk that came between ordering and making a blank saw less room than that takes.
+ */
+static void test_room_is_gone(void **state)
+{
+    struct stock *stock = &rig_queue(&story.rig)->stock;
+    struct store_blank blank;
+
+    (void)state;
+    room_left = 1 << 20;
+    stock->reserve = 2 << 20;
+    rig_until(&story.rig, stock->is_low);
+    while (stock_take_blank(stock, &blank))
+        close(blank.write);
+    stock->space.free = UINT64_C(1) << 40;
+    assert_false(stock_take_own(stock, &blank));
+    stock->space.free = 1000;
+    rig_until(&story.rig, stock->own);
+    assert_true(stock->space.free <= 1 << 20);
+    room_left = 0;
+}
+
 /* What is left of the journal has no holes: the oldest goes first, and where one stays so do those
  * behind it. */
 static void test_trim(void **state)
@@ -129,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_low, make, story_end),
         cmocka_unit_test_setup_teardown(test_full, make, story_end),
+        cmocka_unit_test_setup_teardown(test_room_is_gone, make, story_end),
         cmocka_unit_test_setup_teardown(test_trim, make, story_end),
     };
 
