@@ -18,6 +18,7 @@ struct asides {
     struct piece *working; /* one at most */
     struct hand_job job;
     enum err result;
+    bool is_gone;   /* the segment, with the piece */
     bool is_paused; /* after trouble, until the next tick */
 };
 
@@ -52,6 +53,7 @@ static void work(struct hand_job *job)
     int file = -1;
 
     asides->result = store_open_read(store, STORE_SEGMENT, aside->segment, &file);
+    asides->is_gone = asides->result == ERR_NOTFOUND;
     if (asides->result == ERR_OK)
         asides->result =
             store_copy_aside(store, file, aside->segment, aside->offset, aside->length);
@@ -97,7 +99,7 @@ static void done(struct hand_job *job)
             log_number("segment", (int64_t)piece->aside.segment),
             log_number("offset", (int64_t)piece->aside.offset));
     }
-    if (is_copied || asides->result == ERR_NOTFOUND) { /* removed behind our back */
+    if (is_copied || asides->is_gone) { /* removed behind our back */
         release(asides, piece);
     } else { /* the others have their turn */
         LL_APPEND(asides->waiting, piece);

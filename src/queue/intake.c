@@ -292,8 +292,9 @@ static void take_aside(struct queue *queue, const struct finding *finding)
     log_event(is_loss ? LOG_ERROR : LOG_NOTICE, NULL, EVENT_ASIDE,
         log_text("id", aside->has_id ? id : "unknown"), log_text("because", aside_why(aside->why)),
         log_number("segment", (int64_t)aside->segment),
-        log_number("offset", (int64_t)aside->offset), log_number("octets", (int64_t)aside->length));
-    queue->counters.damaged += is_loss;
+        log_number("offset", (int64_t)aside->offset), log_number("octets", (int64_t)aside->length),
+        log_number("pieces", (int64_t)aside->pieces));
+    queue->counters.damaged += is_loss ? aside->pieces : 0;
     queue->keeps_bodies |= is_loss;
     if (aside->copied != ERR_OK)
         aside_keep(queue, aside);
@@ -495,7 +496,8 @@ enum err intake_open(struct queue *queue)
 {
     struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
         .lock = queue->lock,
-        .numbers = &queue->numbers };
+        .numbers = &queue->numbers,
+        .reserve = queue->conf->spool.reserve };
     int root;
     enum err rc = spool_open(queue, &root);
 

@@ -71,7 +71,8 @@ static enum err open_stores(struct queue *queue)
 {
     struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
         .lock = queue->lock,
-        .numbers = &queue->numbers };
+        .numbers = &queue->numbers,
+        .reserve = queue->conf->spool.reserve };
     int root = -1;
     enum err rc = spool_open(queue, &root);
 

@@ -60,7 +60,8 @@ struct recover_aside {
     enum recover_why why;
     bool has_id;
     struct queue_id id;
-    bool is_known;   /* an earlier start has copied it already */
+    uint64_t pieces; /* that were not told before and are told with this */
+    bool is_known;   /* an earlier start has copied it already, or it will be copied with others */
     enum err copied; /* not ERR_OK: it is only in the segment, which must then not be unlinked */
 };
 
@@ -74,7 +75,9 @@ struct recover_events {
     /* A message that is to be delivered. An error ends the reading before it; it comes again next
      * time. */
     enum err (*on_message)(void *context, const struct recover_message *message);
-    /* Octets that are no record (QUE-14). */
+    /* Octets that are no record (QUE-14). Of a segment's first pieces each is copied and told. Of
+     * the others only messages that the journal knows are told at once; in the end, before
+     * on_owned, all octets from the first to the last of them are copied and told together. */
     void (*on_aside)(void *context, const struct recover_aside *aside);
     /* A segment whose gate lives: read it when the gate states how far it is good, or is gone. */
     void (*on_alive)(void *context, uint64_t generation);

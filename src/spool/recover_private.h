@@ -8,11 +8,13 @@
 struct live_segment {
     uint64_t generation;
     uint64_t size;
-    uint64_t offset; /* everything before it has been handed over */
-    uint64_t batch;  /* where the batch begins that was read last; 0: not known */
-    int file;        /* -1: not opened yet */
-    bool is_waiting; /* alive at start, or not to be read, and nothing new since */
-    bool is_owned;   /* the writer is gone and on_owned was called */
+    uint64_t offset;           /* everything before it has been handed over */
+    uint64_t batch;            /* where the batch begins that was read last; 0: not known */
+    int file;                  /* -1: not opened yet */
+    uint64_t pieces;           /* set aside one by one */
+    struct recover_aside rest; /* the others together; length 0: none */
+    bool is_waiting;           /* alive at start, or not to be read, and nothing new since */
+    bool is_owned;             /* the writer is gone and on_owned was called */
     UT_hash_handle hh;
 };
 

@@ -3,6 +3,8 @@
 
 #include "spool/recover_private.h"
 
+enum { PIECES_MOST = 32 }; /* of a segment, set aside one by one */
+
 struct live_segment *live_find(const struct recover *recover, uint64_t generation)
 {
     struct live_segment *segment;
@@ -87,10 +89,20 @@ static const enum recover_why whys[] = {
     [SEGMENT_UNKNOWN] = RECOVER_UNKNOWN,
 };
 
-static void set_aside(
-    struct recover *recover, const struct live_segment *segment, const struct segment_item *item)
+static void copy_aside(
+    struct recover *recover, const struct live_segment *segment, struct recover_aside *aside)
 {
-    struct known *known = item->has_id ? known_find(&recover->known, item->id) : NULL;
+    aside->copied = store_copy_aside(
+        recover->store, segment->file, segment->generation, aside->offset, aside->length);
+    aside->is_known = aside->copied == ERR_EXISTS;
+    if (aside->is_known)
+        aside->copied = ERR_OK;
+    recover->events->on_aside(recover->events->context, aside);
+}
+
+static struct recover_aside piece_of(
+    const struct live_segment *segment, struct known *known, const struct segment_item *item)
+{
     struct recover_aside aside = {
         .segment = segment->generation,
         .offset = item->offset,
@@ -98,20 +110,60 @@ static void set_aside(
         .why = whys[item->found],
         .has_id = item->has_id,
         .id = item->id,
+        .pieces = 1,
     };
 
     /* What the journal knows in this place was sound once. */
     if (known && known->is_placed && known->segment == segment->generation &&
         known->offset == item->offset && aside.why == RECOVER_TORN)
         aside.why = RECOVER_CORRUPT;
+    return aside;
+}
+
+/* Each piece costs a file, its syncs and a line in the log, and a gate can write a million of them
+ * into one segment. */
+static void add_to_rest(struct recover *recover, struct live_segment *segment,
+    struct recover_aside *aside, bool is_mail)
+{
+    struct recover_aside *rest = &segment->rest;
+
+    if (rest->length == 0)
+        *rest = (struct recover_aside){
+            .segment = aside->segment, .offset = aside->offset, .why = aside->why
+        };
+    rest->length = aside->offset + aside->length - rest->offset;
+    rest->pieces += !is_mail;
+    if (aside->why == RECOVER_CORRUPT || rest->why == RECOVER_TORN)
+        rest->why = aside->why;
+    if (!is_mail)
+        return;
+    aside->is_known = true;
+    recover->events->on_aside(recover->events->context, aside);
+}
+
+static void set_aside(
+    struct recover *recover, struct live_segment *segment, const struct segment_item *item)
+{
+    struct known *known = item->has_id ? known_find(&recover->known, item->id) : NULL;
+    struct recover_aside aside = piece_of(segment, known, item);
+
     if (known)
         known->is_aside = true;
-    aside.copied = store_copy_aside(
-        recover->store, segment->file, segment->generation, item->offset, item->length);
-    aside.is_known = aside.copied == ERR_EXISTS;
-    if (aside.is_known)
-        aside.copied = ERR_OK;
-    recover->events->on_aside(recover->events->context, &aside);
+    if (segment->pieces >= PIECES_MOST) {
+        add_to_rest(recover, segment, &aside, known && known->is_journalled);
+        return;
+    }
+    segment->pieces++;
+    copy_aside(recover, segment, &aside);
+}
+
+static void set_rest_aside(struct recover *recover, struct live_segment *segment)
+{
+    struct recover_aside rest = segment->rest;
+
+    segment->rest = (struct recover_aside){ 0 };
+    if (rest.length > 0)
+        copy_aside(recover, segment, &rest);
 }
 
 /* segment->offset follows item by item, so an error loses and repeats nothing. */
@@ -146,8 +198,9 @@ static enum err read_segment(
 /* One record where the journal has it. What is there instead is nobody's, so it is not looked at.
  */
 static enum err read_refused(
-    struct recover *recover, const struct live_segment *segment, const struct known *known)
+    struct recover *recover, const struct live_segment *segment, struct known *known)
 {
+    struct recover_aside aside;
     uint64_t left = known->offset < segment->size ? segment->size - known->offset : 0;
     uint64_t bound = known->offset + (left < RECORD_MAX ? left : RECORD_MAX);
     struct segment_item item;
@@ -159,10 +212,11 @@ static enum err read_refused(
         !queue_id_equals(item.id, known->id))
         return rc;
     if (item.found == SEGMENT_RECORD)
-        rc = recover->stop = recover_hand_over(recover, segment, 0, &item);
-    else
-        set_aside(recover, segment, &item);
-    return rc;
+        return recover->stop = recover_hand_over(recover, segment, 0, &item);
+    known->is_aside = true;
+    aside = piece_of(segment, known, &item);
+    copy_aside(recover, segment, &aside);
+    return ERR_OK;
 }
 
 /* What the journal has accepted behind a cut. */
@@ -264,6 +318,7 @@ enum err recover_gone(struct recover *recover, uint64_t generation)
         rc = read_left(recover, segment);
     if (rc != ERR_OK)
         return rc;
+    set_rest_aside(recover, segment);
     heard_of(recover, segment);
     segment->is_owned = true;
     recover->events->on_owned(recover->events->context, generation);

@@ -102,6 +102,7 @@ enum err store_open(
     store->numbers = settings->numbers ? settings->numbers : &store->own;
     for (int kind = 0; kind < STORE_KINDS; kind++)
         store->dirs[kind] = -1;
+    store->reserve = settings->reserve;
     store->segment_size = settings->segment_size ? settings->segment_size : STORE_SEGMENT_SIZE;
     if (!is_possible(store->segment_size))
         rc = ERR_INVALID;

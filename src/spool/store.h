@@ -40,6 +40,7 @@ struct store_settings {
                  -1: take it here */
     struct store_numbers *numbers; /* shared by the stores of this spool, outlives them; NULL: this
                                       is the only one */
+    uint64_t reserve;              /* octets of the disk that copies aside leave free */
 };
 
 /* One thread at a time. */
@@ -50,6 +51,7 @@ struct store {
     int aside;
     int lock; /* -1 when borrowed */
     uint64_t segment_size;
+    uint64_t reserve;
     struct store_numbers *numbers;
     struct store_numbers own;
 };
@@ -131,7 +133,8 @@ MUST_CHECK enum err store_file_size(
     struct store *store, enum store_kind kind, uint64_t number, uint64_t *out_size);
 
 /* Copies octets of a segment to aside/<generation>-<offset>.rec and syncs (QUE-14). ERR_EXISTS when
- * that was done before. What cannot be read is copied as it reads, see tail.h. */
+ * that was done before. ERR_NOSPACE also when the copy would not leave what is reserved. A folder
+ * that was removed is made again. What cannot be read is copied as it reads, see tail.h. */
 MUST_CHECK enum err store_copy_aside(
     struct store *store, int file, uint64_t generation, uint64_t offset, uint64_t length);
 

@@ -103,6 +103,55 @@ static bool has_name(struct store *store, const char *name)
     return rc == ERR_OK;
 }
 
+/* A copy must not take the room of mail that has begun, whatever a gate has put into its segment.
+ */
+static bool has_room_aside(struct store *store, uint64_t length)
+{
+    struct disk_space space;
+
+    if (store_space(store, &space) != ERR_OK)
+        return true; /* the copying will tell */
+    return space.free >= store->reserve && space.free - store->reserve >= length &&
+           !store_lacks_files(&space);
+}
+
+static enum err open_draft(struct store *store, const char *draft, int *out_copy)
+{
+    enum err rc = store->disk->ops->create(store->disk, store->aside, draft, out_copy);
+
+    if (rc == ERR_EXISTS) /* a crash has ended an earlier copy */
+        rc = store->disk->ops->open_write(store->disk, store->aside, draft, out_copy);
+    return rc;
+}
+
+/* The operator may have removed the folder with what was in it. */
+static enum err renew_folder(struct store *store)
+{
+    const struct disk_ops *ops = store->disk->ops;
+    int folder = -1;
+    enum err rc = ops->make_dir(store->disk, store->root, "aside");
+
+    if (rc == ERR_OK || rc == ERR_EXISTS)
+        rc = ops->sync_dir(store->disk, store->root);
+    if (rc == ERR_OK)
+        rc = ops->open_dir(store->disk, store->root, "aside", &folder);
+    if (rc != ERR_OK)
+        return rc;
+    disk_close(store->disk, &store->aside);
+    store->aside = folder;
+    return ERR_OK;
+}
+
+static enum err make_draft(struct store *store, const char *draft, int *out_copy)
+{
+    enum err rc = open_draft(store, draft, out_copy);
+
+    if (rc != ERR_NOTFOUND)
+        return rc;
+    rc = renew_folder(store);
+    return rc == ERR_OK ? open_draft(store, draft, out_copy) : rc;
+}
+
 enum err store_copy_aside(
     struct store *store, int file, uint64_t generation, uint64_t offset, uint64_t length)
 {
@@ -117,9 +166,7 @@ enum err store_copy_aside(
         rc = disk->ops->sync_dir(disk, store->aside);
         return rc == ERR_OK ? ERR_EXISTS : rc;
     }
-    rc = disk->ops->create(disk, store->aside, draft, &copy);
-    if (rc == ERR_EXISTS) /* a crash has ended an earlier copy */
-        rc = disk->ops->open_write(disk, store->aside, draft, &copy);
+    rc = has_room_aside(store, length) ? make_draft(store, draft, &copy) : ERR_NOSPACE;
     if (rc == ERR_OK)
         rc = disk->ops->truncate(disk, copy, 0);
     if (rc == ERR_OK)

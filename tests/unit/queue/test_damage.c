@@ -265,6 +265,43 @@ static void test_copied_later(void **state)
     assert_int_equal(rig_files(&rig, "aside"), 2);
 }
 
+/* The operator has tidied up more than the copies. */
+static void test_folder_gone(void **state)
+{
+    uint64_t generation = damage_two();
+    struct segment *segment = segment_find(rig_queue(&rig), generation);
+    char path[256];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/aside", rig.path);
+    assert_int_equal(rmdir(path), 0);
+    is_aside_failing = false;
+    rig_until(&rig, segment->uncopied == 0);
+    assert_int_equal(rig_files(&rig, "aside"), 2);
+}
+
+/* Copies leave what is reserved for mail that has begun; what is to be copied waits. */
+static void test_reserve(void **state)
+{
+    uint64_t generation = rig.gate.writers[0].generation, at;
+    uint64_t reserve = rig.conf->spool.reserve;
+
+    (void)state;
+    rig_write(&rig, &(struct rig_mail){ .number = 1 });
+    at = rig.gate.writers[0].end;
+    rig_write(&rig, &(struct rig_mail){ .number = 2 });
+    rig_write(&rig, &(struct rig_mail){ .number = 3 });
+    (void)exchange(generation, at + 100, 'X');
+    rig.conf->spool.reserve = UINT64_C(1) << 62;
+    restart();
+    rig_run(&rig, 200);
+    assert_int_equal(rig_files(&rig, "aside"), 0);
+    assert_int_equal(segment_find(rig_queue(&rig), generation)->uncopied, 1);
+    rig.conf->spool.reserve = reserve;
+    restart();
+    assert_int_equal(rig_files(&rig, "aside"), 1);
+}
+
 /* The checkpoint goes on meanwhile, and what was not copied is found again behind it. */
 static void test_checkpoint_meanwhile(void **state)
 {
@@ -348,6 +385,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_body_octets, make, end),
         cmocka_unit_test_setup_teardown(test_missing, make, end),
         cmocka_unit_test_setup_teardown(test_copied_later, make, end),
+        cmocka_unit_test_setup_teardown(test_folder_gone, make, end),
+        cmocka_unit_test_setup_teardown(test_reserve, make, end),
         cmocka_unit_test_setup_teardown(test_checkpoint_meanwhile, make, end),
         cmocka_unit_test_setup_teardown(test_recovers, make, end),
         cmocka_unit_test_setup_teardown(test_outlives_its_time, make, end),

@@ -190,6 +190,7 @@ void faulty_init(struct faulty_disk *faulty)
 {
     memset(faulty, 0, sizeof *faulty);
     faulty->disk.ops = &faulty_ops;
+    faulty->space = (struct disk_space){ UINT64_C(1) << 40, UINT64_C(1) << 39 };
     faulty->fail_act = -1;
 }
 

@@ -324,7 +324,7 @@ static void test_copy_aside(void **state)
 {
     struct store store;
     char octets[70000], into[70001];
-    int file = -1, n = 2; /* the first act only asks whether it is there */
+    int file = -1, n = 3; /* the first two acts only ask whether it is there and there is room */
     enum err rc = ERR_IO;
 
     (void)state;
