@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "queue/memory.h"
 #include "queue/state.h"
@@ -12,11 +13,40 @@ enum { BLANKS_MOST = 4, SPARES_MOST = 32 };
 /* And holds no more than this: an honest one needs a few blanks, and a spare for each client that
  * sends a large message. The disk is for all. */
 enum { BLANKS_HELD_MOST = 32, SPARES_HELD_MOST = 4096 };
+/* By then the supervisor has started a gate anew: see links.c. Each further channel has this part
+ * of the time. */
+enum { SILENCES_MOST = 5, SILENCE_PART = 6 };
+
+/* The gate may be dead, or only its channel: the locks tell, segment by segment. */
+static void on_closed(void *owner, struct channel *channel)
+{
+    struct gate *gate = owner;
+    struct queue *queue = gate->queue;
+    struct segment *segment, *next;
+
+    (void)channel;
+    channel_free(&gate->channel);
+    queue->stock.blanks_wanted -= gate->blanks_due;
+    queue->stock.spares_wanted -= gate->spares_due;
+    gate->blanks_due = gate->spares_due = 0;
+    gate->was_told_low = false;
+    gate->since_ms = clock_mono_ms();
+    HASH_ITER (hh, queue->segments, segment, next) {
+        if (segment->gate != gate)
+            continue;
+        segment->gate = NULL;
+        segment->is_asked = false;
+    }
+    intake_step(queue);
+}
 
 void gate_refuse(struct gate *gate, const char *why)
 {
+    if (!gate->channel)
+        return;
     log_event(LOG_WARNING, NULL, "a gate broke the rules", log_number("gate", gate->index),
         log_text("because", why));
+    on_closed(gate, gate->channel);
 }
 
 static void tell_disk(struct gate *gate)
@@ -126,18 +156,29 @@ static void on_need(void *owner, struct channel *channel, const void *message, i
     gates_serve(gate->queue);
 }
 
-/* The segment, when it is this gate's to speak of. One of an earlier life of the queue becomes his
- * who speaks of it first: its lock says that a gate has it. */
+/* Nobody but the gate that has a segment knows its number. */
+static bool may_speak_of(struct gate *gate, uint64_t generation, uint64_t upto)
+{
+    const struct segment *segment = segment_find(gate->queue, generation);
+
+    if (segment && segment->gate && segment->gate != gate)
+        gate_refuse(gate, "it spoke of a segment of another gate");
+    else if (segment && upto < FILE_HEAD)
+        gate_refuse(gate, "it spoke of the head of a segment");
+    else
+        return true;
+    return false;
+}
+
+/* NULL: finished long ago; a doorbell may be told again. One of an earlier life of the queue
+ * becomes his who speaks of it first: its lock says that a gate has it. */
 static struct segment *segment_of(struct gate *gate, uint64_t generation)
 {
     struct segment *segment = segment_find(gate->queue, generation);
 
     if (!segment || segment->is_owned || segment->is_ours)
-        return NULL; /* finished long ago: a doorbell may be told again */
-    if (segment->gate && segment->gate != gate) {
-        gate_refuse(gate, "it spoke of a segment of another gate");
         return NULL;
-    }
+    gate->has_spoken |= !segment->handed_to;
     segment->gate = segment->handed_to = gate;
     return segment;
 }
@@ -146,9 +187,12 @@ static void on_doorbell(void *owner, struct channel *channel, const void *messag
 {
     struct gate *gate = owner;
     const struct msg_doorbell *m = message;
-    struct segment *segment = segment_of(gate, m->generation);
+    struct segment *segment;
 
     (void)channel, (void)fd;
+    if (!may_speak_of(gate, m->generation, m->upto))
+        return;
+    segment = segment_of(gate, m->generation);
     if (!segment || segment->is_cutting)
         return;
     if (m->upto > segment->stated)
@@ -158,20 +202,41 @@ static void on_doorbell(void *owner, struct channel *channel, const void *messag
     intake_step(gate->queue);
 }
 
+static void acknowledge_cut(struct gate *gate, const struct msg_cut *cut)
+{
+    if (gate && gate->channel && channel_send(gate->channel, MSG_CUT_DONE, cut, -1) != ERR_OK)
+        log_event(LOG_DEBUG, NULL, "a cut could not be acknowledged");
+}
+
+/* An honest gate says where it cuts a segment again to each new channel until it hears that this is
+ * done, and nowhere else. The answer to one that is being cut is on its way. */
+static void cut_again(struct gate *gate, const struct segment *segment, const struct msg_cut *cut)
+{
+    if (cut->upto != segment->refused)
+        gate_refuse(gate, "it cut a segment in two places");
+    else if (!segment->is_cutting)
+        acknowledge_cut(gate, cut);
+}
+
 static void on_cut(void *owner, struct channel *channel, const void *message, int fd)
 {
     struct gate *gate = owner;
     const struct msg_cut *m = message;
-    struct segment *segment = segment_of(gate, m->generation);
+    struct segment *segment;
 
     (void)channel, (void)fd;
-    if (segment && (m->upto < segment->stated || m->upto < segment->taken ||
-                       segment_has_behind(segment, m->upto)))
+    if (!may_speak_of(gate, m->generation, m->upto))
+        return;
+    segment = segment_of(gate, m->generation);
+    if (!segment)
+        acknowledge_cut(gate, m);
+    else if (segment->refused != 0)
+        cut_again(gate, segment, m);
+    else if (m->upto < segment->stated || m->upto < segment->taken ||
+             segment_has_behind(segment, m->upto))
         gate_refuse(gate, "it cut what it had stated as good");
-    else if (segment)
+    else
         segment_cut(gate->queue, segment, m->upto);
-    else if (channel_send(gate->channel, MSG_CUT_DONE, m, -1) != ERR_OK)
-        log_event(LOG_DEBUG, NULL, "a cut could not be acknowledged");
 }
 
 void gate_cut_done(struct queue *queue, struct segment *segment, uint64_t upto)
@@ -181,9 +246,7 @@ void gate_cut_done(struct queue *queue, struct segment *segment, uint64_t upto)
     (void)queue;
     segment->is_orphan = true;
     segment->is_asked = false;
-    if (segment->gate && segment->gate->channel &&
-        channel_send(segment->gate->channel, MSG_CUT_DONE, &message, -1) != ERR_OK)
-        log_event(LOG_DEBUG, NULL, "a cut could not be acknowledged");
+    acknowledge_cut(segment->gate, &message);
 }
 
 static const struct channel_handler handlers[] = {
@@ -191,28 +254,6 @@ static const struct channel_handler handlers[] = {
     { MSG_DOORBELL, on_doorbell },
     { MSG_CUT, on_cut },
 };
-
-/* The gate may be dead, or only its channel: the locks tell, segment by segment. */
-static void on_closed(void *owner, struct channel *channel)
-{
-    struct gate *gate = owner;
-    struct queue *queue = gate->queue;
-    struct segment *segment, *next;
-
-    (void)channel;
-    channel_free(&gate->channel);
-    queue->stock.blanks_wanted -= gate->blanks_due;
-    queue->stock.spares_wanted -= gate->spares_due;
-    gate->blanks_due = gate->spares_due = 0;
-    gate->was_told_low = false;
-    HASH_ITER (hh, queue->segments, segment, next) {
-        if (segment->gate != gate)
-            continue;
-        segment->gate = NULL;
-        segment->is_asked = false;
-    }
-    intake_step(queue);
-}
 
 static struct gate *gate_for(struct queue *queue, uint32_t index)
 {
@@ -243,10 +284,84 @@ void gate_connect(struct queue *queue, uint32_t index, int fd)
 
     if (gate->channel)
         on_closed(gate, gate->channel);
+    gate->since_ms = clock_mono_ms();
     gate->channel = channel_new(queue->loop, fd, &spec);
     if (!gate->channel)
         log_event(LOG_ERROR, NULL, "no channel", log_text("room", "gate"), log_reason(ERR_NOMEM));
     gates_serve(queue);
+}
+
+/* ---- segments of which nobody speaks ---- */
+
+/* Somebody can write there and has not said how far it is good, so the start is not complete. */
+static bool is_silent(const struct segment *segment)
+{
+    return segment->is_locked && segment->stated == 0 && !segment->is_owned &&
+           !segment->is_cutting && !segment->is_ours;
+}
+
+static struct segment *find_silent(struct queue *queue)
+{
+    struct segment *segment, *next;
+
+    HASH_ITER (hh, queue->segments, segment, next)
+        if (is_silent(segment))
+            return segment;
+    return NULL;
+}
+
+/* Who comes first: whose the segment is known to be; who is being asked; who has never spoken. */
+static unsigned suspicion(const struct gate *gate, const struct segment *segment)
+{
+    return (unsigned)(segment->handed_to == gate) << 2 | (unsigned)(gate->silences > 0) << 1 |
+           (unsigned)!gate->has_spoken;
+}
+
+/* The lock does not tell whose it is, so one after the other. NULL: nobody is left. */
+static struct gate *suspect(struct queue *queue, const struct segment *segment)
+{
+    struct gate *gate, *best = NULL;
+
+    LL_FOREACH (queue->gates, gate)
+        if (gate->silences < SILENCES_MOST &&
+            (!best || suspicion(gate, segment) > suspicion(best, segment)))
+            best = gate;
+    return best;
+}
+
+static void begin_anew(struct queue *queue)
+{
+    struct gate *gate;
+
+    LL_FOREACH (queue->gates, gate)
+        gate->silences = 0;
+}
+
+static int64_t patience_with(const struct gate *gate)
+{
+    int64_t whole = gate->queue->upkeep.silence_ms;
+
+    return gate->channel && gate->silences > 0 ? whole / SILENCE_PART : whole;
+}
+
+/* An honest gate states all that it has to each new channel. One that does not has its channel
+ * closed, until the supervisor ends it; then the lock is free. */
+void gates_tick(struct queue *queue)
+{
+    const struct segment *segment = queue->is_recovered ? NULL : find_silent(queue);
+    struct gate *gate = segment ? suspect(queue, segment) : NULL;
+
+    if (segment && !gate)
+        begin_anew(queue);
+    if (!gate || clock_mono_ms() - gate->since_ms < patience_with(gate))
+        return;
+    gate->silences++;
+    gate->since_ms = clock_mono_ms();
+    if (!gate->channel)
+        return;
+    log_event(LOG_WARNING, NULL, "nobody says how far a segment is good",
+        log_number("segment", (int64_t)segment->generation), log_number("gate", gate->index));
+    on_closed(gate, gate->channel);
 }
 
 /* Spares that a gate held when it died: once all its segments are read, no record can name them.

@@ -258,9 +258,9 @@ static void hold_doubtful(struct queue *queue, const struct arrival *arrival)
     queue->counters.damaged++;
     doubtful.message.body_file = 0;
     doubtful.message.is_held = true;
+    take_message(queue, &doubtful);
     if (!arrival->message.is_held)
         journal_hold(queue, arrival->message.id, "two messages name the same body");
-    take_message(queue, &doubtful);
 }
 
 static void take_arrival(struct queue *queue, const struct arrival *arrival)
@@ -324,7 +324,8 @@ static void take_finding(struct queue *queue, const struct finding *finding)
         take_aside(queue, finding);
         break;
     case FINDING_ALIVE:
-        segment_add(queue, finding->segment)->is_asked = true;
+        segment = segment_add(queue, finding->segment);
+        segment->is_asked = segment->is_locked = true;
         break;
     case FINDING_OWNED:
         segment = segment_add(queue, finding->segment);
@@ -420,11 +421,13 @@ static void note_result(struct queue *queue, struct reading *reading)
         return;
     /* Asked again at the next tick: the lock was held, or the disk or memory failed. */
     segment->is_asked = reading->result != ERR_OK;
-    if (reading->result == ERR_INVALID && segment->gate) {
-        gate_refuse(segment->gate, "it stated more than the segment holds");
+    if (reading->kind == READING_GONE)
+        segment->is_locked = reading->result == ERR_BUSY;
+    if (reading->result == ERR_PROTOCOL && segment->gate) {
         segment->stated = segment->read;
+        gate_refuse(segment->gate, "it stated more than the segment holds");
     }
-    if (reading->result != ERR_OK && reading->result != ERR_BUSY)
+    if (reading->result != ERR_OK && reading->result != ERR_BUSY && reading->result != ERR_PROTOCOL)
         log_event(LOG_ERROR, NULL, "a segment cannot be read; trying on",
             log_number("segment", (int64_t)segment->generation), log_reason(reading->result));
     if (reading->result == ERR_OK && reading->kind == READING_STATED)
@@ -520,6 +523,7 @@ void intake_tick(struct queue *queue)
     queue->is_folder_asked = false;
     HASH_ITER (hh, queue->segments, segment, next)
         segment->is_asked = false;
+    gates_tick(queue);
     gates_sweep(queue);
     intake_step(queue);
 }

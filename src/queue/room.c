@@ -166,6 +166,7 @@ static const struct upkeep default_upkeep = {
     .tick_ms = 1000,
     .lazy_ms = 100,
     .pause_ms = 1000,
+    .silence_ms = 60000,
 };
 
 enum err queue_new(struct room *room, struct disk *disk, struct queue **out_queue)

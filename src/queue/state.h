@@ -64,6 +64,7 @@ struct segment {
     uint64_t passed; /* ours, for moved records: the reader shall know them up to here */
     bool is_ours;    /* the queue's own, for notices or for moved records */
     bool is_orphan;  /* the writer is gone or done: read it to its end when the lock is free */
+    bool is_locked;  /* so it was found when last tried: somebody can write */
     bool is_asked;   /* the lock was held when last asked; again at the next tick */
     bool is_cutting; /* a cut waits for the journal */
     bool is_owned;   /* all of it has been read and nobody writes */
@@ -97,6 +98,9 @@ struct gate {
     uint32_t spares_due;
     uint32_t spares_held; /* handed to it and named by no message yet */
     bool was_told_low;    /* the last MSG_DISK */
+    int64_t since_ms;     /* monotonic time when the channel was made or ended */
+    bool has_spoken;      /* of a segment that it had before the queue began */
+    unsigned silences;    /* how often its channel was closed for what somebody does not say */
 };
 
 /* A relay or the maildrop. Kept over reconnections. */
@@ -177,8 +181,9 @@ struct upkeep {
     size_t compact_portion;    /* messages moved together */
     unsigned trim_each;        /* ticks */
     int64_t tick_ms;
-    int64_t lazy_ms;  /* facts that nobody waits for are synced after that */
-    int64_t pause_ms; /* after a journal that could not be written */
+    int64_t lazy_ms;    /* facts that nobody waits for are synced after that */
+    int64_t pause_ms;   /* after a journal that could not be written */
+    int64_t silence_ms; /* so long a gate has to state the segments that it had before */
 };
 
 struct queue {
@@ -366,8 +371,11 @@ void gate_connect(struct queue *queue, uint32_t index, int fd);
 void gates_clear(struct queue *queue);
 /* Gives out what is in stock, and tells about the disk. */
 void gates_serve(struct queue *queue);
-/* The peer broke the rules: says so in the log. */
+/* The peer broke the rules: says so in the log, and closes its channel. The supervisor makes it
+ * another, with pauses. */
 void gate_refuse(struct gate *gate, const char *why);
+/* Does not wait for ever for a gate that does not say how far its segments are good. */
+void gates_tick(struct queue *queue);
 /* Removes the spares of gates that are gone. */
 void gates_sweep(struct queue *queue);
 

@@ -119,7 +119,7 @@ MUST_CHECK enum err recover_segments(struct recover *recover);
 /* A record may name any body file: the caller refuses a second message that names the same one, and
  * one that it did not give to that gate. Live: the gate states that everything before `upto` is
  * good (the doorbell: absolute, repeatable; a smaller one than before is no news). Reads what is
- * new. The segment need not have been seen before. ERR_INVALID: upto lies outside the segment, the
+ * new. The segment need not have been seen before. ERR_PROTOCOL: upto lies outside the segment, the
  * gate is lying. */
 MUST_CHECK enum err recover_stated(struct recover *recover, uint64_t generation, uint64_t upto);
 

@@ -334,7 +334,7 @@ enum err recover_stated(struct recover *recover, uint64_t generation, uint64_t u
         return ERR_NOMEM;
     rc = live_open(recover, segment);
     if (rc == ERR_OK && upto > segment->size)
-        rc = ERR_INVALID;
+        rc = ERR_PROTOCOL;
     if (rc == ERR_OK)
         rc = read_segment(recover, segment, upto, true);
     if (rc == ERR_OK)

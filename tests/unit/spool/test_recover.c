@@ -168,7 +168,7 @@ static void test_living_gate(void **state)
     assert_string_equal(said.messages, "0 ");
     assert_int_equal(recover_stated(recover, writer.generation, writer.end), ERR_OK);
     assert_string_equal(said.messages, "0 1 2 ");
-    assert_int_equal(recover_stated(recover, writer.generation, writer.size + 1), ERR_INVALID);
+    assert_int_equal(recover_stated(recover, writer.generation, writer.size + 1), ERR_PROTOCOL);
     assert_int_equal(recover_stated(recover, 12345, 8192), ERR_NOTFOUND);
     /* The gate dies with more in the segment than it has said. */
     append_samples(&writer, 3, 1);
