@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <time.h>
 
+enum { JUMP_US = 2000000 };
+
 int64_t clock_mono_ms(void)
 {
     struct timespec t;
@@ -23,6 +25,22 @@ int64_t clock_wall_us(void)
 int64_t clock_wall(void)
 {
     return clock_wall_us() / 1000000;
+}
+
+int64_t clock_offset_us(void)
+{
+    return clock_wall_us() - clock_mono_ms() * 1000;
+}
+
+int64_t clock_jump_us(int64_t *offset_us)
+{
+    int64_t offset = clock_offset_us();
+    int64_t jump_us = offset - *offset_us;
+
+    if (jump_us > -JUMP_US && jump_us < JUMP_US)
+        return 0;
+    *offset_us = offset;
+    return jump_us;
 }
 
 void clock_format(int64_t wall_us, char out_text[25])

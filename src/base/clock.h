@@ -11,6 +11,12 @@ int64_t clock_mono_ms(void);
 int64_t clock_wall_us(void);
 /* Seconds since 1970-01-01 UTC. */
 int64_t clock_wall(void);
+/* Wall minus monotonic, microseconds. */
+int64_t clock_offset_us(void);
+
+/* How far the wall clock has jumped since the offset (wall minus monotonic, microseconds) was last
+ * set, which is set anew then; 0 for less than two seconds. */
+int64_t clock_jump_us(int64_t *offset_us);
 
 /* "2026-03-03T10:00:00.123Z" (24 characters and NUL) for a wall time in microseconds. */
 void clock_format(int64_t wall_us, char out_text[25]);

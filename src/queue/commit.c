@@ -91,6 +91,7 @@ enum err commits_init(struct commit *commit, struct loop *loop, struct store *st
     *commit =
         (struct commit){ .loop = loop, .store = store, .lazy_ms = lazy_ms, .pause_ms = pause_ms };
     commit->filling_last = &commit->filling_waits;
+    commit->clock_offset_us = clock_offset_us();
     journal_batch_init(&commit->filling, BATCH_CAP);
     journal_batch_init(&commit->working, BATCH_CAP);
     deferred_init(&commit->start, loop, start, commit);
@@ -128,15 +129,32 @@ void commits_clear(struct commit *commit)
     deferred_cancel(&commit->start);
 }
 
+/* What this life knows of the clock stands before what was written by it (see journal_clock.h). */
+static void put_clock(struct commit *commit)
+{
+    int64_t jump_us = clock_jump_us(&commit->clock_offset_us);
+    int64_t now_us = clock_wall_us();
+    struct journal_entry entry = { .kind = JOURNAL_CLOCK, .at_us = now_us - jump_us };
+
+    entry.clock.was_us = entry.at_us;
+    if (!commit->has_begun)
+        journal_put(&commit->filling, &entry);
+    commit->has_begun = true;
+    if (jump_us == 0)
+        return;
+    entry.at_us = now_us;
+    entry.clock.event = JOURNAL_JUMP;
+    journal_put(&commit->filling, &entry);
+}
+
 void commit_put(struct commit *commit, const struct journal_entry *entry)
 {
     struct journal_entry stamped = *entry;
 
     if (!commit->hands)
         return;
-    /* One clock for all: recovery reads its jumps off the gaps between entries. */
-    if (entry->kind != JOURNAL_ARRIVED)
-        stamped.at_us = clock_wall_us();
+    put_clock(commit);
+    stamped.at_us = clock_wall_us();
     journal_put(&commit->filling, &stamped);
     if (commit->is_open && !commit->is_busy && !commit->lazy.is_set)
         timer_set(&commit->lazy, commit->lazy_ms);

@@ -29,6 +29,8 @@ struct commit {
     enum err result;
     struct journal_tally tally; /* as of the last commit, like all below */
     uint64_t floor;             /* journal files below are not read at a start */
+    int64_t clock_offset_us;    /* wall minus monotonic, as the journal knows it */
+    bool has_begun;             /* it knows of this life */
     bool is_open;
     bool is_busy;
     bool is_failing;
@@ -46,8 +48,8 @@ void commit_open(
  * told all the same: nobody must be left whom that could deceive. */
 void commits_clear(struct commit *commit);
 
-/* Takes a copy of the fact, and its time from the clock: at_us is the caller's for "arrived" alone,
- * where it is the arrival. It becomes durable with the next commit, soon. */
+/* Takes a copy of the fact, and its time from the clock. It becomes durable with the next commit,
+ * soon. */
 void commit_put(struct commit *commit, const struct journal_entry *entry);
 /* done is called when all that was put until now is synced. A failing disk delays it for as long as
  * it fails: a fact is never given up. */

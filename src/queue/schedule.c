@@ -11,9 +11,8 @@ enum {
     DUE_A_TURN = 1000,
     NO_ROUTE_S = 300,    /* until a domain without a route is looked at again */
     LAST_CHANCE_S = 600, /* at most so long after the expiry the last attempt may begin */
-    JUMP_US = 2000000,
-    PORTION_MS = 2, /* of placing anew, in one turn */
-    LOOK_EACH = 32, /* at the clock, in messages */
+    PORTION_MS = 2,      /* of placing anew, in one turn */
+    LOOK_EACH = 32,      /* at the clock, in messages */
     LONGEST_SLEEP_MS = 1000,
     SECOND = 1000000,
 };
@@ -22,12 +21,10 @@ enum {
 
 static void follow_clock(struct queue *queue)
 {
-    int64_t offset = clock_wall_us() - clock_mono_ms() * 1000;
-    int64_t jump_us = offset - queue->clock_offset_us;
+    int64_t jump_us = clock_jump_us(&queue->clock_offset_us);
 
-    if (jump_us > -JUMP_US && jump_us < JUMP_US)
+    if (jump_us == 0)
         return;
-    queue->clock_offset_us = offset;
     queue->jumped_us += jump_us;
     log_event(LOG_NOTICE, NULL, "the clock has jumped", log_number("seconds", jump_us / SECOND));
 }
@@ -285,7 +282,7 @@ static void turn(void *owner)
 
 void schedule_init(struct queue *queue)
 {
-    queue->clock_offset_us = clock_wall_us() - clock_mono_ms() * 1000;
+    queue->clock_offset_us = clock_offset_us();
     deferred_init(&queue->turn, queue->loop, turn, queue);
     timer_init(&queue->due, queue->loop, turn, queue);
 }

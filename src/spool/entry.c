@@ -143,6 +143,12 @@ static const struct field state_fields[] = {
 };
 static const struct shape state_shape = SHAPE(struct journal_state, state_fields);
 
+static const struct field clock_fields[] = {
+    PACK_ENUM(struct journal_clock_entry, event, JOURNAL_JUMP),
+    PACK_NUMBER(I64, struct journal_clock_entry, was_us),
+};
+static const struct shape clock_shape = SHAPE(struct journal_clock_entry, clock_fields);
+
 static const struct {
     const char *name;
     const struct shape *shape;
@@ -160,6 +166,7 @@ static const struct {
     [JOURNAL_CHECKPOINT] = { "checkpoint", &checkpoint_shape },
     [JOURNAL_SEGMENT] = { "segment", &segment_shape },
     [JOURNAL_STATE] = { "state", &state_shape },
+    [JOURNAL_CLOCK] = { "clock", &clock_shape },
 };
 
 /* The shapes describe the members of the union, which all lie at its front. */

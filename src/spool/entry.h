@@ -24,8 +24,9 @@ enum journal_kind {
     JOURNAL_CHECKPOINT = 11, /* begin or end of a run of entries that say all that is */
     JOURNAL_SEGMENT = 12,    /* in a checkpoint: what of a segment is settled */
     JOURNAL_STATE = 13,      /* in a checkpoint: an open message */
+    JOURNAL_CLOCK = 14,      /* the queue has begun, or saw the clock jump */
 };
-enum { JOURNAL_KINDS = JOURNAL_STATE + 1 };
+enum { JOURNAL_KINDS = JOURNAL_CLOCK + 1 };
 
 /* Bounds in octets. Longer text is cut, never refused: an outcome is not lost for its words. */
 enum {
@@ -180,10 +181,17 @@ struct journal_state {
 enum { JOURNAL_STATE_LEAST = 38 };
 size_t journal_state_fits(const struct journal_state *state);
 
+enum journal_clock_event { JOURNAL_LIFE, JOURNAL_JUMP };
+
+struct journal_clock_entry {
+    enum journal_clock_event event;
+    int64_t was_us; /* what the wall clock would have shown, but for the jump */
+};
+
 struct journal_entry {
     enum journal_kind kind;
-    struct queue_id id; /* the message; zero for CUT, CHECKPOINT, SEGMENT, and for SET_ASIDE where
-                           it is not known */
+    struct queue_id id; /* the message; zero for CUT, CHECKPOINT, SEGMENT, CLOCK, and for SET_ASIDE
+                           where it is not known */
     int64_t at_us;      /* wall clock */
     union {
         struct journal_arrived arrived;
@@ -199,6 +207,7 @@ struct journal_entry {
         struct journal_checkpoint checkpoint;
         struct journal_segment segment;
         struct journal_state state;
+        struct journal_clock_entry clock;
     };
 };
 

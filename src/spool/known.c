@@ -114,6 +114,15 @@ enum err known_keep_texts(
     return ERR_OK;
 }
 
+void known_keep_next(
+    const struct known_set *set, struct known_recipient *recipient, int64_t next_us)
+{
+    const struct journal_mark *mark = &set->clock.mark;
+
+    recipient->next_us = next_us ? journal_clock_add(next_us, -(uint64_t)mark->moved_us) : 0;
+    recipient->away_us = mark->away_us;
+}
+
 static struct slice domain_of(const struct known_recipient *recipient)
 {
     return slice_of(recipient->text, recipient->domain_len);
@@ -138,9 +147,7 @@ static enum err apply_outcome(
         return ERR_NOMEM;
     recipient->state = states[outcome->result];
     recipient->attempts = outcome->attempt;
-    recipient->next_us = 0;
-    if (outcome->result == JOURNAL_DEFERRED && outcome->next_us != 0)
-        recipient->next_us = journal_clock_add(outcome->next_us, -(uint64_t)set->clock.moved_us);
+    known_keep_next(set, recipient, outcome->result == JOURNAL_DEFERRED ? outcome->next_us : 0);
     return known_keep_texts(
         recipient, domain_of(recipient), outcome->result != JOURNAL_DELIVERED ? outcome : NULL);
 }
@@ -158,7 +165,8 @@ static enum err apply_arrived(
 {
     known->is_journalled = true;
     known->settled = set->checkpoints;
-    known->moved_us = set->clock.moved_us;
+    known->then = set->clock.mark;
+    known->told_us = entry->at_us;
     known_place(known, entry->arrived.segment, entry->arrived.offset);
     return ERR_OK;
 }
@@ -227,6 +235,16 @@ static enum err apply_set_aside(
     return ERR_OK;
 }
 
+static enum err apply_clock(
+    struct known_set *set, UNUSED struct known *known, const struct journal_entry *entry)
+{
+    if (entry->clock.event == JOURNAL_LIFE)
+        journal_clock_begin(&set->clock, entry->at_us);
+    else
+        journal_clock_set(&set->clock, entry->clock.was_us, entry->at_us);
+    return ERR_OK;
+}
+
 static const struct {
     enum err (*apply)(struct known_set *, struct known *, const struct journal_entry *);
     bool is_about_message; /* needs an id; otherwise known is NULL where nothing else is known of it
@@ -245,13 +263,14 @@ static const struct {
     [JOURNAL_CHECKPOINT] = { known_apply_checkpoint, false },
     [JOURNAL_SEGMENT] = { known_apply_segment, false },
     [JOURNAL_STATE] = { known_apply_state, true },
+    [JOURNAL_CLOCK] = { apply_clock, false },
 };
 
 enum err known_apply(struct known_set *set, const struct journal_entry *entry)
 {
     struct known *known = NULL;
 
-    if (entry->kind != JOURNAL_ARRIVED) /* which carries the time of the arrival */
+    if (entry->kind != JOURNAL_CLOCK)
         journal_clock_note(&set->clock, entry->at_us);
     if (set->is_open) {
         set->is_open = false;
@@ -325,7 +344,9 @@ static enum err recipient_state(const struct known_set *set, const struct known_
     recipient->domain = domain_of(known);
     recipient->state = (enum recover_state)known->state;
     recipient->attempts = known->attempts;
-    recipient->next_us = known->next_us ? journal_clock_shift(&set->clock, known->next_us, 0) : 0;
+    if (known->next_us != 0)
+        recipient->next_us = journal_clock_shift(
+            &set->clock, known->next_us, (struct journal_mark){ .away_us = known->away_us });
     recipient->has_delay_notice = known->has_delay_notice;
     recipient->has_outcome = known->outcome_len > 0;
     if (!recipient->has_outcome)

@@ -9,10 +9,11 @@
 #include "spool/journal_clock.h"
 #include "spool/recover.h"
 
-/* 32 octets on a 64-bit machine. */
+/* 40 octets on a 64-bit machine. */
 struct known_recipient {
     char *text;      /* the domain, then the last outcome as it packs; NULL for neither */
-    int64_t next_us; /* without the clock's jumps before it was told; 0: now */
+    int64_t next_us; /* less what the clock had moved when it was told; 0: now */
+    int64_t away_us; /* the rest of that mark */
     uint32_t attempts;
     uint32_t outcome_len; /* 0: none, or delivered */
     uint16_t domain_len;
@@ -42,8 +43,9 @@ struct known {
     struct queue_id id;
     uint64_t segment;
     uint64_t offset;
-    int64_t moved_us;        /* the clock's jumps before its arrival was told */
-    struct known_head *head; /* NULL: no checkpoint has named it */
+    struct journal_mark then; /* the clock when its arrival was told */
+    int64_t told_us;          /* and that time, by "arrived" */
+    struct known_head *head;  /* NULL: no checkpoint has named it */
     struct known_recipient *recipients;
     uint32_t recipient_count; /* as far as anything is known of them */
     uint32_t born;            /* damage without a name that had been met before it was known */
@@ -123,6 +125,9 @@ MUST_CHECK enum err known_grow(struct known *known, size_t count);
 MUST_CHECK enum err known_keep_texts(
     struct known_recipient *recipient, struct slice domain, const struct journal_outcome *outcome);
 void known_place(struct known *known, uint64_t segment, uint64_t offset);
+/* When the next attempt is; 0: now. */
+void known_keep_next(
+    const struct known_set *set, struct known_recipient *recipient, int64_t next_us);
 MUST_CHECK enum err known_apply_checkpoint(
     struct known_set *set, struct known *known, const struct journal_entry *entry);
 MUST_CHECK enum err known_apply_segment(

@@ -117,9 +117,7 @@ static enum err state_recipient(const struct known_set *set, struct known_recipi
 
     known->state = (uint8_t)from->state;
     known->attempts = from->attempts;
-    known->next_us = 0;
-    if (from->state == RECOVER_PENDING && from->next_us != 0)
-        known->next_us = journal_clock_add(from->next_us, -(uint64_t)set->clock.moved_us);
+    known_keep_next(set, known, from->state == RECOVER_PENDING ? from->next_us : 0);
     known->has_delay_notice = from->has_delay_notice;
     known->is_stated = true;
     return known_keep_texts(known, from->domain, has_outcome ? &outcome : NULL);
@@ -167,7 +165,7 @@ enum err known_apply_state(
     }
     known->head = head;
     known->is_journalled = true;
-    known->moved_us = set->clock.moved_us;
+    known->then = set->clock.mark;
     known->is_held = state->is_held;
     known_place(known, state->segment, state->offset);
     follow_run(set, known, state, old);

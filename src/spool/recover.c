@@ -8,6 +8,8 @@
 
 enum { ARENA_CAP = 16 << 20 };
 
+#define DAY_US (INT64_C(86400) * 1000000)
+
 struct recover *recover_new(struct store *store, const struct recover_events *events)
 {
     struct recover *recover = calloc(1, sizeof *recover);
@@ -89,7 +91,7 @@ enum err recover_journal(struct recover *recover, struct journal_replayed *out_r
 
 void recover_now(struct recover *recover, int64_t now_us)
 {
-    journal_clock_note(&recover->known.clock, now_us);
+    journal_clock_begin(&recover->known.clock, now_us);
 }
 
 /* Is the message still to be delivered? */
@@ -98,6 +100,19 @@ static bool is_wanted(const struct recover *recover, const struct known *known, 
     if (known && (known->is_closed || known->is_handed))
         return false;
     return !recover->events->is_held(recover->events->context, id);
+}
+
+/* The gate's word, which may be from before a jump of the clock that the queue knew of when it read
+ * the record: then it was told to have come at most a day before, and not later. */
+static int64_t arrival_as_told(const struct known *known, int64_t arrival_us)
+{
+    int64_t first_us = journal_clock_add(known->told_us, -(uint64_t)DAY_US);
+
+    if (known->head)
+        return arrival_us;
+    if (arrival_us > known->told_us)
+        return known->told_us;
+    return arrival_us < first_us ? first_us : arrival_us;
 }
 
 /* Fills in what the journal says of the message and hands it over. */
@@ -128,8 +143,8 @@ static enum err hand_over(
         message->is_held = known->is_held;
     }
     if (message->is_journalled)
-        message->arrival_us =
-            journal_clock_shift(&recover->known.clock, message->arrival_us, known->moved_us);
+        message->arrival_us = journal_clock_shift(
+            &recover->known.clock, arrival_as_told(known, message->arrival_us), known->then);
     rc = recover->events->on_message(recover->events->context, message);
     if (rc == ERR_OK && known)
         known_hand_over(known);

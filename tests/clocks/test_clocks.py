@@ -225,6 +225,59 @@ if LONG:
     test_there_and_back = there_and_back
 
 
+# Two steps that each cost a day would end it.
+BRIEF = f"{QUEUE}  lifetime = 100000"
+
+
+def check_age(house, clock, begin):
+    """What waits is as old as the time that has passed since, give or take the time without the room."""
+    for row in house.server.queue():
+        left = seconds_of(json.loads(house.server.ctl("queue", "show", row["id"], "--json"))["expires"]) - clock.now()
+        assert 100000 - (time.monotonic() - begin) - 5 < left < 100005, row
+
+
+@pytest.mark.parametrize("off", [30 * 3600, -30 * 3600, 12 * 3600] if LONG else [30 * 3600], ids=lambda off: f"{off // 3600}-hours")
+def test_flaps(rig, clock, off):
+    """Set wrong and right again within seconds: none of that has passed, in this life or in the next."""
+    begin = time.monotonic()
+    house = make(rig, clock, LATER, queue=BRIEF)
+    fill(house, count=2)
+    time.sleep(1)
+    for jump in 2 * (off, -off):
+        clock.jump(jump)
+        time.sleep(1.2)
+    house.restart()
+    house.server.await_log("the spool has been read", start=house.server.log_start)
+    check_age(house, clock, begin)
+    house.hop.script.clear()
+    house.check(wait=20)
+    check_none_given_up(house)
+
+
+@pytest.mark.parametrize("off", [30 * 3600, -30 * 3600, 12 * 3600, -30 * YEAR] if LONG else [30 * 3600],
+                         ids=lambda off: f"{off // 3600}-hours")
+def test_wrong_at_each_boot(rig, clock, off):
+    """A hardware clock that is put right a little after each start."""
+    begin = time.monotonic()
+    house = make(rig, clock, LATER, queue=BRIEF)
+    fill(house, count=2)
+    for _boot in range(2):
+        house.server.stop()
+        clock.jump(off)
+        house.server.start()
+        house.server.await_log("the spool has been read", start=house.server.log_start)
+        time.sleep(1.2)
+        clock.jump(-off)
+        time.sleep(1.5)
+        check_none_given_up(house)
+    house.restart()
+    house.server.await_log("the spool has been read", start=house.server.log_start)
+    check_age(house, clock, begin)
+    house.hop.script.clear()
+    house.check(wait=20)
+    check_none_given_up(house)
+
+
 def test_a_delay_notice_is_not_early(rig, clock):
     house = make(rig, clock, LATER, queue="retry = { 1 }  retry_connect = { 1 }  dead_host = 0  delay_notice = 3600")
     fill(house, count=2)

@@ -158,6 +158,7 @@ static void test_kinds(void **state)
         { JOURNAL_NOTICED, id, 7, .noticed = { NOTICE_FAILURE, sample_id(8), recipients, 2 } },
         { JOURNAL_CUT, { 0 }, 8, .cut = { 5, 8192 } },
         { JOURNAL_SET_ASIDE, id, 9, .set_aside = { 5, 4096, 640, slice_text("corrupt") } },
+        { JOURNAL_CLOCK, { 0 }, 10, .clock = { JOURNAL_JUMP, -77 } },
     };
     const struct journal_events events = { NULL, keep_entry, NULL };
     struct journal_replayed sum;
@@ -182,6 +183,8 @@ static void test_kinds(void **state)
             assert_int_equal(last_list, 9);
         if (entries[i].kind == JOURNAL_CUT)
             assert_true(last_entry.cut.segment == 5 && last_entry.cut.offset == 8192);
+        if (entries[i].kind == JOURNAL_CLOCK)
+            assert_true(last_entry.clock.event == JOURNAL_JUMP && last_entry.clock.was_us == -77);
     }
     assert_null(journal_kind_name(0));
     assert_null(journal_kind_name(JOURNAL_KINDS));
