@@ -46,8 +46,8 @@ enum message_type {
     MSG_DOMAIN_ASK,
     MSG_DOMAIN_ANSWER,
     /* queue and relay or maildrop: deliveries */
-    MSG_IN_HAND, /* relay, first thing on a new channel: the jobs it still works on; unacknowledged
-                    outcomes follow */
+    MSG_IN_HAND, /* relay, first thing on a new channel and once: all jobs that the queue has not
+                    acknowledged; the outcomes of those that are done follow */
     MSG_JOB,
     MSG_OUTCOME,
     MSG_OUTCOME_DONE, /* queue: the outcome is in the synced journal */

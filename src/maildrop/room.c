@@ -161,7 +161,8 @@ static void on_closed(void *owner, struct channel *channel)
     channel_free(&maildrop->queue);
 }
 
-/* What is in hand first, then every outcome that was not acknowledged. */
+/* All that the queue has not acknowledged first, since an outcome counts only for a job that was
+ * named; then what became of those that have ended. */
 static void say_in_hand(struct maildrop *maildrop)
 {
     struct msg_in_hand message = { 0 };
@@ -176,7 +177,7 @@ static void say_in_hand(struct maildrop *maildrop)
         return;
     }
     DL_FOREACH (maildrop->drops, drop) {
-        if (drop->state != DROP_TOLD && message.job_count < IN_HAND_MOST)
+        if (message.job_count < IN_HAND_MOST)
             message.jobs[message.job_count++] =
                 (struct msg_job_ref){ drop->job, drop->id.high, drop->id.low };
     }

@@ -225,6 +225,8 @@ static void test_unacknowledged(void **state)
     connect_queue();
     UNTIL(told_count == 1);
     assert_int_equal(told[0].job, 7);
+    assert_int_equal(in_hand_count, 1); /* named, or its outcome would count for nothing */
+    assert_int_equal(in_hand[0], 7);
     acknowledge(7);
     for (int i = 0; i < 10; i++)
         loop_turn(loop, 5);
