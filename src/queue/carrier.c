@@ -8,7 +8,15 @@
 
 /* Outcomes that were not acknowledged follow MSG_IN_HAND at once; a job that comes neither way died
  * with its process. */
-enum { LOST_AFTER_MS = 1000 };
+enum {
+    LOST_AFTER_MS = 1000,
+    /* A message goes in as many jobs as it has recipients at most, each with an earlier attempt
+     * that could not be acknowledged. */
+    FOREIGNERS_OF_ONE = 2 * ENVELOPE_RECIPIENTS_MAX,
+    /* All outcomes of a carrier that came before their messages: 10,000 jobs, which is the most
+     * that a configuration allows, with a long reply each. */
+    KEPT_OCTETS = 32 << 20,
+};
 
 struct carrier *carrier_find(struct queue *queue, enum role role, uint32_t index)
 {
@@ -51,60 +59,168 @@ static void end_lost(void *owner)
             log_number("jobs", (int64_t)count));
 }
 
-static void note_foreign(struct carrier *carrier, const struct msg_job_ref *ref)
+/* ---- what a carrier has since an earlier life of the queue ---- */
+
+static struct foreign *foreign_find(
+    const struct carrier *carrier, struct queue_id id, uint64_t number)
+{
+    struct foreign *foreign;
+
+    HASH_FIND(hh, carrier->queue->foreigners, &id, sizeof id, foreign);
+    while (foreign && (foreign->number != number || foreign->carrier != carrier))
+        foreign = foreign->next;
+    return foreign;
+}
+
+static void foreign_add(struct carrier *carrier, struct queue_id id, uint64_t number)
 {
     struct queue *queue = carrier->queue;
-    struct queue_id id = { ref->id_high, ref->id_low };
-    struct message *message = message_find(&queue->messages, id);
     struct foreign *foreign, *first;
 
-    if (message) {
-        job_adopt(queue, carrier, ref->job, message);
-        return;
-    }
-    if (queue->is_recovered)
+    HASH_FIND(hh, queue->foreigners, &id, sizeof id, first);
+    if (first && first->others >= FOREIGNERS_OF_ONE)
         return;
     foreign = need_memory(sizeof *foreign);
     *foreign = (struct foreign){
-        .number = ref->job, .id = id, .carrier = carrier, .saying = carrier->sayings
+        .number = number, .id = id, .carrier = carrier, .saying = carrier->sayings
     };
-    HASH_FIND(hh, queue->foreigners, &id, sizeof id, first);
+    buffer_init(&foreign->outcome, FRAME_MAX);
+    destinations_occupy(&queue->destinations);
     if (first) {
         foreign->next = first->next;
         first->next = foreign;
+        first->others++;
     } else {
         HASH_ADD(hh, queue->foreigners, id, sizeof foreign->id, foreign);
     }
 }
 
-void carrier_claim(struct queue *queue, struct message *message)
+static void foreign_free(struct foreign *foreign)
 {
-    struct foreign *foreign, *next;
-
-    HASH_FIND(hh, queue->foreigners, &message->id, sizeof message->id, foreign);
-    if (foreign)
-        HASH_DEL(queue->foreigners, foreign);
-    for (; foreign; foreign = next) {
-        next = foreign->next;
-        /* What a carrier said before its latest saying died with it. */
-        if (foreign->saying == foreign->carrier->sayings && !job_find(queue, foreign->number))
-            job_adopt(queue, foreign->carrier, foreign->number, message);
-        free(foreign);
-    }
+    destinations_vacate(&foreign->carrier->queue->destinations);
+    foreign->carrier->kept_octets -= foreign->outcome.len;
+    buffer_clear(&foreign->outcome);
+    free(foreign);
 }
 
-void carriers_forget(struct queue *queue)
+/* What a carrier said before its latest saying died with it; what it told is true all the same. */
+static bool is_stale(const struct foreign *foreign)
 {
-    struct foreign *first, *after, *foreign, *next;
+    return foreign->saying != foreign->carrier->sayings && foreign->outcome.len == 0;
+}
+
+static void forget_stale(struct queue *queue)
+{
+    struct foreign *first, *after, *foreign, *next, *all = NULL;
 
     HASH_ITER (hh, queue->foreigners, first, after) {
+        struct foreign *kept = NULL;
         HASH_DEL(queue->foreigners, first);
         for (foreign = first; foreign; foreign = next) {
             next = foreign->next;
-            free(foreign);
+            if (is_stale(foreign)) {
+                foreign_free(foreign);
+                continue;
+            }
+            foreign->others = kept ? kept->others + 1 : 0;
+            foreign->next = kept;
+            kept = foreign;
         }
+        if (kept)
+            HASH_ADD(hh, all, id, sizeof kept->id, kept);
+    }
+    queue->foreigners = all;
+}
+
+/* A number that this life has not given out. Only a carrier that this life has not met before can
+ * have such a job: all that it ever had of an earlier one it named then. */
+static void note_foreign(struct carrier *carrier, const struct msg_job_ref *ref)
+{
+    struct queue *queue = carrier->queue;
+    struct queue_id id = { ref->id_high, ref->id_low };
+    struct message *message = message_find(&queue->messages, id);
+    bool is_first = carrier->sayings == 1;
+    struct job *job = message ? job_foreign(carrier, message) : NULL;
+    struct foreign *foreign;
+
+    if (message && is_first) {
+        job_adopt(queue, carrier, ref->job, message);
+    } else if (message) {
+        if (job)
+            job_confirm_claim(job, ref->job);
+    } else if (is_first) {
+        if (!queue->is_recovered)
+            foreign_add(carrier, id, ref->job);
+    } else if ((foreign = foreign_find(carrier, id, ref->job))) {
+        foreign->saying = carrier->sayings;
     }
 }
+
+bool carrier_keep(struct carrier *carrier, const struct msg_outcome *outcome)
+{
+    struct queue_id id = { outcome->id_high, outcome->id_low };
+    struct foreign *foreign = foreign_find(carrier, id, outcome->job);
+
+    if (!foreign || is_stale(foreign))
+        return false;
+    if (foreign->outcome.len > 0)
+        return true;
+    pack(&foreign->outcome, message_row(MSG_OUTCOME)->shape, outcome);
+    need(foreign->outcome.error == ERR_OK);
+    carrier->kept_octets += foreign->outcome.len;
+    if (carrier->kept_octets > KEPT_OCTETS)
+        carrier_refuse(carrier, "its outcomes are too long to be kept");
+    return true;
+}
+
+static void take_kept(struct foreign *foreign)
+{
+    struct cursor in = cursor_of(buffer_slice(&foreign->outcome));
+    struct msg_outcome outcome;
+    struct arena arena;
+
+    arena_init(&arena, FRAME_MAX);
+    need(unpack(&in, message_row(MSG_OUTCOME)->shape, &arena, &outcome) == ERR_OK);
+    outcome_take(foreign->carrier->queue, foreign->carrier, &outcome);
+    arena_clear(&arena);
+}
+
+static void foreigners_end(struct foreign *foreign, bool is_taken)
+{
+    struct foreign *next;
+
+    for (; foreign; foreign = next) {
+        next = foreign->next;
+        if (is_taken && foreign->outcome.len > 0)
+            take_kept(foreign);
+        foreign_free(foreign);
+    }
+}
+
+void carrier_claim(struct queue *queue, struct message *message)
+{
+    struct foreign *first, *foreign;
+
+    HASH_FIND(hh, queue->foreigners, &message->id, sizeof message->id, first);
+    if (first)
+        HASH_DEL(queue->foreigners, first);
+    for (foreign = first; foreign; foreign = foreign->next)
+        if (!is_stale(foreign) && !job_find(queue, foreign->number))
+            job_adopt(queue, foreign->carrier, foreign->number, message);
+    foreigners_end(first, true);
+}
+
+void carriers_forget(struct queue *queue, bool is_acknowledged)
+{
+    struct foreign *first, *after;
+
+    HASH_ITER (hh, queue->foreigners, first, after) {
+        HASH_DEL(queue->foreigners, first);
+        foreigners_end(first, is_acknowledged);
+    }
+}
+
+/* ---- the channel ---- */
 
 static void on_in_hand(void *owner, struct channel *channel, const void *message, int fd)
 {
@@ -114,12 +230,16 @@ static void on_in_hand(void *owner, struct channel *channel, const void *message
     struct job *job, *next;
 
     (void)channel, (void)fd;
+    if (carrier->is_open) {
+        carrier_refuse(carrier, "it said twice what it has in hand");
+        return;
+    }
     carrier->sayings++;
     HASH_ITER (hh, queue->jobs, job, next) {
         if (job->carrier != carrier || job->is_fetching)
             continue;
         job->is_lost = true;
-        job->claim_count = 0;
+        job_ask_claims(job);
     }
     for (size_t i = 0; i < m->job_count; i++) {
         job = job_find(queue, m->jobs[i].job);
@@ -128,6 +248,10 @@ static void on_in_hand(void *owner, struct channel *channel, const void *message
         else if (!job && m->jobs[i].job < queue->first_job)
             note_foreign(carrier, &m->jobs[i]);
     }
+    HASH_ITER (hh, queue->jobs, job, next)
+        if (job->carrier == carrier)
+            job_settle_claims(queue, job);
+    forget_stale(queue);
     timer_set(&carrier->lost, LOST_AFTER_MS);
     set_open(carrier, true);
 }
@@ -162,7 +286,17 @@ static void on_closed(void *owner, struct channel *channel)
     (void)channel;
     timer_stop(&carrier->lost);
     channel_free(&carrier->channel);
+    carrier->is_strange = false;
     set_open(carrier, false);
+}
+
+void carrier_refuse(struct carrier *carrier, const char *why)
+{
+    log_event(LOG_WARNING, NULL, "a carrier broke the rules",
+        log_text("room", role_name(carrier->role)), log_number("index", carrier->index),
+        log_text("because", why));
+    if (carrier->channel)
+        on_closed(carrier, carrier->channel);
 }
 
 void carrier_connect(struct carrier *carrier, int fd)

@@ -390,20 +390,30 @@ struct destination *domain_route(
     return domain->destination;
 }
 
+void destinations_occupy(struct destinations *ds)
+{
+    ds->in_hand++;
+}
+
+void destinations_vacate(struct destinations *ds)
+{
+    assert(ds->in_hand > 0);
+    ds->in_hand--;
+}
+
 void destination_began(struct destinations *ds, struct destination *d)
 {
     d->refs++;
     d->in_hand++;
-    ds->in_hand++;
+    destinations_occupy(ds);
     ds->unproven += !d->is_proven;
     destination_refresh(ds, d);
 }
 
 void destination_ended(struct destinations *ds, struct destination *d)
 {
-    assert(d->in_hand > 0 && ds->in_hand > 0);
+    assert(d->in_hand > 0);
     d->in_hand--;
-    ds->in_hand--;
     ds->unproven -= !d->is_proven;
     if (d->in_hand == 0 && !d->lanes && !d->is_local)
         set_proven(ds, d, is_remembered(ds, d));
@@ -497,7 +507,7 @@ void destinations_forgive(struct destinations *ds)
 void destinations_clear(struct destinations *ds)
 {
     destinations_forgive(ds);
-    assert(!ds->map && !ds->users && !ds->domains && !ds->lanes);
+    assert(!ds->map && !ds->users && !ds->domains && !ds->lanes && ds->in_hand == 0);
     for (size_t i = 0; i < OFFERS; i++)
         heap_clear(&ds->turns[i]);
     heap_clear(&ds->dead);

@@ -94,9 +94,9 @@ struct destinations {
     struct heap turns[OFFERS]; /* users with something offered, the one served longest ago first */
     struct heap dead;          /* destinations by revival */
     int64_t turn;
-    size_t in_hand;
+    size_t in_hand;               /* places taken, of `limit` */
     uint32_t proven[PROVEN_MOST]; /* hashes of the keys of places that took mail lately; 0: none */
-    size_t unproven;              /* of in_hand */
+    size_t unproven;              /* deliveries under way there */
     size_t limit;                 /* of in_hand */
     size_t window_limit;          /* of each destination */
     uint64_t dead_host;
@@ -133,7 +133,13 @@ void lane_take_out(struct destinations *ds, struct recipient *r);
  * user has then had his turn. */
 struct recipient *destinations_pick(struct destinations *ds);
 
-/* A delivery is under way from _began to _ended. */
+/* One more of the places that all deliveries share is taken, whether or not one is free, or one is
+ * free again. */
+void destinations_occupy(struct destinations *ds);
+void destinations_vacate(struct destinations *ds);
+/* A delivery is under way from _began to _ended. It occupies a place from _began on until that is
+ * vacated, which may be later: what a window learns is about deliveries, a place is also kept for
+ * an outcome that is not on the disk yet. */
 void destination_began(struct destinations *ds, struct destination *d);
 void destination_ended(struct destinations *ds, struct destination *d);
 /* It was reached, with that sign (not UNREACHED), and is not dead. Before destination_ended. */

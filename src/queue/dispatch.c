@@ -17,6 +17,9 @@ enum {
     /* Claims on a message, above one for each recipient: attempts that were told and could not be
      * acknowledged. */
     CLAIMS_MORE = 64,
+    /* No attempt lasts so long. */
+    IN_HAND_GRACE_S = 86400,
+    SECOND = 1000000,
 };
 
 /* What the hand reads. Lives as long as the reading takes. */
@@ -54,9 +57,21 @@ static struct job *job_new(struct queue *queue, struct carrier *carrier, uint64_
     return job;
 }
 
-static void job_add(struct queue *queue, struct job *job, struct recipient *r)
+/* A day after its time is over a carrier has had the message long enough: whatever it says, no mail
+ * is kept for ever. */
+static int64_t in_hand_until(struct queue *queue, const struct message *message)
 {
-    recipient_move(&queue->messages, r, RECIPIENT_IN_HAND, INT64_MAX, NULL);
+    int64_t grace = (int64_t)IN_HAND_GRACE_S * SECOND;
+    int64_t expiry = message_expiry_us(queue, message), now = time_now(queue);
+
+    if (expiry < now)
+        expiry = now;
+    return expiry > INT64_MAX - grace ? INT64_MAX : expiry + grace;
+}
+
+static void job_add(struct queue *queue, struct job *job, struct recipient *r, int64_t until_us)
+{
+    recipient_move(&queue->messages, r, RECIPIENT_IN_HAND, until_us, NULL);
     r->job = job;
     job->recipients[job->count++].recipient = r;
 }
@@ -84,26 +99,57 @@ static bool has_any(const struct job *job)
     return false;
 }
 
-static void job_claim(struct job *job, uint64_t number)
+bool job_has_claim(const struct job *job, uint64_t number)
 {
-    if (job->claim_count >= job->message->recipient_count + CLAIMS_MORE)
-        return;
     for (size_t i = 0; i < job->claim_count; i++)
         if (job->claims[i] == number)
-            return;
+            return true;
+    return false;
+}
+
+static void job_claim(struct queue *queue, struct job *job, uint64_t number)
+{
+    if (job->claim_count >= job->message->recipient_count + CLAIMS_MORE ||
+        job_has_claim(job, number))
+        return;
     if (!job->claims)
         job->claims =
             need_memory((job->message->recipient_count + CLAIMS_MORE) * sizeof *job->claims);
     job->claims[job->claim_count++] = number;
+    destinations_occupy(&queue->destinations);
 }
 
-void job_disclaim(struct job *job, uint64_t number)
+void job_disclaim(struct queue *queue, struct job *job, uint64_t number)
 {
     for (size_t i = 0; i < job->claim_count; i++)
         if (job->claims[i] == number) {
             job->claims[i] = job->claims[--job->claim_count];
+            destinations_vacate(&queue->destinations);
             return;
         }
+}
+
+void job_ask_claims(struct job *job)
+{
+    job->claims_before = job->claim_count;
+    job->claim_count = 0;
+}
+
+void job_confirm_claim(struct job *job, uint64_t number)
+{
+    for (size_t i = job->claim_count; i < job->claims_before; i++)
+        if (job->claims[i] == number) {
+            job->claims[i] = job->claims[job->claim_count];
+            job->claims[job->claim_count++] = number;
+            return;
+        }
+}
+
+void job_settle_claims(struct queue *queue, struct job *job)
+{
+    for (; job->claims_before > job->claim_count; job->claims_before--)
+        destinations_vacate(&queue->destinations);
+    job->claims_before = 0;
 }
 
 struct job *job_foreign(const struct carrier *carrier, const struct message *message)
@@ -121,6 +167,7 @@ static bool job_pass_on(struct queue *queue, struct job *job)
 {
     while (job->claim_count > 0 && has_any(job)) {
         uint64_t number = job->claims[--job->claim_count];
+        destinations_vacate(&queue->destinations);
         if (job_find(queue, number))
             continue;
         HASH_DEL(queue->jobs, job);
@@ -148,6 +195,8 @@ void job_end(struct queue *queue, struct job *job)
     if (job->destination)
         destination_ended(&queue->destinations, job->destination);
     job->destination = NULL;
+    for (size_t i = 0; i < job->claim_count + 1; i++)
+        destinations_vacate(&queue->destinations);
     HASH_DEL(queue->jobs, job);
     schedule_kick(queue);
     if (job->is_fetching)
@@ -158,15 +207,24 @@ void job_end(struct queue *queue, struct job *job)
     drain_check(queue);
 }
 
+void job_give_up(struct queue *queue, struct job *job)
+{
+    job_ask_claims(job);
+    job_settle_claims(queue, job);
+    job_end(queue, job);
+}
+
 void job_adopt(
     struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message)
 {
     struct job *job = job_foreign(carrier, message);
+    int64_t until_us = in_hand_until(queue, message);
 
     if (job) {
-        job_claim(job, number);
+        job_claim(queue, job, number);
         return;
     }
+    destinations_occupy(&queue->destinations);
     job = job_new(queue, carrier, number, message, message->recipient_count);
     job->is_foreign = true;
     message->uses++;
@@ -178,7 +236,7 @@ void job_adopt(
             continue;
         d = domain_route(&queue->destinations, queue->conf, r->domain);
         if (d && d->carrier == carrier->role && d->carrier_index == carrier->index)
-            job_add(queue, job, r);
+            job_add(queue, job, r, until_us);
     }
     /* It has nothing of ours: what is claimed in vain costs no memory. */
     if (job->count == 0)
@@ -362,6 +420,7 @@ static void job_begin(struct queue *queue, struct recipient *first)
     struct destination *d = first->lane->key.destination;
     struct carrier *carrier = carrier_find(queue, d->carrier, d->carrier_index);
     struct job *job = job_new(queue, carrier, queue->next_job++, message, JOB_RECIPIENTS);
+    int64_t until_us = in_hand_until(queue, message);
 
     destination_began(&queue->destinations, d);
     job->destination = d;
@@ -369,7 +428,7 @@ static void job_begin(struct queue *queue, struct recipient *first)
     for (uint32_t i = 0; i < message->recipient_count && job->count < JOB_RECIPIENTS; i++) {
         struct recipient *r = &message->recipients[i];
         if (r->state == RECIPIENT_READY && r->lane->key.destination == d && !is_stale(queue, r))
-            job_add(queue, job, r);
+            job_add(queue, job, r, until_us);
     }
     fetch_begin(queue, job);
 }

@@ -244,7 +244,6 @@ static void take_message(struct queue *queue, const struct arrival *arrival)
         message_hold(&queue->messages, message, true);
     schedule_message(queue, message);
     carrier_claim(queue, message);
-    outcome_claim(queue, message);
     message_close_check(queue, message);
 }
 
@@ -360,11 +359,10 @@ static void sweep_bodies(struct queue *queue)
 
 static void end_recovery(struct queue *queue)
 {
-    carriers_forget(queue);
     if (!queue->keeps_bodies)
         sweep_bodies(queue);
     queue->is_recovered = true;
-    outcomes_finish(queue, true);
+    carriers_forget(queue, true);
     log_event(LOG_NOTICE, NULL, "the spool has been read",
         log_number("messages", (int64_t)queue->messages.count),
         log_number("segments", (int64_t)HASH_COUNT(queue->segments)),
@@ -541,5 +539,4 @@ void intake_clear(struct queue *queue)
         HASH_DEL(queue->bodies, body);
         free(body);
     }
-    carriers_forget(queue);
 }

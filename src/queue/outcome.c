@@ -10,14 +10,20 @@
 #include "queue/memory.h"
 #include "queue/state.h"
 
-enum { SECOND = 1000000 };
+enum {
+    SECOND = 1000000,
+    /* Of one carrier, waiting for the journal: each job has one, and once more for each channel
+     * that broke meanwhile. Also as many as it may name in one MSG_IN_HAND. */
+    ACKS_MOST = 65536,
+};
 
 /* One outcome being taken. */
 struct taking {
     struct queue *queue;
     struct carrier *carrier;
     const struct msg_outcome *outcome;
-    struct job *job; /* NULL: of an earlier life and not adopted */
+    struct job *job;
+    bool is_claim; /* of a job that it stands for, and not of the one whose number it bears */
     struct message *message;
     struct ending *endings;
     size_t ending_count;
@@ -43,7 +49,7 @@ static uint32_t chance(void)
 
 static struct slice address_of(const struct job *job, const struct recipient *r)
 {
-    for (size_t i = 0; job && i < job->count; i++)
+    for (size_t i = 0; i < job->count; i++)
         if (job->recipients[i].recipient == r)
             return job->recipients[i].address;
     return (struct slice){ 0 };
@@ -128,11 +134,9 @@ static void take_delivered(
 
 /* Is the recipient in hand otherwise than by the job that has just ended? Then it waits for that:
  * to try it now might be to send it twice. */
-static bool is_in_other_hands(const struct taking *taking, const struct recipient *r)
+static bool is_in_other_hands(const struct taking *taking)
 {
-    if (r->state != RECIPIENT_IN_HAND)
-        return false;
-    return r->job != taking->job || r->job->claim_count > 0;
+    return taking->is_claim || taking->job->claim_count > 0;
 }
 
 static void take_deferred(struct taking *taking, struct recipient *r,
@@ -143,7 +147,7 @@ static void take_deferred(struct taking *taking, struct recipient *r,
     int64_t now = time_now(queue) / SECOND;
     int64_t next;
 
-    if (now >= expiry && !is_in_other_hands(taking, r)) {
+    if (now >= expiry && !is_in_other_hands(taking)) {
         end(taking, RECIPIENT_EXPIRED, outcome);
         return;
     }
@@ -158,25 +162,11 @@ static void take_deferred(struct taking *taking, struct recipient *r,
         &(struct reply_parts){ outcome->code, outcome->cause, outcome->status, outcome->host,
             outcome->address, outcome->text });
     r->next_s = time_seconds(next * SECOND);
-    if (!is_in_other_hands(taking, r))
+    if (!is_in_other_hands(taking))
         schedule_place(queue, r);
 }
 
-/* May this carrier speak of the recipient at all? Not when another has it in hand, and not when its
- * mail goes another way: who knows a message's id must not end what is not his. */
-static bool is_of_carrier(const struct taking *taking, const struct recipient *r)
-{
-    const struct carrier *carrier = taking->carrier;
-    struct destination *d;
-
-    if (r->state == RECIPIENT_IN_HAND && r->job->carrier != carrier)
-        return false;
-    d = domain_route(&taking->queue->destinations, taking->queue->conf, r->domain);
-    return d && d->carrier == carrier->role && d->carrier_index == carrier->index;
-}
-
-/* A result counts for a recipient in this very job; one of an earlier life for any recipient of the
- * carrier that is open, since nobody else knows better. */
+/* A result counts for a recipient in this very job: nobody ends what is not in his hands. */
 static struct recipient *recipient_for(const struct taking *taking, uint32_t index)
 {
     struct recipient *r;
@@ -184,22 +174,7 @@ static struct recipient *recipient_for(const struct taking *taking, uint32_t ind
     if (index >= taking->message->recipient_count)
         return NULL;
     r = &taking->message->recipients[index];
-    if (taking->job && r->state == RECIPIENT_IN_HAND && r->job == taking->job)
-        return r;
-    if (taking->job && !taking->job->is_foreign)
-        return NULL;
-    if (!recipient_is_open(r->state) || r->state == RECIPIENT_SETTLING)
-        return NULL;
-    return is_of_carrier(taking, r) ? r : NULL;
-}
-
-/* What is told again of an attempt that did not end the recipient says nothing about the one that
- * was begun since. */
-static bool is_old_news(
-    const struct taking *taking, const struct recipient *r, const struct msg_result *result)
-{
-    return result->result != DELIVERY_DONE && result->result != DELIVERY_FAILED &&
-           r->state == RECIPIENT_IN_HAND && r->job != taking->job && !r->job->is_foreign;
+    return r->state == RECIPIENT_IN_HAND && r->job == taking->job ? r : NULL;
 }
 
 static void take_result(struct taking *taking, const struct msg_result *result)
@@ -207,7 +182,7 @@ static void take_result(struct taking *taking, const struct msg_result *result)
     struct recipient *r = recipient_for(taking, result->index);
     struct journal_outcome outcome;
 
-    if (!r || is_old_news(taking, r, result))
+    if (!r)
         return;
     if (result->result == DELIVERY_RETURNED && !(r->flags & RECIPIENT_UNWANTED)) {
         /* job_end schedules it again; not at once, or a room that is ending would get it back as
@@ -239,7 +214,7 @@ static void take_result(struct taking *taking, const struct msg_result *result)
 static void judge_destination(const struct taking *taking)
 {
     struct destinations *ds = &taking->queue->destinations;
-    struct destination *d = taking->job ? taking->job->destination : NULL;
+    struct destination *d = taking->job->destination; /* NULL: of an earlier life */
 
     if (!d)
         return;
@@ -254,11 +229,15 @@ static void judge_destination(const struct taking *taking)
 
 /* ---- acknowledging ---- */
 
-/* The outcome of a carrier's job. */
+/* The outcome of a carrier's job. It keeps the job's place until it is synced: so what a crash
+ * makes us forget is never more than may be in hand, however long the disk takes. Not until it is
+ * acknowledged: a notice may have to wait for room on the disk, and deliveries make that room. Nor
+ * does the destination's window wait: that learns from how many are really under way there. */
 struct told {
     struct ack ack;
     struct carrier *carrier;
     uint64_t job;
+    bool has_place;
 };
 
 void ack_release(struct ack *ack)
@@ -272,6 +251,7 @@ static void acknowledge(struct ack *ack)
     struct told *told = CONTAINER_OF(ack, struct told, ack);
     struct msg_job_ref ref = { .job = told->job };
 
+    told->carrier->acks--;
     if (told->carrier->channel &&
         channel_send(told->carrier->channel, MSG_OUTCOME_DONE, &ref, -1) != ERR_OK)
         log_event(LOG_DEBUG, NULL, "an outcome could not be acknowledged");
@@ -280,10 +260,18 @@ static void acknowledge(struct ack *ack)
 
 static void synced(struct commit_wait *wait)
 {
-    ack_release(CONTAINER_OF(wait, struct ack, wait));
+    struct ack *ack = CONTAINER_OF(wait, struct ack, wait);
+    struct told *told = CONTAINER_OF(ack, struct told, ack);
+    struct queue *queue = told->carrier->queue;
+
+    if (told->has_place) {
+        destinations_vacate(&queue->destinations);
+        schedule_kick(queue);
+    }
+    ack_release(ack);
 }
 
-static struct ack *ack_new(struct carrier *carrier, uint64_t job)
+static struct told *told_new(struct carrier *carrier, uint64_t job)
 {
     struct told *told = need_memory(sizeof *told);
 
@@ -292,91 +280,16 @@ static struct ack *ack_new(struct carrier *carrier, uint64_t job)
         .carrier = carrier,
         .job = job,
     };
-    return &told->ack;
+    carrier->acks++;
+    return told;
 }
 
 /* ---- taking ---- */
-
-/* An outcome of an earlier life whose message has not been read yet. */
-struct late {
-    UT_hash_handle hh;
-    struct queue_id id;
-    struct late *next; /* of the same message */
-    struct carrier *carrier;
-    struct buffer packed;
-};
-
-static void late_free(struct late *late)
-{
-    buffer_clear(&late->packed);
-    free(late);
-}
-
-static void keep_late(
-    struct queue *queue, struct carrier *carrier, const struct msg_outcome *outcome)
-{
-    struct late *late = need_memory(sizeof *late), *first;
-
-    late->id = (struct queue_id){ outcome->id_high, outcome->id_low };
-    late->carrier = carrier;
-    buffer_init(&late->packed, FRAME_MAX);
-    pack(&late->packed, message_row(MSG_OUTCOME)->shape, outcome);
-    need(late->packed.error == ERR_OK);
-    HASH_FIND(hh, queue->late, &late->id, sizeof late->id, first);
-    if (first) {
-        late->next = first->next;
-        first->next = late;
-    } else {
-        HASH_ADD(hh, queue->late, id, sizeof late->id, late);
-    }
-}
-
-static void take_late(struct late *late)
-{
-    struct cursor in = cursor_of(buffer_slice(&late->packed));
-    struct msg_outcome outcome;
-    struct arena arena;
-
-    arena_init(&arena, FRAME_MAX);
-    need(unpack(&in, message_row(MSG_OUTCOME)->shape, &arena, &outcome) == ERR_OK);
-    outcome_take(late->carrier->queue, late->carrier, &outcome);
-    arena_clear(&arena);
-}
-
-void outcome_claim(struct queue *queue, struct message *message)
-{
-    struct late *late, *next;
-
-    HASH_FIND(hh, queue->late, &message->id, sizeof message->id, late);
-    if (late)
-        HASH_DEL(queue->late, late);
-    for (; late; late = next) {
-        next = late->next;
-        take_late(late);
-        late_free(late);
-    }
-}
-
-void outcomes_finish(struct queue *queue, bool is_acknowledged)
-{
-    struct late *first, *after, *late, *next;
-
-    HASH_ITER (hh, queue->late, first, after) {
-        HASH_DEL(queue->late, first);
-        for (late = first; late; late = next) {
-            next = late->next;
-            if (is_acknowledged)
-                take_late(late);
-            late_free(late);
-        }
-    }
-}
 
 static void take(struct taking *taking, struct ack *ack)
 {
     const struct msg_outcome *outcome = taking->outcome;
     struct queue *queue = taking->queue;
-    struct job *foreign = taking->job ? NULL : job_foreign(taking->carrier, taking->message);
 
     taking->message->uses++;
     taking->endings = need_memory((outcome->result_count + 1) * sizeof *taking->endings);
@@ -389,22 +302,38 @@ static void take(struct taking *taking, struct ack *ack)
             queue, taking->message, NOTICE_FAILURE, taking->endings, taking->ending_count, ack);
     }
     free(taking->endings);
-    if (taking->job)
+    if (taking->is_claim)
+        job_disclaim(queue, taking->job, outcome->job);
+    else
         job_end(queue, taking->job);
-    else if (foreign)
-        job_disclaim(foreign, outcome->job);
     message_close_check(queue, taking->message);
     message_release(queue, taking->message);
 }
 
-/* Told twice, or of a job that was given up: nothing new, or nothing that we can know. */
-static bool is_strange(const struct taking *taking)
+/* The job that the outcome is of, if it is in the carrier's hands: one that this life has given
+ * out, or one of an earlier life that the carrier has named. */
+static void find_job(struct taking *taking)
 {
-    const struct job *job = taking->job;
+    uint64_t number = taking->outcome->job;
+    struct job *job = job_find(taking->queue, number);
 
-    if (!job)
-        return taking->outcome->job >= taking->queue->first_job;
-    return job->carrier != taking->carrier || job->is_fetching || job->message != taking->message;
+    taking->is_claim = !job;
+    if (!job && taking->message)
+        job = job_foreign(taking->carrier, taking->message);
+    if (!job || job->carrier != taking->carrier || job->message != taking->message ||
+        job->is_fetching || (taking->is_claim && !job_has_claim(job, number)))
+        return;
+    taking->job = job;
+}
+
+/* Told twice, or of a job that was given up: nothing new, or nothing that we can know. */
+static void note_strange(struct carrier *carrier, uint64_t job)
+{
+    if (!carrier->is_strange)
+        log_event(LOG_INFO, NULL, "an outcome fits no job",
+            log_text("room", role_name(carrier->role)), log_number("index", carrier->index),
+            log_number("job", (int64_t)job));
+    carrier->is_strange = true;
 }
 
 void outcome_take(struct queue *queue, struct carrier *carrier, const struct msg_outcome *outcome)
@@ -414,22 +343,25 @@ void outcome_take(struct queue *queue, struct carrier *carrier, const struct msg
         .queue = queue,
         .carrier = carrier,
         .outcome = outcome,
-        .job = job_find(queue, outcome->job),
         .message = message_find(&queue->messages, id),
     };
-    struct ack *ack;
+    struct told *told;
 
-    if (!taking.message && !queue->is_recovered && !is_strange(&taking)) {
-        keep_late(queue, carrier, outcome);
+    if (!taking.message && !queue->is_recovered && carrier_keep(carrier, outcome))
+        return;
+    if (carrier->acks >= ACKS_MOST) {
+        carrier_refuse(carrier, "more outcomes than jobs");
         return;
     }
-    ack = ack_new(carrier, outcome->job);
-    if (is_strange(&taking))
-        log_event(LOG_INFO, NULL, "an outcome fits no job",
-            log_text("room", role_name(carrier->role)), log_number("index", carrier->index),
-            log_number("job", (int64_t)outcome->job));
-    else if (taking.message && !taking.message->is_closing)
-        take(&taking, ack);
+    find_job(&taking);
+    told = told_new(carrier, outcome->job);
+    if (taking.job && !taking.message->is_closing) {
+        told->has_place = true;
+        destinations_occupy(&queue->destinations);
+        take(&taking, &told->ack);
+    } else if (!taking.job) {
+        note_strange(carrier, outcome->job);
+    }
     /* Also where there is nothing new: what was told before may still wait for its sync. */
-    commit_await(&queue->commit, &ack->wait);
+    commit_await(&queue->commit, &told->ack.wait);
 }

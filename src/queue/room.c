@@ -199,10 +199,8 @@ static void jobs_clear(struct queue *queue)
 {
     struct job *job, *next;
 
-    HASH_ITER (hh, queue->jobs, job, next) {
-        job->claim_count = 0;
-        job_end(queue, job);
-    }
+    HASH_ITER (hh, queue->jobs, job, next)
+        job_give_up(queue, job);
 }
 
 static void pending_clear(struct queue *queue)
@@ -236,7 +234,7 @@ void queue_free(struct queue **out_queue)
     bounces_free(&queue->bounces);
     compaction_free(&queue->compaction);
     asides_free(&queue->asides);
-    outcomes_finish(queue, false);
+    carriers_forget(queue, false);
     jobs_clear(queue);
     messages_clear(&queue->messages);
     destinations_clear(&queue->destinations);

@@ -231,11 +231,32 @@ static bool has_last_chance(const struct queue *queue, const struct recipient *r
            !d->is_dead;
 }
 
+/* Its carrier has had it until long after its time: it ends without another chance. */
+static void give_up(struct queue *queue, struct job *job, int64_t now)
+{
+    struct message *message = job->message;
+
+    log_event(LOG_WARNING, NULL, "a delivery that does not end is given up",
+        log_text("room", role_name(job->carrier->role)),
+        log_number("index", job->carrier->index), log_number("job", (int64_t)job->number));
+    job_give_up(queue, job);
+    if (message->is_damaged)
+        return;
+    for (uint32_t i = 0; i < message->recipient_count; i++) {
+        struct recipient *r = &message->recipients[i];
+        if (r->state == RECIPIENT_WAITING || r->state == RECIPIENT_READY)
+            recipient_move(&queue->messages, r, RECIPIENT_WAITING, now, NULL);
+    }
+    expire(queue, message, now);
+}
+
 static void come_due(struct queue *queue, struct recipient *r, int64_t now)
 {
     int64_t expiry = message_expiry_us(queue, r->message);
 
-    if (r->state != RECIPIENT_HELD && expiry > now && delay_us(queue, r) <= now)
+    if (r->state == RECIPIENT_IN_HAND)
+        give_up(queue, r->job, now);
+    else if (r->state != RECIPIENT_HELD && expiry > now && delay_us(queue, r) <= now)
         tell_delay(queue, r->message, now);
     else if (expiry > now)
         schedule_place(queue, r);

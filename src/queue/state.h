@@ -109,9 +109,12 @@ struct carrier {
     enum role role;
     uint32_t index;
     struct channel *channel;
-    bool is_open;      /* has said what it has in hand */
-    uint32_t sayings;  /* how often it has said so: each saying replaces the one before */
-    struct timer lost; /* then the jobs that it did not name are scheduled again */
+    bool is_open;       /* has said on this channel what it has in hand */
+    uint32_t sayings;   /* how often it has said so: each saying replaces the one before */
+    bool is_strange;    /* on this channel an outcome came that fits no job */
+    size_t acks;        /* outcomes that are not acknowledged yet */
+    size_t kept_octets; /* of outcomes that came before their messages */
+    struct timer lost;  /* then the jobs that it did not name are scheduled again */
 };
 
 enum { JOB_RECIPIENTS = 100 };
@@ -131,6 +134,8 @@ struct job {
      * of the recipients each of them is about is not known, so all stay in hand until the last. */
     uint64_t *claims;
     size_t claim_count;
+    size_t
+        claims_before; /* while a saying is being read: of the one before, the named ones first */
     size_t count;
     struct job_recipient {
         struct recipient *recipient;
@@ -161,14 +166,17 @@ struct ack {
     void (*released)(struct ack *ack); /* frees it */
 };
 
-/* A message named by a carrier before it has been read. */
+/* A job of an earlier life that a carrier has named before its message has been read. Occupies a
+ * place. */
 struct foreign {
     UT_hash_handle hh;
     struct foreign *next; /* of the same message */
     uint64_t number;
     struct queue_id id;
     struct carrier *carrier;
-    uint32_t saying; /* the carrier's, when it named the job */
+    uint32_t saying;       /* the carrier's, when it last named the job */
+    size_t others;         /* of the first of a message: how many follow */
+    struct buffer outcome; /* came already, packed; empty: it did not */
 };
 
 /* How the spool is kept small. Set by queue_new; tests make them smaller before the first snapshot
@@ -228,7 +236,6 @@ struct queue {
     struct carrier maildrop;
     struct job *jobs;
     struct foreign *foreigners;
-    struct late *late; /* outcomes of messages that have not been read yet */
     uint64_t next_job;
     uint64_t first_job; /* of this life */
 
@@ -299,14 +306,22 @@ int64_t message_expiry_us(const struct queue *queue, const struct message *messa
 /* Begins what may begin. */
 void dispatch_fill(struct queue *queue);
 struct job *job_find(struct queue *queue, uint64_t number);
-/* A job that a carrier works on since an earlier life. */
+/* A job that a carrier works on since an earlier life. It counts among those in hand. */
 void job_adopt(
     struct queue *queue, struct carrier *carrier, uint64_t number, struct message *message);
 /* What stands for all the jobs that the carrier has of the message since an earlier life; NULL: it
  * has none. */
 struct job *job_foreign(const struct carrier *carrier, const struct message *message);
-/* One of those has ended, but not the one whose number it bears. */
-void job_disclaim(struct job *job, uint64_t number);
+/* Does it stand for that one too, without bearing its number? */
+bool job_has_claim(const struct job *job, uint64_t number);
+/* That one has ended. */
+void job_disclaim(struct queue *queue, struct job *job, uint64_t number);
+/* The carrier says anew what it has: what it does not confirm in between is no claim any more. */
+void job_ask_claims(struct job *job);
+void job_confirm_claim(struct job *job, uint64_t number);
+void job_settle_claims(struct queue *queue, struct job *job);
+/* It is over, and all that it stands for. */
+void job_give_up(struct queue *queue, struct job *job);
 /* It is over: whatever has no outcome is scheduled again; where it stands for several, when the
  * last of them is over. */
 void job_end(struct queue *queue, struct job *job);
@@ -322,20 +337,23 @@ struct carrier *carrier_find(struct queue *queue, enum role role, uint32_t index
 /* Takes the socket. */
 void carrier_connect(struct carrier *carrier, int fd);
 bool carrier_is_open(void *owner, enum role role, uint32_t index);
-/* A message has been read: did a carrier name it as in hand? */
+/* A message has been read: did a carrier name it as in hand, or even tell what became of it? */
 void carrier_claim(struct queue *queue, struct message *message);
-/* Everything has been read: what is named and was not found is closed. */
-void carriers_forget(struct queue *queue);
+/* Everything has been read: what is named and was not found is closed, and what was told of it is
+ * acknowledged. False: at the queue's end. */
+void carriers_forget(struct queue *queue, bool is_acknowledged);
+/* Keeps an outcome until its message has been read. False when the carrier has not named the job.
+ */
+MUST_CHECK bool carrier_keep(struct carrier *carrier, const struct msg_outcome *outcome);
+/* It broke the rules: says so in the log and ends its channel. */
+void carrier_refuse(struct carrier *carrier, const char *why);
 /* Tells every relay that hosts are to be tried again. */
 void carriers_forgive(struct queue *queue);
 
 /* ---- outcome.c ---- */
 
+/* Counts only for a job that is in the carrier's hands; is acknowledged in any case. */
 void outcome_take(struct queue *queue, struct carrier *carrier, const struct msg_outcome *outcome);
-/* A message has been read: outcomes that came before it are taken now. */
-void outcome_claim(struct queue *queue, struct message *message);
-/* Everything has been read: what is left belongs to messages that are closed. */
-void outcomes_finish(struct queue *queue, bool is_acknowledged);
 /* One hold less; the last releases it. NULL is nothing. */
 void ack_release(struct ack *ack);
 

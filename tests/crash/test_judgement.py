@@ -55,7 +55,8 @@ def test_what_is_in_the_queue_is_not_lost():
     ("all", 10.5, 2, True),
     ("maildrop.0", 10.5, 2, True),
     ("queue.0", 10.5, 1, False),     # who carried it lives and says so again
-    ("relay.0", 10.5, 6, False),     # more than the jobs in hand and what came just before
+    ("relay.0", 10.5, 3, False),     # more than the jobs in hand
+    ("all", 9.2, 3, False),          # nor does what was told just before come on top
     ("gate.0", 10.5, 1, False),      # no kill explains it
     ("relay.0", 5.0, 1, False),
     ("relay.0", 25.0, 1, False),

@@ -45,6 +45,12 @@ static int make(void **state)
     return 0;
 }
 
+static void over(struct destination *d)
+{
+    destination_ended(&ds, d);
+    destinations_vacate(&ds);
+}
+
 static int end(void **state)
 {
     struct destination *d, *next;
@@ -53,7 +59,7 @@ static int end(void **state)
     messages_clear(&ms);
     HASH_ITER (hh, ds.map, d, next)
         for (uint32_t left = d->in_hand; left > 0; left--)
-            destination_ended(&ds, d);
+            over(d);
     destinations_clear(&ds);
     arena_clear(&arena);
     return 0;
@@ -92,7 +98,7 @@ static void finish(struct recipient *r)
 
     destination_answered(&ds, d, CONCURRENCY_TOOK);
     recipient_move(&ms, r, RECIPIENT_DELIVERED, 0, NULL);
-    destination_ended(&ds, d);
+    over(d);
 }
 
 /* QUE-9: two at first, one more with each success, ten at most. */
@@ -138,7 +144,7 @@ static void test_strain(void **state)
         assert_non_null(at[i] = begin());
     destination_unreachable(&ds, d, 0, NULL);
     recipient_move(&ms, at[0], RECIPIENT_WAITING, INT64_MAX, NULL);
-    destination_ended(&ds, d);
+    over(d);
     assert_false(d->is_dead);
     assert_int_equal(d->concurrency.window, 5);
     assert_null(begin());
@@ -204,7 +210,7 @@ static void test_proven_lately(void **state)
     assert_false(d->is_proven);
     assert_int_equal(ds.unproven, 1);
     recipient_move(&ms, r, RECIPIENT_WAITING, INT64_MAX, NULL);
-    destination_ended(&ds, d);
+    over(d);
     assert_int_equal(ds.unproven, 0);
     assert_false(d->is_proven);
 }
@@ -295,7 +301,7 @@ static void test_dead(void **state)
             assert_null(begin()); /* a probe is alone */
         destination_unreachable(&ds, d, now, NULL);
         recipient_move(&ms, probe, RECIPIENT_WAITING, INT64_MAX, NULL);
-        destination_ended(&ds, d);
+        over(d);
         assert_null(begin());
         living = mail("alice", "living.example");
         assert_ptr_equal(begin(), living);
@@ -325,7 +331,7 @@ static void test_forgive(void **state)
     d = r->domain->destination;
     destination_unreachable(&ds, d, 0, NULL);
     recipient_move(&ms, r, RECIPIENT_WAITING, INT64_MAX, NULL);
-    destination_ended(&ds, d);
+    over(d);
     assert_null(begin());
     destinations_forgive(&ds);
     assert_non_null(begin());

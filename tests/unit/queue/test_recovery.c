@@ -181,12 +181,15 @@ static void test_relay_lives(void **state)
 /* An outcome that was not acknowledged comes again before its message has been read: it waits. */
 static void test_outcome_comes_first(void **state)
 {
+    struct msg_job_ref ref;
+
     (void)state;
     rig_relay_connect(&rig, relay, NULL, 0);
     submit(1, 1);
     rig_until(&rig, relay->job_count == 1);
+    ref = (struct msg_job_ref){ relay->jobs[0].job.job, rig_id(1).high, rig_id(1).low };
     restart(false);
-    rig_relay_connect(&rig, relay, NULL, 0);
+    rig_relay_connect(&rig, relay, &ref, 1);
     rig_answer(relay, &relay->jobs[0], &rig_done);
     rig_run(&rig, 50);
     assert_false(rig_is_acked(relay, relay->jobs[0].job.job));
@@ -341,6 +344,7 @@ static struct queue_id bounce_one(void)
 static void test_bounce_survives(void **state)
 {
     struct queue_id first;
+    struct msg_job_ref ref;
     char command[256];
 
     (void)state;
@@ -353,7 +357,8 @@ static void test_bounce_survives(void **state)
     rig_start(&rig);
     rig_until(&rig, rig_queue(&rig)->messages.count == 2);
     assert_true(queue_id_equals(notice_id(), first));
-    rig_relay_plug(&rig, relay);
+    ref = (struct msg_job_ref){ relay->jobs[0].job.job, rig_id(1).high, rig_id(1).low };
+    rig_relay_connect(&rig, relay, &ref, 1);
     rig_answer(relay, &relay->jobs[0], &rig_refused);
     rig_until(&rig, rig_queue(&rig)->messages.count == 1);
     assert_true(queue_id_equals(notice_id(), first));
