@@ -357,6 +357,7 @@ FLOODS = [
 def test_floods_are_bounded(house, flood):
     """Thousands of lawful messages whose answers nobody reads; an honest client is served meanwhile, and afterwards."""
     liar, receiver, name, values = flood
+    house.tolerated.append("a carrier broke the rules")    # it says once on a channel what it has in hand
     room = house.rooms[receiver]
     before = room.memory()
     channel = house.impersonate(liar, receiver)
