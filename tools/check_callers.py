@@ -2,7 +2,8 @@
 """Refuses a function that a header of src/ offers and nobody in the program takes. Three kinds of breach: no caller at all;
 callers in the tests alone; callers in its own file alone, and no test, so that it should be static. A function that its own
 file and the tests call is a unit with a test of its own, and fine. What a test needs to give memory back (_free, _clear) is
-fine too: rooms end without. Reads the sources as text, so it needs no build. Prints every breach; exit 1 then."""
+fine too: rooms end without. A fourth kind: a function, offered or not, to which no way leads from main or a table, such as two
+that call only each other. Reads the sources as text, so it needs no build. Prints every breach; exit 1 then."""
 import collections
 import pathlib
 import re
@@ -30,6 +31,10 @@ HEAD = re.compile(r"^(?!static\b|typedef\b|return\b|#)\w[\w\s*]*?[\s*](?:MUST_CH
 PRINTF = re.compile(r"^PRINTF_LIKE\([^)]*\)\s*", re.MULTILINE)
 INLINE = re.compile(r"^static inline\s[\w\s*]*?[\s*](\w+)\(", re.MULTILINE)
 WORD = re.compile(r"\b[A-Za-z_]\w*\b")
+# A definition with its body; what only declares; a name that is no member.
+BODY = re.compile(r"^(?!#|typedef|struct \w+ \{|enum)[A-Za-z_][^;{}=#]*?\b(\w+)\((?:[^;{}]|\{[^}]*\})*?\)[^;{}=]*\{\n(.*?)^\}", re.M | re.S)
+DECLARATION = re.compile(r"^[A-Za-z_][^;{}=#\n]*?[\s*(]\w+\([^;{}]*?\)[^;{}=]*;|^(?:struct|enum|union) \w* ?\{\n.*?^\}", re.M | re.S)
+USE = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*\b")
 
 
 def read(path):
@@ -65,6 +70,24 @@ def breach(name, header, owner, counts, in_tests):
     return "only tests call it"
 
 
+def unreached(texts, in_tests):
+    """Each function without a way to it from main, a table, or what tests are meant to call, with its file."""
+    uses, homes, ways = {}, {}, {"main", *WINDOWS}
+    for path, text in texts.items():
+        for name, body in BODY.findall(text):
+            uses.setdefault(name, set()).update(USE.findall(body))
+            homes[name] = path
+        ways.update(USE.findall(DECLARATION.sub(" ", BODY.sub(" ", text))))
+    ways |= {name for name in uses if in_tests[name] and name.endswith(("_free", "_clear"))}
+    reached, left = set(), [name for name in ways if name in uses]
+    while left:
+        name = left.pop()
+        if name not in reached:
+            reached.add(name)
+            left += uses[name] & uses.keys()
+    return {name: path for name, path in homes.items() if name not in reached}
+
+
 def main():
     texts = {path: read(path) for path in sorted(SRC.rglob("*.[ch]"))}
     counts = words(texts)
@@ -73,6 +96,9 @@ def main():
     names, homes = offered(texts), owners(texts)
     faults = [(header, name, why) for name, header in names.items()
               if (why := breach(name, header, homes.get(name, header), counts, in_tests[name]))]
+    known = {name for _path, name, _why in faults}
+    faults += [(path, name, "no way leads to it from main or a table") for name, path in unreached(texts, in_tests).items()
+               if name not in known]
     faults += [(pathlib.Path(__file__), name, "is no window any more") for name in WINDOWS if name not in names]
     for path, name, why in sorted(faults):
         print(f"{path.relative_to(ROOT)}: {name}: {why}")
