@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 static const struct argument *find_argument(
     const struct argument *table, size_t count, const char *word)
@@ -69,7 +70,7 @@ static void show_help(const struct argument *table, size_t count, const char *ab
     }
 }
 
-enum arguments_answer arguments_read(
+void arguments_read(
     const struct argument *table, size_t count, char **argv, const char *about, void *out_options)
 {
     for (char **word = argv + 1; *word; word++) {
@@ -77,11 +78,11 @@ enum arguments_answer arguments_read(
 
         if (strcmp(*word, "--help") == 0) {
             show_help(table, count, about);
-            return ARGUMENTS_HELP;
+            exit(EX_OK);
         }
         if (!argument) {
             fprintf(stderr, "%s: no such option; --help shows them\n", *word);
-            return ARGUMENTS_BAD;
+            exit(EX_USAGE);
         }
         if (argument->kind == ARGUMENT_FLAG) {
             *(bool *)(void *)((char *)out_options + argument->offset) = true;
@@ -89,11 +90,10 @@ enum arguments_answer arguments_read(
         }
         if (!word[1]) {
             fprintf(stderr, "%s: wants %s\n", *word, argument->word);
-            return ARGUMENTS_BAD;
+            exit(EX_USAGE);
         }
         word++;
         if (!set_value(argument, *word, out_options))
-            return ARGUMENTS_BAD;
+            exit(EX_USAGE);
     }
-    return ARGUMENTS_GOOD;
 }

@@ -25,12 +25,10 @@ struct argument {
     const char *help;
 };
 
-enum arguments_answer { ARGUMENTS_GOOD, ARGUMENTS_BAD, ARGUMENTS_HELP };
-
-/* Sets what the command line names in out_options, where the defaults are already; the values read
- * so far stay there on failure. A mistake is told on standard error, the help on standard output.
- */
-MUST_CHECK enum arguments_answer arguments_read(
+/* Sets what the command line names in out_options, where the defaults are already. A mistake is
+ * told on standard error and ends the program (EX_USAGE); so does --help, on standard output
+ * (EX_OK). */
+void arguments_read(
     const struct argument *table, size_t count, char **argv, const char *about, void *out_options);
 
 #endif

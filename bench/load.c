@@ -204,14 +204,7 @@ int main(int argc, char **argv)
     int status = EX_UNAVAILABLE;
 
     (void)argc;
-    switch (arguments_read(arguments, LENGTH_OF(arguments), argv, about, &options)) {
-    case ARGUMENTS_HELP:
-        return EX_OK;
-    case ARGUMENTS_BAD:
-        return EX_USAGE;
-    case ARGUMENTS_GOOD:
-        break;
-    }
+    arguments_read(arguments, LENGTH_OF(arguments), argv, about, &options);
     if (options.count == 0 && options.seconds <= 0)
         options.seconds = 10;
     mistake = mistake_in(&options);

@@ -184,14 +184,7 @@ int main(int argc, char **argv)
     struct machine_options options = { .folder = ".", .seconds = 2 };
 
     (void)argc;
-    switch (arguments_read(arguments, LENGTH_OF(arguments), argv, about, &options)) {
-    case ARGUMENTS_HELP:
-        return EX_OK;
-    case ARGUMENTS_BAD:
-        return EX_USAGE;
-    case ARGUMENTS_GOOD:
-        break;
-    }
+    arguments_read(arguments, LENGTH_OF(arguments), argv, about, &options);
     memset(octets, 'x', sizeof octets);
     printf("{\"append_1\": %.0f, ", append_rate(&options, 1));
     printf("\"append_16\": %.0f, ", append_rate(&options, 16));

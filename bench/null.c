@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -195,31 +194,14 @@ NORETURN static void hand_out(const struct service *service)
     }
 }
 
-static void raise_limits(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int main(int argc, char **argv)
 {
     static struct service service = { .options = { .workers = 2, .tickets = 1 } };
 
     (void)argc;
-    switch (arguments_read(arguments, LENGTH_OF(arguments), argv, about, &service.options)) {
-    case ARGUMENTS_HELP:
-        return EX_OK;
-    case ARGUMENTS_BAD:
-        return EX_USAGE;
-    case ARGUMENTS_GOOD:
-        break;
-    }
+    arguments_read(arguments, LENGTH_OF(arguments), argv, about, &service.options);
     signal(SIGPIPE, SIG_IGN);
-    raise_limits();
+    takers_raise_limits();
     if (!prepare(&service))
         return EX_USAGE;
     hand_out(&service);

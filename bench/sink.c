@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sysexits.h>
@@ -147,16 +146,6 @@ static enum err start(struct service *service)
     return fd < 0 ? ERR_INVALID : door_open(&service->door, &service->taker, fd);
 }
 
-static void raise_limits(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static char *refusal_line(const char *text)
 {
     char *line = NULL;
@@ -185,16 +174,9 @@ int main(int argc, char **argv)
     int status;
 
     (void)argc;
-    switch (arguments_read(arguments, LENGTH_OF(arguments), argv, about, &service.options)) {
-    case ARGUMENTS_HELP:
-        return EX_OK;
-    case ARGUMENTS_BAD:
-        return EX_USAGE;
-    case ARGUMENTS_GOOD:
-        break;
-    }
+    arguments_read(arguments, LENGTH_OF(arguments), argv, about, &service.options);
     signal(SIGPIPE, SIG_IGN);
-    raise_limits();
+    takers_raise_limits();
     refusal = refusal_line(service.options.refuse);
     service.taker.refusal = refusal;
     service.taker.has_no_chunking = service.options.no_chunking;

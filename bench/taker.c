@@ -2,6 +2,7 @@
 #include "bench/taker.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -176,6 +177,16 @@ enum err door_open(struct door *door, struct taker *taker, int fd)
         .taker = taker,
     };
     return poller_add(taker->poller, &door->watcher, EPOLLIN);
+}
+
+void takers_raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 enum err taker_init(struct taker *taker)

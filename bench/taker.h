@@ -27,6 +27,9 @@ struct taker {
     struct watcher timer; /* a timerfd; used with a delay only */
 };
 
+/* As many connections as the system allows this process. */
+void takers_raise_limits(void);
+
 struct door {
     struct watcher watcher;
     struct taker *taker;

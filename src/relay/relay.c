@@ -101,7 +101,7 @@ static struct job *job_find(const struct carrier *carrier, uint64_t number)
  * room ends in order and the supervisor starts another one. */
 static void mind_clock(struct carrier *carrier)
 {
-    int64_t offset = clock_wall_us() - clock_mono_ms() * 1000;
+    int64_t offset = clock_offset_us();
 
     if (carrier->is_draining || offset > carrier->clock_offset_us - CLOCK_BACK_US)
         return;
@@ -298,7 +298,7 @@ static enum err relay_init(struct room *room)
     carrier->dead = dead_hosts_new();
     carrier->pool = pool_new();
     carrier->gates = calloc(GATES_MAX, sizeof(struct channel *));
-    carrier->clock_offset_us = clock_wall_us() - clock_mono_ms() * 1000;
+    carrier->clock_offset_us = clock_offset_us();
     room->state = carrier;
     return carrier->hands && carrier->dead && carrier->pool && carrier->gates ? ERR_OK : ERR_NOMEM;
 }

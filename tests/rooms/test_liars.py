@@ -34,7 +34,7 @@ def house():
     made = House(ROOMS, top="relays = 2", sections={"spool": "segment_size = 1048576"}, routes={"hop.example": f'via = "smtp"  to = "{hop.address}"  tls = "none"',
                                                   "*": 'via = "maildir"  to = "MAIL"'})
     made.hop, made.lies = hop, 0
-    made.tolerated += ["a carrier broke the rules", "a gate broke the rules"]   # a lie that unpacks is found out by the room
+    made.tolerated.append("a carrier broke the rules")     # a lie that unpacks is found out by the room
     yield made
     path = os.environ.get("SUBMITD_PROVE_FIGURES")
     if path:

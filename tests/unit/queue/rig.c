@@ -540,3 +540,11 @@ size_t rig_count(struct rig *rig, enum recipient_state state)
 {
     return rig_queue(rig)->messages.in[state];
 }
+
+void rig_begin(struct rig *rig)
+{
+    rig_make(rig);
+    rig_start(rig);
+    rig_gate_connect(rig, 2, 0);
+    rig_relay_connect(rig, &rig->relays[0], NULL, 0);
+}

@@ -126,6 +126,8 @@ void rig_submit(struct rig *rig, const struct rig_mail *mail);
 /* Connects the relay and says that it has these jobs in hand. */
 void rig_relay_connect(
     struct rig *rig, struct rig_relay *relay, const struct msg_job_ref *jobs, size_t count);
+/* rig_make, and the room runs between a gate with two blanks and the first relay. */
+void rig_begin(struct rig *rig);
 /* Only connects: says nothing. */
 void rig_relay_plug(struct rig *rig, struct rig_relay *relay);
 void rig_relay_say(struct rig_relay *relay, const struct msg_job_ref *jobs, size_t count);

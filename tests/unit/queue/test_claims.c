@@ -10,11 +10,8 @@ static struct rig_relay *relay;
 static int make(void **state)
 {
     (void)state;
-    rig_make(&rig);
     relay = &rig.relays[0];
-    rig_start(&rig);
-    rig_gate_connect(&rig, 2, 0);
-    rig_relay_connect(&rig, relay, NULL, 0);
+    rig_begin(&rig);
     return 0;
 }
 

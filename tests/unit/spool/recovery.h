@@ -102,6 +102,15 @@ static void restart(void)
     start();
 }
 
+/* Comes up anew, and reads the segments too. */
+static void restart_whole(void)
+{
+    restart();
+    assert_int_equal(recover_segments(recover), ERR_OK);
+    if (recover_waiting(recover) == 0)
+        recover_finish(recover);
+}
+
 static void make_spool(bool is_lazy)
 {
     temp_make(&temp);

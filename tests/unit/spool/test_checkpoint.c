@@ -65,10 +65,7 @@ static void on_aside(void *context, const struct recover_aside *aside)
 /* All that a start finds. */
 static void recovers(const char *messages, const char *others)
 {
-    restart();
-    assert_int_equal(recover_segments(recover), ERR_OK);
-    if (recover_waiting(recover) == 0)
-        recover_finish(recover);
+    restart_whole();
     assert_string_equal(said.messages, messages);
     assert_string_equal(incidents, others);
 }

@@ -314,10 +314,7 @@ static void write_three(struct segment_writer *writer, uint64_t starts[4])
 
 static void start_finds(const char *messages, const char *others)
 {
-    restart();
-    assert_int_equal(recover_segments(recover), ERR_OK);
-    if (recover_waiting(recover) == 0)
-        recover_finish(recover);
+    restart_whole();
     assert_string_equal(said.messages, messages);
     assert_string_equal(incidents, others);
 }
