@@ -421,10 +421,10 @@ static void note_result(struct queue *queue, struct reading *reading)
     segment->is_asked = reading->result != ERR_OK;
     if (reading->kind == READING_GONE)
         segment->is_locked = reading->result == ERR_BUSY;
-    if (reading->result == ERR_PROTOCOL && segment->gate) {
-        segment->stated = segment->read;
+    if (reading->result == ERR_PROTOCOL)
+        segment->stated = segment->read; /* what is there is read when the lock is free */
+    if (reading->result == ERR_PROTOCOL && segment->gate)
         gate_refuse(segment->gate, "it stated more than the segment holds");
-    }
     if (reading->result != ERR_OK && reading->result != ERR_BUSY && reading->result != ERR_PROTOCOL)
         log_event(LOG_ERROR, NULL, "a segment cannot be read; trying on",
             log_number("segment", (int64_t)segment->generation), log_reason(reading->result));

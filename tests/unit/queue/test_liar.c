@@ -149,6 +149,28 @@ static void test_stated_outside(void **state)
     rig_until(&story.rig, rig_message(&story.rig, 1));
 }
 
+/* It dies before anybody has looked at what it stated: what is really there is read all the same.
+ */
+static void test_stated_and_gone(void **state)
+{
+    enum { MESSAGES = 1500 }; /* more than are taken at once */
+    struct rig_gate *gate = &story.rig.gate;
+    struct msg_doorbell bell = { .upto = UINT64_C(1) << 40 };
+
+    (void)state;
+    rig_until(&story.rig, gate->writer_count > 0);
+    rig_queue(&story.rig)->upkeep.tick_ms = 20;
+    bell.generation = gate->writers[0].generation;
+    for (unsigned number = 1; number <= MESSAGES; number++)
+        rig_write(&story.rig, &(struct rig_mail){ .number = number });
+    rig_ring(&story.rig, false);
+    rig_write(&story.rig, &(struct rig_mail){ .number = MESSAGES + 1 });
+    assert_int_equal(channel_send(gate->channel, MSG_DOORBELL, &bell, -1), ERR_OK);
+    channel_flush(gate->channel, 100);
+    rig_gate_die(&story.rig);
+    rig_until(&story.rig, rig_message(&story.rig, MESSAGES + 1));
+}
+
 /* The queue has begun anew, and its gate, with the locks of segments, says nothing of them. */
 static struct queue *meet_silence(void)
 {
@@ -277,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cut_again, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_cut_over_restarts, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_stated_outside, story_make, story_end),
+        cmocka_unit_test_setup_teardown(test_stated_and_gone, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_silent, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_many_pieces, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_one_is_silent, story_make, story_end),
