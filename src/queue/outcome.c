@@ -25,6 +25,7 @@ struct taking {
     struct job *job;
     bool is_claim; /* of a job that it stands for, and not of the one whose number it bears */
     struct message *message;
+    bool *is_named; /* by an earlier result: for each recipient of the message */
     struct ending *endings;
     size_t ending_count;
     bool has_taken;    /* somebody's mail was taken */
@@ -166,13 +167,15 @@ static void take_deferred(struct taking *taking, struct recipient *r,
         schedule_place(queue, r);
 }
 
-/* A result counts for a recipient in this very job: nobody ends what is not in his hands. */
+/* A result counts for a recipient in this very job, and the first of each: nobody ends what is not
+ * in his hands, or twice. */
 static struct recipient *recipient_for(const struct taking *taking, uint32_t index)
 {
     struct recipient *r;
 
-    if (index >= taking->message->recipient_count)
+    if (index >= taking->message->recipient_count || taking->is_named[index])
         return NULL;
+    taking->is_named[index] = true;
     r = &taking->message->recipients[index];
     return r->state == RECIPIENT_IN_HAND && r->job == taking->job ? r : NULL;
 }
@@ -292,6 +295,7 @@ static void take(struct taking *taking, struct ack *ack)
     struct queue *queue = taking->queue;
 
     taking->message->uses++;
+    taking->is_named = need_memory(taking->message->recipient_count * sizeof *taking->is_named);
     taking->endings = need_memory((outcome->result_count + 1) * sizeof *taking->endings);
     for (size_t i = 0; i < outcome->result_count; i++)
         take_result(taking, &outcome->results[i]);
@@ -302,6 +306,7 @@ static void take(struct taking *taking, struct ack *ack)
             queue, taking->message, NOTICE_FAILURE, taking->endings, taking->ending_count, ack);
     }
     free(taking->endings);
+    free(taking->is_named);
     if (taking->is_claim)
         job_disclaim(queue, taking->job, outcome->job);
     else

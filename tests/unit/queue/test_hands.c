@@ -256,6 +256,42 @@ static void test_kept_for_ever(void **state)
     give_up();
 }
 
+/* An outcome that names a recipient more than once: the first word counts. */
+static void tell_twice(enum delivery_result first, enum delivery_result second)
+{
+    const struct rig_job *job = rig_last(relay);
+    struct msg_result results[2] = {
+        { 0, first, CAUSE_REPLY, 550, slice_text("5.1.1"), slice_text("5.1.1 No") },
+        { 0, second, CAUSE_REPLY, 550, slice_text("5.1.1"), slice_text("5.1.1 No") },
+    };
+    struct msg_outcome outcome = { .job = job->job.job,
+        .id_high = job->id.high,
+        .id_low = job->id.low,
+        .started_us = clock_wall_us(),
+        .finished_us = clock_wall_us(),
+        .results = results,
+        .result_count = 2 };
+
+    assert_int_equal(channel_send(relay->channel, MSG_OUTCOME, &outcome, -1), ERR_OK);
+    rig_until(&rig, rig_is_acked(relay, job->job.job));
+}
+
+static void test_named_twice(void **state)
+{
+    static const enum delivery_result all[] = { DELIVERY_DONE, DELIVERY_DEFERRED, DELIVERY_FAILED,
+        DELIVERY_RETURNED };
+    unsigned number = 0;
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(all); i++)
+        for (size_t j = 0; j < LENGTH_OF(all); j++) {
+            size_t before = relay->job_count;
+            submit(++number, 1);
+            rig_until(&rig, relay->job_count > before);
+            tell_twice(all[i], all[j]);
+        }
+}
+
 /* ---- memory ---- */
 
 enum { FLOOD = 65536 };
@@ -446,6 +482,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_claim_confirmed, make, end),
         cmocka_unit_test_setup_teardown(test_claimed_for_ever, make, end),
         cmocka_unit_test_setup_teardown(test_kept_for_ever, make, end),
+        cmocka_unit_test_setup_teardown(test_named_twice, make, end),
         cmocka_unit_test_setup_teardown(test_foreign_flood, make, end),
         cmocka_unit_test_setup_teardown(test_outcome_flood, make, end),
         cmocka_unit_test_setup_teardown(test_ack_flood, make, end),
