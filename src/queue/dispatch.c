@@ -119,7 +119,7 @@ static void job_claim(struct queue *queue, struct job *job, uint64_t number)
     destinations_occupy(&queue->destinations);
 }
 
-void job_disclaim(struct queue *queue, struct job *job, uint64_t number)
+static void drop_claim(struct queue *queue, struct job *job, uint64_t number)
 {
     for (size_t i = 0; i < job->claim_count; i++)
         if (job->claims[i] == number) {
@@ -205,6 +205,13 @@ void job_end(struct queue *queue, struct job *job)
         job_free(job);
     message_release(queue, message);
     drain_check(queue);
+}
+
+void job_disclaim(struct queue *queue, struct job *job, uint64_t number)
+{
+    drop_claim(queue, job, number);
+    if (!has_any(job))
+        job_end(queue, job);
 }
 
 void job_give_up(struct queue *queue, struct job *job)

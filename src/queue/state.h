@@ -314,7 +314,7 @@ void job_adopt(
 struct job *job_foreign(const struct carrier *carrier, const struct message *message);
 /* Does it stand for that one too, without bearing its number? */
 bool job_has_claim(const struct job *job, uint64_t number);
-/* That one has ended. */
+/* That one has ended; with the last recipient that was in hand the whole job has. */
 void job_disclaim(struct queue *queue, struct job *job, uint64_t number);
 /* The carrier says anew what it has: what it does not confirm in between is no claim any more. */
 void job_ask_claims(struct job *job);

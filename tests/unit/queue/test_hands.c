@@ -292,6 +292,32 @@ static void test_named_twice(void **state)
         }
 }
 
+/* Two numbers for one recipient, and the one under which the job goes ends last: nothing of it
+ * stays in hand. */
+static void test_ended_by_a_claim(void **state)
+{
+    struct msg_job_ref refs[2];
+    struct rig_job later;
+
+    (void)state;
+    submit(1, 1);
+    rig_until(&rig, relay->job_count == 1);
+    refs[1] = refer(relay->jobs[0].job.job, 1);
+    refs[0] = refer(refs[1].job - 1, 1);
+    crash(true);
+    rig_relay_connect(&rig, relay, refs, 2);
+    rig_until(&rig, rig_count(&rig, RECIPIENT_IN_HAND) == 1);
+    rig_answer(relay, &relay->jobs[0], &rig_done);
+    rig_until(&rig, rig_is_acked(relay, refs[1].job));
+    later = relay->jobs[0];
+    later.job.job = refs[0].job;
+    rig_answer(relay, &later, &rig_done);
+    rig_until(&rig, rig_is_acked(relay, refs[0].job));
+    rig_until(&rig, queue_of_rig()->messages.count == 0);
+    assert_null(queue_of_rig()->jobs);
+    assert_int_equal(queue_of_rig()->destinations.in_hand, 0);
+}
+
 /* ---- memory ---- */
 
 enum { FLOOD = 65536 };
@@ -483,6 +509,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_claimed_for_ever, make, end),
         cmocka_unit_test_setup_teardown(test_kept_for_ever, make, end),
         cmocka_unit_test_setup_teardown(test_named_twice, make, end),
+        cmocka_unit_test_setup_teardown(test_ended_by_a_claim, make, end),
         cmocka_unit_test_setup_teardown(test_foreign_flood, make, end),
         cmocka_unit_test_setup_teardown(test_outcome_flood, make, end),
         cmocka_unit_test_setup_teardown(test_ack_flood, make, end),
