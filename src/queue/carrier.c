@@ -41,12 +41,59 @@ static void set_open(struct carrier *carrier, bool is_open)
     schedule_kick(queue);
 }
 
+/* Until it names them anew. */
+static void doubt_jobs(struct carrier *carrier)
+{
+    struct job *job, *next;
+
+    HASH_ITER (hh, carrier->queue->jobs, job, next) {
+        if (job->carrier != carrier || job->is_fetching)
+            continue;
+        job->is_lost = true;
+        job_ask_claims(job);
+    }
+}
+
+static void settle_claims(struct carrier *carrier)
+{
+    struct job *job, *next;
+
+    HASH_ITER (hh, carrier->queue->jobs, job, next)
+        if (job->carrier == carrier)
+            job_settle_claims(carrier->queue, job);
+}
+
+/* Does the supervisor start it again when it has ended? */
+static bool is_wanted(const struct carrier *carrier)
+{
+    const struct conf *conf = carrier->queue->conf;
+
+    for (size_t i = 0; i < conf->route_count; i++)
+        if (conf->routes[i].via == CONF_VIA_MAILDIR)
+            return true;
+    return carrier->role != ROLE_MAILDROP;
+}
+
+/* Nobody comes any more to say what it has in hand. Only its channel may have broken: then it is
+ * made another soon, or it is ended. */
+static void await_end(struct carrier *carrier)
+{
+    if (!carrier->channel && !carrier->lost.is_set && !is_wanted(carrier))
+        timer_set(&carrier->lost, carrier->queue->upkeep.gone_ms);
+}
+
 static void end_lost(void *owner)
 {
     struct carrier *carrier = owner;
     struct job *job, *next;
     size_t count = 0;
 
+    if (!carrier->channel && is_wanted(carrier))
+        return;
+    if (!carrier->channel) {
+        doubt_jobs(carrier);
+        settle_claims(carrier);
+    }
     HASH_ITER (hh, carrier->queue->jobs, job, next) {
         if (job->carrier != carrier || !job->is_lost)
             continue;
@@ -227,7 +274,7 @@ static void on_in_hand(void *owner, struct channel *channel, const void *message
     struct carrier *carrier = owner;
     struct queue *queue = carrier->queue;
     const struct msg_in_hand *m = message;
-    struct job *job, *next;
+    struct job *job;
 
     (void)channel, (void)fd;
     if (carrier->is_open) {
@@ -235,12 +282,7 @@ static void on_in_hand(void *owner, struct channel *channel, const void *message
         return;
     }
     carrier->sayings++;
-    HASH_ITER (hh, queue->jobs, job, next) {
-        if (job->carrier != carrier || job->is_fetching)
-            continue;
-        job->is_lost = true;
-        job_ask_claims(job);
-    }
+    doubt_jobs(carrier);
     for (size_t i = 0; i < m->job_count; i++) {
         job = job_find(queue, m->jobs[i].job);
         if (job && job->carrier == carrier)
@@ -248,9 +290,7 @@ static void on_in_hand(void *owner, struct channel *channel, const void *message
         else if (!job && m->jobs[i].job < queue->first_job)
             note_foreign(carrier, &m->jobs[i]);
     }
-    HASH_ITER (hh, queue->jobs, job, next)
-        if (job->carrier == carrier)
-            job_settle_claims(queue, job);
+    settle_claims(carrier);
     forget_stale(queue);
     timer_set(&carrier->lost, LOST_AFTER_MS);
     set_open(carrier, true);
@@ -268,6 +308,13 @@ static const struct channel_handler handlers[] = {
     { MSG_IN_HAND, on_in_hand },
     { MSG_OUTCOME, on_outcome },
 };
+
+void carriers_reload(struct queue *queue)
+{
+    for (size_t i = 0; i < queue->relay_count; i++)
+        await_end(&queue->relays[i]);
+    await_end(&queue->maildrop);
+}
 
 void carriers_forgive(struct queue *queue)
 {
@@ -288,6 +335,7 @@ static void on_closed(void *owner, struct channel *channel)
     channel_free(&carrier->channel);
     carrier->is_strange = false;
     set_open(carrier, false);
+    await_end(carrier);
 }
 
 void carrier_refuse(struct carrier *carrier, const char *why)
@@ -313,6 +361,7 @@ void carrier_connect(struct carrier *carrier, int fd)
 
     if (carrier->channel)
         on_closed(carrier, carrier->channel);
+    timer_stop(&carrier->lost);
     carrier->channel = channel_new(carrier->queue->loop, fd, &spec);
     if (!carrier->channel)
         log_event(LOG_ERROR, NULL, "no channel", log_text("room", role_name(carrier->role)),

@@ -167,6 +167,7 @@ static const struct upkeep default_upkeep = {
     .lazy_ms = 100,
     .pause_ms = 1000,
     .silence_ms = 60000,
+    .gone_ms = 60000,
 };
 
 enum err queue_new(struct room *room, struct disk *disk, struct queue **out_queue)
@@ -314,6 +315,7 @@ static enum err apply(struct room *room, struct slice bytes)
     if (queue->phase == QUEUE_NEW)
         return open_all(queue);
     queue->stock.reserve = conf->spool.reserve;
+    carriers_reload(queue);
     schedule_reroute(queue);
     return ERR_OK;
 }

@@ -114,7 +114,8 @@ struct carrier {
     bool is_strange;    /* on this channel an outcome came that fits no job */
     size_t acks;        /* outcomes that are not acknowledged yet */
     size_t kept_octets; /* of outcomes that came before their messages */
-    struct timer lost;  /* then the jobs that it did not name are scheduled again */
+    struct timer lost;  /* then the jobs that it did not name are scheduled again; or all, when it
+                           is not to come again */
 };
 
 enum { JOB_RECIPIENTS = 100 };
@@ -192,6 +193,7 @@ struct upkeep {
     int64_t lazy_ms;    /* facts that nobody waits for are synced after that */
     int64_t pause_ms;   /* after a journal that could not be written */
     int64_t silence_ms; /* so long a gate has to state the segments that it had before */
+    int64_t gone_ms;    /* by then a room that nobody wants any more has ended; see carrier.c */
 };
 
 struct queue {
@@ -347,6 +349,8 @@ void carriers_forget(struct queue *queue, bool is_acknowledged);
 MUST_CHECK bool carrier_keep(struct carrier *carrier, const struct msg_outcome *outcome);
 /* It broke the rules: says so in the log and ends its channel. */
 void carrier_refuse(struct carrier *carrier, const char *why);
+/* New settings: some may not come again. */
+void carriers_reload(struct queue *queue);
 /* Tells every relay that hosts are to be tried again. */
 void carriers_forgive(struct queue *queue);
 

@@ -75,6 +75,28 @@ static void test_reload(void **state)
     assert_int_equal(count_bound_for("hub.example"), rig_count(&story.rig, RECIPIENT_READY));
 }
 
+/* The folder writer goes for good with its last route, and what it had in hand comes to nobody's:
+ * that goes the new way. */
+static void test_room_goes(void **state)
+{
+    static const char *const places[] = { "bob@box.example" };
+    struct rig *rig = &story.rig;
+
+    (void)state;
+    queue_of()->upkeep.gone_ms = 100;
+    rig_relay_connect(rig, story.relay, NULL, 0);
+    rig_relay_connect(rig, &rig->maildrop, NULL, 0);
+    rig_submit(rig, &(struct rig_mail){ .number = 1, .recipients = places, .count = 1 });
+    rig_until(rig, rig->maildrop.job_count == 1);
+    for (size_t i = 0; i < rig->conf->route_count; i++)
+        if (slice_is(rig->conf->routes[i].pattern, "box.example"))
+            rig->conf->routes[i].via = CONF_VIA_MX;
+    rig_reload(rig);
+    rig_relay_unplug(&rig->maildrop);
+    rig_until(rig, story.relay->job_count == 1);
+    assert_string_equal(story.relay->jobs[0].address[0], "bob@box.example");
+}
+
 /* A shorter lifetime ends what waits, also behind the portion that is placed at once. */
 static void test_lifetime(void **state)
 {
@@ -173,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reload, story_make, story_end),
+        cmocka_unit_test_setup_teardown(test_room_goes, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_lifetime, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_jump, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_deferred_count, story_make, story_end),
