@@ -23,6 +23,7 @@ static void on_closed(void *owner, struct channel *channel)
     struct gate *gate = owner;
     struct queue *queue = gate->queue;
     struct segment *segment, *next;
+    struct body *body, *after;
 
     (void)channel;
     channel_free(&gate->channel);
@@ -37,6 +38,8 @@ static void on_closed(void *owner, struct channel *channel)
         segment->gate = NULL;
         segment->is_asked = false;
     }
+    HASH_ITER (hh, queue->bodies, body, after)
+        body->is_left |= body->gate == gate;
     intake_step(queue);
 }
 
@@ -364,8 +367,26 @@ void gates_tick(struct queue *queue)
     on_closed(gate, gate->channel);
 }
 
-/* Spares that a gate held when it died: once all its segments are read, no record can name them.
- * One that is still locked is left to the sweep of the next start. */
+/* One that is still locked is held: only the channel broke. */
+static void swept(void *owner, enum store_kind kind, uint64_t number, enum err result)
+{
+    struct queue *queue = owner;
+    struct body *body;
+
+    (void)kind;
+    HASH_FIND(hh, queue->bodies, &number, sizeof number, body);
+    if (queue->phase == QUEUE_DRAINED || !body)
+        return;
+    body->is_going = false;
+    body->is_left &= result != ERR_BUSY;
+    if (!body->gate || (result != ERR_OK && result != ERR_NOTFOUND))
+        return;
+    body->gate->spares_held--;
+    HASH_DEL(queue->bodies, body);
+    free(body);
+}
+
+/* Spares that a gate held when it died: once all its segments are read, no record can name them. */
 void gates_sweep(struct queue *queue)
 {
     struct segment *segment, *next;
@@ -375,12 +396,10 @@ void gates_sweep(struct queue *queue)
         if (!segment->is_owned && !segment->gate && !segment->is_ours)
             return;
     HASH_ITER (hh, queue->bodies, body, after) {
-        if (!body->gate || body->gate->channel)
+        if (!body->gate || !body->is_left || body->is_going)
             continue;
-        stock_remove(&queue->stock, STORE_BODY, body->number, NULL, NULL);
-        body->gate->spares_held--;
-        HASH_DEL(queue->bodies, body);
-        free(body);
+        body->is_going = true;
+        stock_remove(&queue->stock, STORE_BODY, body->number, swept, queue);
     }
 }
 

@@ -87,6 +87,8 @@ struct body {
     UT_hash_handle hh;
     uint64_t number;
     struct gate *gate; /* who holds it as a spare; NULL when a message names it */
+    bool is_left;      /* its channel has ended since: it goes when nobody has its lock */
+    bool is_going;     /* being removed */
 };
 
 struct gate {

@@ -230,6 +230,38 @@ static void test_one_is_silent(void **state)
     channel_free(&other.channel);
 }
 
+/* What a gate held for large bodies when it died goes, though the next one has its place already;
+ * what it holds while only its channel breaks does not. */
+static void test_spares_of_the_dead(void **state)
+{
+    struct queue *queue = rig_queue(&story.rig);
+    struct rig_gate *gate = &story.rig.gate;
+    size_t files;
+
+    (void)state;
+    queue->upkeep.tick_ms = 20;
+    story_submit(1);
+    rig_until(&story.rig, rig_message(&story.rig, 1));
+    for (int life = 0; life < 3; life++) {
+        rig_gate_die(&story.rig);
+        rig_gate_connect(&story.rig, 2, 4);
+        rig_until(&story.rig, gate->spare_count == 4 && gate->writer_count == 2);
+        rig_until(&story.rig, queue->gates->spares_held == 4);
+    }
+    rig_run(&story.rig, 100);
+    files = rig_files(&story.rig, "bodies");
+    rig_gate_lose_channel(&story.rig);
+    rig_gate_connect(&story.rig, 0, 0);
+    for (size_t i = 0; i < gate->writer_count; i++) {
+        struct msg_doorbell bell = { .generation = gate->writers[i].generation,
+            .upto = gate->writers[i].end };
+        assert_int_equal(channel_send(gate->channel, MSG_DOORBELL, &bell, -1), ERR_OK);
+    }
+    rig_run(&story.rig, 200);
+    assert_int_equal(queue->gates->spares_held, 4);
+    assert_int_equal(rig_files(&story.rig, "bodies"), files);
+}
+
 /* Sound heads of records of which the rest is not: so many from there on. Their end. */
 static uint64_t write_heads(struct segment_writer *writer, uint64_t at, unsigned count)
 {
@@ -301,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stated_outside, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_stated_and_gone, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_silent, story_make, story_end),
+        cmocka_unit_test_setup_teardown(test_spares_of_the_dead, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_many_pieces, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_one_is_silent, story_make, story_end),
     };
