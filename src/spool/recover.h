@@ -61,7 +61,7 @@ struct recover_aside {
     bool has_id;
     struct queue_id id;
     uint64_t pieces; /* that were not told before and are told with this */
-    bool is_known;   /* an earlier start has copied it already, or it will be copied with others */
+    bool is_known;   /* an earlier start has copied it already, or told of it */
     enum err copied; /* not ERR_OK: it is only in the segment, which must then not be unlinked */
 };
 

@@ -123,7 +123,7 @@ static struct recover_aside piece_of(
 /* Each piece costs a file, its syncs and a line in the log, and a gate can write a million of them
  * into one segment. */
 static void add_to_rest(struct recover *recover, struct live_segment *segment,
-    struct recover_aside *aside, bool is_mail)
+    const struct recover_aside *aside, bool is_mail)
 {
     struct recover_aside *rest = &segment->rest;
 
@@ -135,10 +135,8 @@ static void add_to_rest(struct recover *recover, struct live_segment *segment,
     rest->pieces += !is_mail;
     if (aside->why == RECOVER_CORRUPT || rest->why == RECOVER_TORN)
         rest->why = aside->why;
-    if (!is_mail)
-        return;
-    aside->is_known = true;
-    recover->events->on_aside(recover->events->context, aside);
+    if (is_mail)
+        recover->events->on_aside(recover->events->context, aside);
 }
 
 static void set_aside(
@@ -147,6 +145,7 @@ static void set_aside(
     struct known *known = item->has_id ? known_find(&recover->known, item->id) : NULL;
     struct recover_aside aside = piece_of(segment, known, item);
 
+    aside.is_known = known && known->is_aside;
     if (known)
         known->is_aside = true;
     if (segment->pieces >= PIECES_MOST) {

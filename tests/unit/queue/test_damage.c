@@ -265,6 +265,29 @@ static void test_copied_later(void **state)
     assert_int_equal(rig_files(&rig, "aside"), 2);
 }
 
+/* More damaged mail in one segment than is copied piece by piece: each is told once and for all. */
+static void test_much_is_damaged(void **state)
+{
+    enum { MESSAGES = 40 };
+    uint64_t generation = rig.gate.writers[0].generation, at[MESSAGES];
+
+    (void)state;
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        at[i] = rig.gate.writers[0].end;
+        rig_write(&rig, &(struct rig_mail){ .number = i + 1 });
+    }
+    rig_ring(&rig, false);
+    rig_until(&rig, rig_message(&rig, MESSAGES) && commit_is_idle(&rig_queue(&rig)->commit));
+    for (unsigned i = 0; i < MESSAGES; i++)
+        (void)exchange(generation, at[i] + 100, 'X');
+    restart();
+    assert_int_equal(rig_queue(&rig)->counters.damaged, MESSAGES);
+    rig_until(&rig, !rig_has(&rig, STORE_SEGMENT, generation));
+    rig_until(&rig, commit_is_idle(&rig_queue(&rig)->commit));
+    restart();
+    assert_int_equal(rig_queue(&rig)->counters.damaged, 0);
+}
+
 /* The operator has tidied up more than the copies. */
 static void test_folder_gone(void **state)
 {
@@ -385,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_body_octets, make, end),
         cmocka_unit_test_setup_teardown(test_missing, make, end),
         cmocka_unit_test_setup_teardown(test_copied_later, make, end),
+        cmocka_unit_test_setup_teardown(test_much_is_damaged, make, end),
         cmocka_unit_test_setup_teardown(test_folder_gone, make, end),
         cmocka_unit_test_setup_teardown(test_reserve, make, end),
         cmocka_unit_test_setup_teardown(test_checkpoint_meanwhile, make, end),
