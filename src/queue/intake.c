@@ -115,7 +115,7 @@ static void take_recipient(
     struct queue *queue, struct recipient *r, const struct recover_recipient *from)
 {
     const struct journal_outcome *last = &from->outcome;
-    int64_t most_s = clock_wall() + 7 * 86400;
+    int64_t most_s = time_now(queue) / SECOND + 7 * 86400;
 
     r->domain = domain_take(&queue->destinations, from->domain);
     recipient_tried(&queue->messages, r, from->attempts);
@@ -128,7 +128,7 @@ static void take_recipient(
         return;
     }
     if (from->next_us > 0 && from->next_us / SECOND < most_s)
-        r->next_s = time_seconds(time_from_wall(queue, from->next_us));
+        r->next_s = time_seconds(from->next_us);
     if (from->has_outcome)
         recipient_remember(&queue->messages, r,
             &(struct reply_parts){
@@ -143,16 +143,20 @@ static void log_about(enum log_level level, const char *event, struct queue_id i
     log_event(level, NULL, event, log_text("id", text));
 }
 
-/* When it came, by the clock as it goes now, which may have jumped since. What the queue never saw
- * was accepted shortly before it was last there. */
-static int64_t arrival_by_clock(const struct arrival *arrival)
+/* When it came. What the journal knows is told in the queue's own time; the rest is a gate's word,
+ * by a clock that may have jumped since. What the queue never saw was accepted shortly before it
+ * was last there. */
+static int64_t arrival_time(struct queue *queue, const struct arrival *arrival)
 {
-    int64_t now = clock_wall_us();
+    bool is_told = arrival->message.is_journalled;
+    int64_t now = is_told ? time_now(queue) : clock_wall_us();
     int64_t at = arrival->message.arrival_us;
 
     if (at > now)
-        return now;
-    return !arrival->message.is_journalled && at < now - DAY ? now - DAY : at;
+        at = now;
+    if (is_told)
+        return at;
+    return time_from_wall(queue, at < now - DAY ? now - DAY : at);
 }
 
 static struct message *add_message(struct queue *queue, const struct arrival *arrival)
@@ -166,7 +170,7 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
     };
     struct message *message = message_add(&queue->messages, &spec);
 
-    message->arrival_us = time_from_wall(queue, arrival_by_clock(arrival));
+    message->arrival_us = arrival_time(queue, arrival);
     message->size = from->size;
     message->header_size = (uint32_t)(from->size - from->body_size);
     message->is_notice = from->notice != NOTICE_NONE;
@@ -508,7 +512,7 @@ enum err intake_open(struct queue *queue)
     if (rc != ERR_OK)
         return rc;
     queue->phase = QUEUE_OPENING;
-    reader_begin(&queue->reader, READING_JOURNAL, 0, 0);
+    reader_open(&queue->reader, time_now(queue));
     return ERR_OK;
 }
 

@@ -1,12 +1,11 @@
 /* queue/reader.c: copies what recovery hands over, so that the loop can take it at its own pace.
- * All but reader_init, reader_begin and finish runs on the reader's thread. */
+ * All but reader_init, reader_open, reader_begin and finish runs on the reader's thread. */
 #include "queue/reader.h"
 
 #include <assert.h>
 #include <malloc.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/map.h"
 
 static enum err copy_outcome(
@@ -257,7 +256,7 @@ static enum err read_journal(struct reader *reader, struct reading *reading)
         rc = recover_journal(reader->recover, &reading->replayed);
     notices_clear(reader);
     if (rc == ERR_OK)
-        recover_now(reader->recover, clock_wall_us());
+        recover_now(reader->recover, reader->now_us);
     return rc;
 }
 
@@ -406,4 +405,10 @@ void reader_begin(struct reader *reader, enum reading_kind kind, uint64_t segmen
     reading->findings_last = &reading->findings;
     reader->is_busy = true;
     hands_give(reader->hands, &reading->job);
+}
+
+void reader_open(struct reader *reader, int64_t now_us)
+{
+    reader->now_us = now_us;
+    reader_begin(reader, READING_JOURNAL, 0, 0);
 }

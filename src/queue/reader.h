@@ -72,6 +72,7 @@ struct reader {
     struct recover *recover;
     struct reading reading;
     struct open_notice *open_notices; /* while the journal is read */
+    int64_t now_us;                   /* see reader_open */
     bool is_busy;
     bool has_segments;    /* every segment that lay there at start has been looked at */
     bool is_finished;     /* recovery is complete. Both may be read in done and while !is_busy */
@@ -89,7 +90,10 @@ MUST_CHECK enum err reader_init(struct reader *reader, struct loop *loop, struct
     bool (*done)(void *owner, struct reading *reading), void (*idle)(void *owner), void *owner);
 /* Waits for the reading under way; its done function is called. */
 void reader_clear(struct reader *reader);
-/* One at a time: only while !is_busy. */
+/* The first reading, READING_JOURNAL. now_us: the time now, by the clock that the times of
+ * journalled messages are wanted in; see recover_now. */
+void reader_open(struct reader *reader, int64_t now_us);
+/* Every other. One at a time: only while !is_busy. */
 void reader_begin(struct reader *reader, enum reading_kind kind, uint64_t segment, uint64_t upto);
 
 #endif

@@ -28,8 +28,9 @@ struct recover_message {
     /* NULL: the record was not read, all is known from a checkpoint; then it is journalled. */
     const struct envelope *envelope;
     uint64_t body_file; /* 0: inline */
-    int64_t arrival_us; /* where it is journalled, by the clock as it goes now: see recover_now */
-    uint64_t size;      /* octets of header block and body */
+    int64_t
+        arrival_us; /* where it is journalled, by the clock of recover_now; else the gate's word */
+    uint64_t size;  /* octets of header block and body */
     uint64_t body_size;
     struct slice sender;
     struct slice user;
@@ -104,8 +105,10 @@ void recover_free(struct recover **recover);
 /* First: replays the journal (recipient states, cuts, holds, what segments are settled). */
 MUST_CHECK enum err recover_journal(struct recover *recover, struct journal_replayed *out_replayed);
 
-/* Right behind it: the wall clock. Times are handed over by the clock as it goes now: what it has
- * jumped since they were written is added (see journal_clock.h). */
+/* Right behind it: the time now, by the wall clock or by one that leaves out its jumps in this
+ * life. Times that the journal knows are handed over as that clock would have shown them: what the
+ * wall clock jumped after they were written and before that time is added (see journal_clock.h),
+ * what it jumps later is not. */
 void recover_now(struct recover *recover, int64_t now_us);
 
 /* Then: first the messages that a checkpoint and what follows it describe whole, without reading

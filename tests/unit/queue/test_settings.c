@@ -157,6 +157,40 @@ static void test_jump(void **state)
     assert_true(message->arrival_us > arrival);
 }
 
+/* QUE-4: while a long spool is read, mail that the journal knows is neither older nor younger for a
+ * jump, and what waits still waits as long. */
+static void test_jump_while_read(void **state)
+{
+    const int64_t jumps[] = { -3600 * INT64_C(1000000), 3600 * INT64_C(1000000) };
+    struct message *message;
+    int64_t next, arrival;
+
+    (void)state;
+    rig_relay_connect(&story.rig, story.relay, NULL, 0);
+    rig_submit(&story.rig,
+        &(struct rig_mail){ .number = 1, .arrival_us = clock_wall_us() - 7200 * INT64_C(1000000) });
+    rig_until(&story.rig, story.relay->job_count == 1);
+    rig_answer(story.relay, &story.relay->jobs[0], &rig_greylisted);
+    rig_until(&story.rig, rig_is_acked(story.relay, story.relay->jobs[0].job.job));
+    next = rig_message(&story.rig, 1)->recipients[0].next_s;
+    arrival = rig_message(&story.rig, 1)->arrival_us;
+    story_checkpoint();
+    for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
+        rig_crash(&story.rig);
+        rig_gate_die(&story.rig);
+        rig_relay_forget(story.relay);
+        rig_start(&story.rig);
+        rig_until(&story.rig, queue_of()->phase >= QUEUE_OPENING);
+        assert_null(rig_message(&story.rig, 1));
+        queue_of()->clock_offset_us -= jumps[i];
+        rig_until(&story.rig, queue_of()->is_recovered);
+        assert_near(queue_of()->jumped_us, jumps[i]);
+        message = rig_message(&story.rig, 1);
+        assert_near(message->arrival_us, arrival);
+        assert_int_equal(message->recipients[0].next_s, next);
+    }
+}
+
 /* The count of deferred recipients follows every change of state. */
 static void test_deferred_count(void **state)
 {
@@ -198,6 +232,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_room_goes, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_lifetime, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_jump, story_make, story_end),
+        cmocka_unit_test_setup_teardown(test_jump_while_read, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_deferred_count, story_make, story_end),
     };
 
