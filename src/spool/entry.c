@@ -52,7 +52,6 @@ static const struct field outcome_fields[] = {
 const struct shape journal_outcome_shape = SHAPE(struct journal_outcome, outcome_fields);
 
 static const struct field held_fields[] = {
-    PACK_NUMBER(I64, struct journal_held, until_us),
     PACK_BYTES(struct journal_held, why, JOURNAL_TEXT_MAX),
 };
 static const struct shape held_shape = SHAPE(struct journal_held, held_fields);

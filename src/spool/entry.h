@@ -75,8 +75,7 @@ struct journal_outcome {
 };
 
 struct journal_held {
-    int64_t until_us; /* 0: until released */
-    struct slice why;
+    struct slice why; /* until it is released */
 };
 
 struct journal_by {

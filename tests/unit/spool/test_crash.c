@@ -237,7 +237,7 @@ static void hold(void)
     if (!m)
         return;
     m->is_held = true;
-    tell((struct journal_entry){ JOURNAL_HELD, id_of(m), 0, .held = { 0, slice_text("") } });
+    tell((struct journal_entry){ JOURNAL_HELD, id_of(m), 0, .held = { slice_text("") } });
 }
 
 static void set_free(void)
@@ -732,8 +732,7 @@ static void test_damage_everywhere(void **state)
         uint64_t floor;
         begin_life(seed);
         live();
-        tell((struct journal_entry){
-            JOURNAL_HELD, sample_id(500), 0, .held = { 0, slice_text("") } });
+        tell((struct journal_entry){ JOURNAL_HELD, sample_id(500), 0, .held = { slice_text("") } });
         end_life();
         floor = full.marks[full.count - 1].floor;
         for (unsigned i = 0; i + 1 < full.count; i++) {

@@ -151,7 +151,7 @@ static void test_kinds(void **state)
                 .about = sample_id(7) } },
         { JOURNAL_OUTCOME, id, 2,
             .outcome = { .recipient = 1, .result = JOURNAL_EXPIRED, .text = slice_text("gone") } },
-        { JOURNAL_HELD, id, 3, .held = { .until_us = 99, .why = slice_text("operator") } },
+        { JOURNAL_HELD, id, 3, .held = { slice_text("operator") } },
         { JOURNAL_RELEASED, id, 4, .released = { slice_text("op") } },
         { JOURNAL_DELETED, id, 5, .deleted = { slice_text("op") } },
         { JOURNAL_CLOSED, id, 6, .closed = { slice_text("") } },

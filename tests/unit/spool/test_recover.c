@@ -234,9 +234,9 @@ static void test_closed_and_held(void **state)
     record_entry((struct journal_entry){
         JOURNAL_DELETED, sample_id(2), 0, .deleted = { slice_text("op") } });
     record_entry(
-        (struct journal_entry){ JOURNAL_HELD, sample_id(3), 0, .held = { 77, slice_text("op") } });
+        (struct journal_entry){ JOURNAL_HELD, sample_id(3), 0, .held = { slice_text("op") } });
     record_entry(
-        (struct journal_entry){ JOURNAL_HELD, sample_id(4), 0, .held = { 0, slice_text("op") } });
+        (struct journal_entry){ JOURNAL_HELD, sample_id(4), 0, .held = { slice_text("op") } });
     record_entry((struct journal_entry){
         JOURNAL_RELEASED, sample_id(4), 0, .released = { slice_text("op") } });
     restart();
@@ -469,7 +469,7 @@ static void test_suspects(void **state)
     record_entry((struct journal_entry){
         JOURNAL_ARRIVED, sample_id(3), 1000004, .arrived = { .segment = writer.generation } });
     record_entry((struct journal_entry){
-        JOURNAL_HELD, sample_id(0), 1000004, .held = { 0, slice_text("suspect") } });
+        JOURNAL_HELD, sample_id(0), 1000004, .held = { slice_text("suspect") } });
     segment_writer_clear(&writer);
     store_name(STORE_JOURNAL, file, name);
     snprintf(path, sizeof path, "journal/%s", name);
