@@ -17,9 +17,14 @@
 
 enum { EXIT_CANNOT_EXEC = 71, WORDS_MAX = 128 };
 
+bool process_is_up(const struct process *process)
+{
+    return process->state != PROCESS_DOWN;
+}
+
 bool process_is_reachable(const struct process *process)
 {
-    return process->state != PROCESS_DOWN && process->control;
+    return process_is_up(process) && process->control;
 }
 
 /* Descriptors of the operator's shell and of whoever else was careless. Linux below 5.11 does not

@@ -34,6 +34,8 @@ struct process {
     struct timer drain_deadline; /* runs while it drains */
 };
 
+/* Does it run? */
+bool process_is_up(const struct process *process);
 /* Can it be told anything? */
 bool process_is_reachable(const struct process *process);
 

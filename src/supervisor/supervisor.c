@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/counters.h"
+#include "supervisor/drain.h"
 #include "supervisor/links.h"
 #include "supervisor/notify.h"
 #include "supervisor/process.h"
@@ -28,7 +29,6 @@ enum {
     BACK_OFF_FIRST_MS = 100,
     BACK_OFF_LAST_MS = 10000,
     LONG_LIFE_MS = 60000, /* a room that lived this long starts with the first back-off again */
-    DRAIN_MS = 35000, /* a client inside DATA has 30 s (LSN-6); then the room is ended by force */
 };
 
 struct supervisor {
@@ -45,30 +45,15 @@ struct supervisor {
     struct links links;
     int exe;
     bool announced; /* READY=1 has been said */
-    bool draining;
-    size_t drain_stage;
+    struct drain drain;
     struct signal_watch signals[4];
     int status;
-};
-
-/* Gates first, so that nothing new comes in; then the queue, which waits for what is under way;
- * then those who carry. */
-static const unsigned drain_stages[] = {
-    1 << ROLE_GATE,
-    1 << ROLE_QUEUE,
-    1 << ROLE_RELAY | 1 << ROLE_MAILDROP,
-    1 << ROLE_VAULT,
 };
 
 /* A sentence for the person who starts the program, not a log line. */
 static void say_error(const struct conf_error *why)
 {
     fprintf(stderr, "submitd: %s\n", why->text);
-}
-
-static bool process_is_up(const struct process *p)
-{
-    return p->state != PROCESS_DOWN;
 }
 
 static bool is_wanted(const struct process *p)
@@ -89,7 +74,7 @@ static void announce_if_ready(struct supervisor *s)
     for (struct process *p = s->processes; p; p = p->next)
         if (is_wanted(p) && (p->state != PROCESS_READY || p->ready != s->number))
             return;
-    if (s->draining)
+    if (s->drain.has_begun)
         return;
     log_event(LOG_NOTICE, NULL, s->announced ? "configuration in force" : "submitd ready",
         log_number("snapshot", (int64_t)s->number), log_slice("hostname", s->conf->hostname));
@@ -198,29 +183,8 @@ static void on_restart(void *owner)
 {
     struct process *p = owner;
 
-    if (!p->supervisor->draining && is_wanted(p))
+    if (!p->supervisor->drain.has_begun && is_wanted(p))
         process_start(p);
-}
-
-static void on_drain_deadline(void *owner)
-{
-    struct process *p = owner;
-
-    log_event(LOG_WARNING, NULL, "a room did not finish in time",
-        log_text("room", role_name(p->plan->role)), log_number("index", p->index));
-    kill(p->pid, SIGKILL);
-}
-
-static void process_drain(struct process *p)
-{
-    struct msg_empty nothing = { 0 };
-
-    if (p->state == PROCESS_DRAINING)
-        return;
-    p->state = PROCESS_DRAINING;
-    timer_set(&p->drain_deadline, DRAIN_MS);
-    if (!p->control || channel_send(p->control, MSG_DRAIN, &nothing, -1) != ERR_OK)
-        kill(p->pid, SIGKILL);
 }
 
 static struct process *process_find(struct supervisor *s, enum role role, uint32_t index)
@@ -243,7 +207,7 @@ static struct process *process_add(
     p->plan = plan;
     p->index = index;
     timer_init(&p->restart, s->loop, on_restart, p);
-    timer_init(&p->drain_deadline, s->loop, on_drain_deadline, p);
+    drain_init_room(p, s->loop);
     while (*end)
         end = &(*end)->next;
     *end = p;
@@ -274,31 +238,16 @@ static enum err start_rooms(struct supervisor *s)
     return ERR_OK;
 }
 
-static bool stage_is_over(const struct supervisor *s)
+static void end_house(struct supervisor *s)
 {
-    for (const struct process *p = s->processes; p; p = p->next)
-        if (process_is_up(p) && drain_stages[s->drain_stage] & 1u << p->plan->role)
-            return false;
-    return true;
-}
-
-static void drain_stage_begin(struct supervisor *s)
-{
-    while (s->drain_stage < LENGTH_OF(drain_stages) && stage_is_over(s))
-        s->drain_stage++;
-    if (s->drain_stage == LENGTH_OF(drain_stages)) {
+    if (drain_go_on(&s->drain, s->processes))
         loop_stop(s->loop);
-        return;
-    }
-    for (struct process *p = s->processes; p; p = p->next)
-        if (process_is_up(p) && drain_stages[s->drain_stage] & 1u << p->plan->role)
-            process_drain(p);
 }
 
 static void process_died(struct process *p, int status)
 {
     struct supervisor *s = p->supervisor;
-    bool expected = s->draining || p->state == PROCESS_DRAINING;
+    bool expected = s->drain.has_begun || p->state == PROCESS_DRAINING;
 
     channel_free(&p->control);
     links_forget(&s->links, p);
@@ -312,8 +261,8 @@ static void process_died(struct process *p, int status)
     else
         p->failures = 0;
     p->pid = 0;
-    if (s->draining) {
-        drain_stage_begin(s);
+    if (s->drain.has_begun) {
+        end_house(s);
         return;
     }
     if (!is_wanted(p))
@@ -321,8 +270,7 @@ static void process_died(struct process *p, int status)
     /* A room that refuses its very first configuration will refuse it again. */
     if (!s->announced && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIG) {
         s->status = EXIT_CONFIG;
-        s->draining = true;
-        drain_stage_begin(s);
+        end_house(s);
     } else {
         plan_restart(p);
     }
@@ -343,16 +291,15 @@ static void on_stop(void *owner, int signal)
 {
     struct supervisor *s = owner;
 
-    if (s->draining)
+    if (s->drain.has_begun)
         return;
     log_event(
         LOG_NOTICE, NULL, "stopping", log_text("signal", signal == SIGINT ? "SIGINT" : "SIGTERM"));
     notify_send("STOPPING=1");
-    s->draining = true;
     fixtures_stop_listening(&s->fixtures);
     for (struct process *p = s->processes; p; p = p->next)
         timer_stop(&p->restart);
-    drain_stage_begin(s);
+    end_house(s);
 }
 
 /* A configuration with its arena and everything it names, loaded but not in force. */
@@ -428,7 +375,7 @@ static void apply_everywhere(struct supervisor *s, unsigned new_folders)
         if (!process_is_up(p) || !p->control)
             continue;
         if (!is_wanted(p) || p->plan->gifts & new_folders)
-            process_drain(p);
+            drain_room(p);
         else if (process_hand_over(p, s->number, buffer_slice(&s->packed), NULL, &s->handover) !=
                  ERR_OK)
             kill(p->pid, SIGKILL);
@@ -446,7 +393,7 @@ static void on_reload(void *owner, int signal)
     enum err rc;
 
     (void)signal;
-    if (s->draining)
+    if (s->drain.has_begun)
         return;
     notify_reloading();
     rc = candidate_load(s, &c, &why);
