@@ -24,6 +24,7 @@ struct tracing {
     bool has_arrived;
     json_t *accepted; /* its event, for the recipients */
     json_t *login;
+    json_t *bounce;                            /* the latest */
     uint16_t attempts[REASON_RECIPIENTS];      /* told of each recipient, by their numbers */
     unsigned char told[REASON_RECIPIENTS / 8]; /* recipients that a notice of failure names */
     enum err result;
@@ -59,12 +60,12 @@ static json_t *show_address(const struct tracing *tracing, uint32_t index)
     return json_string(text);
 }
 
-static json_t *add_event(struct tracing *tracing, const char *name, int64_t at_us);
+static json_t *put_first(struct tracing *tracing, const char *name, int64_t at_us);
 static void set(json_t *event, const char *name, json_t *value);
 
 static void add_login(struct tracing *tracing, const struct journal_arrived *arrived)
 {
-    json_t *event = tracing->login = add_event(tracing, "login", arrived->arrival_us);
+    json_t *event = tracing->login = put_first(tracing, "login", arrived->arrival_us);
 
     set(event, "user", show_text_or_null(arrived->user));
     set(event, "mechanism", show_text_or_null(arrived->mechanism));
@@ -114,12 +115,25 @@ static void read_record(struct tracing *tracing)
 
 /* ---- events ---- */
 
-static json_t *add_event(struct tracing *tracing, const char *name, int64_t at_us)
+/* Events stand in the order of the journal, which is the one in which things happened, also where
+ * the clock was set meanwhile. */
+static json_t *put_event(struct tracing *tracing, size_t at, const char *name, int64_t at_us)
 {
     json_t *event = json_pack("{s:o, s:s}", "time", show_time(at_us), "event", name);
 
     /* Borrowed from the list; without memory all of it fails in the end. */
-    return event && json_array_append_new(tracing->events, event) == 0 ? event : NULL;
+    return event && json_array_insert_new(tracing->events, at, event) == 0 ? event : NULL;
+}
+
+static json_t *add_event(struct tracing *tracing, const char *name, int64_t at_us)
+{
+    return put_event(tracing, json_array_size(tracing->events), name, at_us);
+}
+
+/* How it came is before all else, and may be read last: a checkpoint knows it, or the record. */
+static json_t *put_first(struct tracing *tracing, const char *name, int64_t at_us)
+{
+    return put_event(tracing, 0, name, at_us);
 }
 
 static void set(json_t *event, const char *name, json_t *value)
@@ -148,9 +162,9 @@ static void add_arrived(struct tracing *tracing, const struct journal_arrived *a
     if (tracing->has_arrived)
         return;
     tracing->has_arrived = true;
+    event = tracing->accepted = put_first(tracing, "accepted", arrived->arrival_us);
     if (!is_notice && arrived->client.len > 0) /* a state does not know where it came from */
         add_login(tracing, arrived);
-    event = tracing->accepted = add_event(tracing, "accepted", arrived->arrival_us);
     set(event, "sender", show_text(arrived->sender));
     set(event, "size", json_integer((json_int_t)arrived->size));
     set(event, "notice_of", is_notice ? show_id(arrived->about) : json_null());
@@ -234,6 +248,22 @@ static bool was_told(const struct tracing *tracing, uint32_t index)
     return index < REASON_RECIPIENTS && tracing->told[index / 8] & 1U << index % 8;
 }
 
+/* The bounce is written down before the failures that it reports; it is told behind them. */
+static void follow_with_bounce(struct tracing *tracing, int64_t at_us)
+{
+    json_t *bounce = tracing->bounce;
+    size_t at = json_array_size(tracing->events);
+
+    if (!bounce || json_array_get(tracing->events, at - 1) == bounce)
+        return;
+    while (json_array_get(tracing->events, --at) != bounce)
+        ;
+    json_incref(bounce);
+    json_array_remove(tracing->events, at);
+    json_array_append_new(tracing->events, bounce);
+    set(bounce, "time", show_time(at_us));
+}
+
 static void add_outcome(struct tracing *tracing, const struct journal_entry *entry)
 {
     const struct journal_outcome *outcome = &entry->outcome;
@@ -255,6 +285,8 @@ static void add_outcome(struct tracing *tracing, const struct journal_entry *ent
         set_recipients(event, tracing, &outcome->recipient, 1);
         set(event, "reason",
             json_string("null sender, not wanted, or too many notices to this sender"));
+    } else if (is_end && was_told(tracing, outcome->recipient)) {
+        follow_with_bounce(tracing, entry->at_us);
     }
 }
 
@@ -263,13 +295,16 @@ static void add_noticed(struct tracing *tracing, const struct journal_entry *ent
     const struct journal_noticed *noticed = &entry->noticed;
     json_t *event = add_event(tracing, "bounce", entry->at_us);
     json_t *list = json_array();
+    bool is_failure = noticed->notice == NOTICE_FAILURE;
 
+    if (is_failure)
+        tracing->bounce = event;
     for (size_t i = 0; i < noticed->recipient_count; i++) {
         uint32_t index = noticed->recipients[i].recipient;
         /* A notice is journalled before the outcomes that name its recipients; see
          * name_recipients. */
         json_array_append_new(list, json_integer(index));
-        if (noticed->notice == NOTICE_FAILURE && index < REASON_RECIPIENTS)
+        if (is_failure && index < REASON_RECIPIENTS)
             tracing->told[index / 8] |= (unsigned char)(1U << index % 8);
     }
     set(event, "id", show_id(noticed->notice_id));
@@ -327,42 +362,6 @@ static void on_damage(void *context, const struct journal_damage *damage)
 
 /* ---- the work ---- */
 
-/* Of what happened in the same millisecond, what follows from the rest comes later. */
-static int rank(const json_t *event)
-{
-    const char *name = json_string_value(json_object_get(event, "event"));
-
-    return strcmp(name, "login") == 0                                    ? -1
-           : strcmp(name, "closed") == 0                                 ? 2
-           : strcmp(name, "bounce") == 0 || strcmp(name, "dropped") == 0 ? 1
-                                                                         : 0;
-}
-
-static bool is_later(const json_t *a, const json_t *b)
-{
-    int order = strcmp(json_string_value(json_object_get(a, "time")),
-        json_string_value(json_object_get(b, "time")));
-
-    return order > 0 || (order == 0 && rank(a) > rank(b));
-}
-
-/* A notice is written down before the failure that it reports: by time they stand as they happened.
- * Nearly sorted already. */
-static void sort_events(json_t *events)
-{
-    for (size_t i = 1; i < json_array_size(events); i++) {
-        json_t *event = json_incref(json_array_get(events, i));
-        size_t at = i;
-        while (at > 0 && is_later(json_array_get(events, at - 1), event))
-            at--;
-        if (at < i) {
-            json_array_remove(events, i);
-            json_array_insert(events, at, event);
-        }
-        json_decref(event);
-    }
-}
-
 /* Now every address is known that the journal tells: numbers that stood for them are replaced. */
 static void name_recipients(struct tracing *tracing)
 {
@@ -406,7 +405,6 @@ static void work(struct hand_job *job)
         read_record(tracing); /* again: now the login is there to be completed */
     set_accepted_recipients(tracing);
     name_recipients(tracing);
-    sort_events(tracing->events);
     result = json_pack("{s:o, s:s, s:O}", "id", show_id(tracing->id), "state",
         !tracing->message  ? "closed"
         : tracing->is_held ? "held"

@@ -453,6 +453,49 @@ static void test_trace_names_the_bounced(void **state)
     json_decref(trace);
 }
 
+static void put(struct journal_entry entry)
+{
+    entry.id = rig_id(1);
+    commit_put(&rig_queue(&rig)->commit, &entry);
+    rig_run(&rig, 5);
+}
+
+/* However long the disk took in between: each bounce stands behind the failures that it reports,
+ * and all else as it was written down. */
+static void test_trace_order(void **state)
+{
+    struct journal_noticed_recipient first = { 0 }, others[] = { { 1 }, { 2 } };
+    struct journal_entry failed = { .kind = JOURNAL_OUTCOME,
+        .outcome = { .result = JOURNAL_FAILED, .attempt = 1, .started_us = 1 } };
+    struct journal_entry entry = { .kind = JOURNAL_NOTICED };
+    json_t *trace, *event;
+    const char *last = "";
+    size_t i;
+
+    (void)state;
+    submit(1, "alice");
+    entry.noticed = (struct journal_noticed){ NOTICE_FAILURE, rig_id(8), &first, 1 };
+    put(entry);
+    put(failed);
+    entry.noticed = (struct journal_noticed){ NOTICE_FAILURE, rig_id(9), others, 2 };
+    put(entry);
+    failed.outcome.recipient = 1;
+    put(failed);
+    failed.outcome.recipient = 2;
+    failed.outcome.result = JOURNAL_EXPIRED;
+    put(failed);
+    put((struct journal_entry){ .kind = JOURNAL_HELD });
+    put((struct journal_entry){ .kind = JOURNAL_CLOSED });
+    trace = result("{\"command\":\"trace\",\"id\":\"%s\"}", id_text(1));
+    assert_events(
+        trace, "login accepted attempt bounce attempt attempt expired bounce held closed");
+    json_array_foreach (json_object_get(trace, "events"), i, event) {
+        assert_true(strcmp(last, text(event, "time")) <= 0);
+        last = text(event, "time");
+    }
+    json_decref(trace);
+}
+
 static void test_bad_requests(void **state)
 {
     static const char *const bad[] = {
@@ -567,6 +610,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_trace, make, end),
         cmocka_unit_test_setup_teardown(test_trace_of_states, make, end),
         cmocka_unit_test_setup_teardown(test_trace_names_the_bounced, make, end),
+        cmocka_unit_test_setup_teardown(test_trace_order, make, end),
         cmocka_unit_test_setup_teardown(test_bad_requests, make, end),
         cmocka_unit_test_setup_teardown(test_pipeline, make, end),
         cmocka_unit_test_setup_teardown(test_too_long, make, end),
