@@ -227,7 +227,7 @@ void room_drained(struct room *room)
 
     if (channel_send(room->control, MSG_DRAINED, &nothing, -1) == ERR_OK)
         channel_flush(room->control, 1000);
-    end(h, EXIT_OK);
+    end(h, room->end);
 }
 
 /* The order matters: groups first, then the group, then the user; and it is checked that there is

@@ -11,6 +11,13 @@
 
 enum { ROOM_CONTROL_FD = 3 };
 
+/* Why a room ends in order, which is its exit status then and which the supervisor tells in words.
+ * Above the numbers of sysexits.h. */
+enum room_end {
+    ROOM_END_ASKED = 0,  /* the supervisor wanted it */
+    ROOM_END_CLOCK = 79, /* the clock was set back, and what it keeps goes by that clock */
+};
+
 struct room {
     const struct room_type *type;
     uint32_t index;
@@ -18,6 +25,7 @@ struct room {
     struct channel *control;
     uint64_t snapshot; /* number in force; 0 before the first apply */
     void *state;       /* the room's own */
+    enum room_end end; /* the room's to set before room_drained */
 };
 
 /* What a room provides. Every function runs on the loop. Descriptors passed in are the room's to
@@ -51,7 +59,7 @@ struct room_type {
 /* The life of a room: returns the exit status. uid, gid: what to become, or (uid_t)-1 to stay. */
 int room_main(const struct room_type *type, uint32_t index, uid_t uid, gid_t gid);
 
-/* Tells the supervisor that nothing is under way any more and ends the loop. */
+/* Tells the supervisor that nothing is under way any more and ends the loop; see room->end. */
 void room_drained(struct room *room);
 
 #endif

@@ -108,6 +108,7 @@ static void mind_clock(struct carrier *carrier)
     log_event(LOG_NOTICE, NULL, "the clock was set back: names are asked anew by another relay",
         log_number("seconds", (offset - carrier->clock_offset_us) / 1000000));
     carrier->is_draining = true;
+    carrier->room->end = ROOM_END_CLOCK;
 }
 
 static void begin_job(struct carrier *carrier, struct job *job)

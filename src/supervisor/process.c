@@ -107,18 +107,31 @@ static void tell_where_to_look(pid_t pid)
         log_text("look", words), log_text("then", "ausyscall NUMBER"));
 }
 
+static bool hit_a_wall(int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+}
+
+static const char *words_for(int status)
+{
+    if (hit_a_wall(status))
+        return "it made a system call that its walls forbid (SIGSYS)";
+    if (WIFSIGNALED(status))
+        return strsignal(WTERMSIG(status));
+    if (WEXITSTATUS(status) == ROOM_END_CLOCK)
+        return "the clock was set back, so it asked to be started anew";
+    return "it ended by itself";
+}
+
 void process_tell_death(const struct process *process, int status)
 {
-    bool hit_a_wall = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
 
     log_event(LOG_ERROR, NULL, "a room died", log_text("room", role_name(process->plan->role)),
         log_number("index", process->index), log_number("pid", process->pid),
         WIFSIGNALED(status) ? log_number("signal", WTERMSIG(status))
                             : log_number("status", WEXITSTATUS(status)),
-        log_text("why", hit_a_wall ? "it made a system call that its walls forbid (SIGSYS)"
-                        : WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
-                                              : "it ended by itself"));
-    if (hit_a_wall)
+        log_text("why", words_for(status)));
+    if (hit_a_wall(status))
         tell_where_to_look(process->pid);
 }
 

@@ -216,6 +216,26 @@ static void test_drain_without_queue(void **state)
     play_close(&play);
 }
 
+/* What the resolver keeps goes by the wall clock: after a step back another relay is to ask anew,
+ * and the supervisor hears why. */
+static void test_clock_set_back(void **state)
+{
+    struct scene *s = *state;
+    struct play play;
+    uint64_t busy;
+
+    begin(s, &play, "a clock that is set back", SLOW BYE);
+    busy = scene_send(s, &mail);
+    scene_turn(s, 100);
+    scene_carrier(s)->clock_offset_us += 2 * INT64_C(3600) * 1000000;
+    assert_string_equal(scene_outcome(s, scene_send(s, &mail), 5000)->summary, "returned 0 4.3.2");
+    assert_string_equal(scene_outcome(s, busy, 5000)->summary, "done 250 2.0.0");
+    end(&play);
+    scene_turn(s, 20);
+    assert_true(s->is_drained);
+    assert_int_equal(s->room.end, ROOM_END_CLOCK);
+}
+
 static void test_domains(void **state)
 {
     static const struct {
@@ -334,8 +354,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { CASE(test_queue_restarts), CASE(test_queue_is_away),
         CASE(test_queue_breaks_rules), CASE(test_short_body), CASE(test_reload),
-        CASE(test_bad_reload), CASE(test_drain), CASE(test_drain_without_queue), CASE(test_domains),
-        CASE(test_silent_domain), CASE(test_end_within_dns), cmocka_unit_test(test_own_name) };
+        CASE(test_bad_reload), CASE(test_drain), CASE(test_drain_without_queue),
+        CASE(test_clock_set_back), CASE(test_domains), CASE(test_silent_domain),
+        CASE(test_end_within_dns), cmocka_unit_test(test_own_name) };
 
     return cmocka_run_group_tests_name("relay/room", tests, NULL, NULL);
 }
