@@ -16,19 +16,30 @@ enum { OUTCOME_ARENA_MAX = 4 << 20, GATES_MAX = 256 };
 
 /* Jobs and outcomes. */
 
+static void on_closed(void *owner, struct channel *channel);
+
+/* Something cannot be told, and the queue would wait for it for ever. On a new channel it is told
+ * what is in hand, and every outcome; what is named there no more it gives out anew. */
+static void part_from_queue(struct carrier *carrier, const char *untold)
+{
+    log_event(LOG_ERROR, NULL, "the queue could not be told", log_text("what", untold));
+    on_closed(carrier, carrier->queue);
+}
+
 static void send_outcome(struct carrier *carrier, const struct job *job)
 {
     struct msg_outcome outcome;
     struct arena arena;
+    bool is_told;
 
     if (!carrier->queue)
         return; /* told when the queue is back */
     arena_init(&arena, OUTCOME_ARENA_MAX);
-    if (!job_outcome(job, &arena, &outcome) ||
-        channel_send(carrier->queue, MSG_OUTCOME, &outcome, -1) != ERR_OK)
-        log_event(
-            LOG_ERROR, NULL, "an outcome could not be told to the queue", log_text("id", job->id));
+    is_told = job_outcome(job, &arena, &outcome) &&
+              channel_send(carrier->queue, MSG_OUTCOME, &outcome, -1) == ERR_OK;
     arena_clear(&arena);
+    if (!is_told)
+        part_from_queue(carrier, "an outcome");
 }
 
 static void log_outcome(const struct job *job)
@@ -124,7 +135,32 @@ static void begin_job(struct carrier *carrier, struct job *job)
         refuse_job(carrier, job, "out of memory");
 }
 
-static void on_closed(void *owner, struct channel *channel);
+/* There is no memory to keep the job: none of it was done, and the outcome is told but once. */
+static void return_job(struct carrier *carrier, const struct msg_job *m)
+{
+    struct msg_outcome outcome = { .job = m->job, .id_high = m->id_high, .id_low = m->id_low };
+    struct arena arena;
+    bool is_told = false;
+
+    log_event(LOG_ERROR, NULL, "a job is given back", log_reason(ERR_NOMEM));
+    arena_init(&arena, OUTCOME_ARENA_MAX);
+    outcome.started_us = outcome.finished_us = clock_wall_us();
+    outcome.results = arena_array(&arena, m->recipient_count, sizeof *outcome.results);
+    if (outcome.results) {
+        for (; outcome.result_count < m->recipient_count; outcome.result_count++)
+            outcome.results[outcome.result_count] = (struct msg_result){
+                .index = m->recipients[outcome.result_count].index,
+                .result = DELIVERY_RETURNED,
+                .cause = CAUSE_LOCAL,
+                .status = slice_text("4.3.2"),
+                .text = slice_text("out of memory"),
+            };
+        is_told = channel_send(carrier->queue, MSG_OUTCOME, &outcome, -1) == ERR_OK;
+    }
+    arena_clear(&arena);
+    if (!is_told)
+        part_from_queue(carrier, "an outcome");
+}
 
 static void on_job(void *owner, struct channel *channel, const void *message, int fd)
 {
@@ -141,10 +177,8 @@ static void on_job(void *owner, struct channel *channel, const void *message, in
     }
     job = job_new(m, fd);
     if (!job) {
-        /* Without an outcome the queue would wait for ever; with a new channel it is told what is
-         * in hand. */
-        log_event(LOG_ERROR, NULL, "no memory for a job");
-        exit(EXIT_FAILURE);
+        return_job(carrier, m);
+        return;
     }
     HASH_ADD(hh, carrier->jobs, message.job, sizeof job->message.job, job);
     mind_clock(carrier);
@@ -171,16 +205,19 @@ static void tell_all(struct carrier *carrier)
 {
     struct msg_in_hand in_hand = { 0 };
     struct job *job, *next;
+    bool is_told;
 
     in_hand.jobs = calloc(HASH_COUNT(carrier->jobs) + 1, sizeof *in_hand.jobs);
-    if (!in_hand.jobs)
-        exit(EXIT_FAILURE);
-    HASH_ITER (hh, carrier->jobs, job, next)
-        in_hand.jobs[in_hand.job_count++] =
-            (struct msg_job_ref){ job->message.job, job->message.id_high, job->message.id_low };
-    if (channel_send(carrier->queue, MSG_IN_HAND, &in_hand, -1) != ERR_OK)
-        log_event(LOG_ERROR, NULL, "the queue could not be told what is in hand");
+    if (in_hand.jobs)
+        HASH_ITER (hh, carrier->jobs, job, next)
+            in_hand.jobs[in_hand.job_count++] =
+                (struct msg_job_ref){ job->message.job, job->message.id_high, job->message.id_low };
+    is_told = in_hand.jobs && channel_send(carrier->queue, MSG_IN_HAND, &in_hand, -1) == ERR_OK;
     free(in_hand.jobs);
+    if (!is_told) {
+        part_from_queue(carrier, "what is in hand");
+        return;
+    }
     HASH_ITER (hh, carrier->jobs, job, next)
         if (job->finished)
             send_outcome(carrier, job);

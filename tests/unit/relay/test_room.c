@@ -28,6 +28,34 @@ static const char *const records[] = {
 
 static const struct mail mail;
 
+/* Memory that fails for the next job, and for the next outcome. */
+static bool is_job_refused, is_outcome_refused;
+
+struct job *__real_job_new(const struct msg_job *message, int body);
+struct job *__wrap_job_new(const struct msg_job *message, int body);
+bool __real_job_outcome(
+    const struct job *job, struct arena *arena, struct msg_outcome *out_outcome);
+bool __wrap_job_outcome(
+    const struct job *job, struct arena *arena, struct msg_outcome *out_outcome);
+
+struct job *__wrap_job_new(const struct msg_job *message, int body)
+{
+    if (!is_job_refused)
+        return __real_job_new(message, body);
+    is_job_refused = false;
+    if (body >= 0)
+        close(body);
+    return NULL;
+}
+
+bool __wrap_job_outcome(const struct job *job, struct arena *arena, struct msg_outcome *out_outcome)
+{
+    bool is_refused = is_outcome_refused;
+
+    is_outcome_refused = false;
+    return !is_refused && __real_job_outcome(job, arena, out_outcome);
+}
+
 static void begin(struct scene *s, struct play *play, const char *name, const char *script)
 {
     scene_forget(s);
@@ -131,6 +159,53 @@ static void test_queue_breaks_rules(void **state)
     scene_forget(s);
     scene_attach_queue(s);
     assert_non_null(scene_outcome(s, job.job, 1000));
+    end(&play);
+}
+
+/* Without memory for a job the queue has it back, and the room goes on. */
+static void test_no_memory_for_a_job(void **state)
+{
+    static const struct mail two = { .to = { "bob", "carol" } };
+    struct scene *s = *state;
+    const struct told *told;
+    struct play play;
+    uint64_t busy;
+    int in_hands;
+
+    begin(s, &play, "no memory for a job", SLOW BYE "--\n" BARE SEND BYE);
+    busy = scene_send(s, &mail);
+    scene_turn(s, 100);
+    in_hands = s->in_hands;
+    is_job_refused = true;
+    told = scene_outcome(s, scene_send(s, &two), 1000);
+    assert_non_null(told);
+    assert_string_equal(told->summary, "returned 0 4.3.2; returned 0 4.3.2");
+    assert_string_equal(told->text, "out of memory");
+    assert_int_equal(HASH_COUNT(scene_carrier(s)->jobs), 1);
+    assert_string_equal(scene_outcome(s, busy, 5000)->summary, "done 250 2.0.0");
+    assert_string_equal(scene_outcome(s, scene_send(s, &mail), 5000)->summary, "done 250 2.0.0");
+    assert_int_equal(s->in_hands, in_hands);
+    end(&play);
+}
+
+/* Without memory to tell an outcome the channel ends, and on the next it is told. */
+static void test_no_memory_for_an_outcome(void **state)
+{
+    struct scene *s = *state;
+    struct play play;
+    uint64_t job;
+
+    begin(s, &play, "no memory for an outcome", BARE SEND BYE);
+    is_outcome_refused = true;
+    job = scene_send(s, &mail);
+    for (int i = 0; i < 500 && s->queue; i++)
+        scene_turn(s, 10);
+    assert_null(s->queue);
+    assert_false(is_outcome_refused);
+    assert_null(scene_carrier(s)->queue);
+    scene_attach_queue(s);
+    assert_string_equal(scene_outcome(s, job, 1000)->summary, "done 250 2.0.0");
+    assert_int_equal(s->in_hand_count, 1);
     end(&play);
 }
 
@@ -353,7 +428,8 @@ static int open_scene(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { CASE(test_queue_restarts), CASE(test_queue_is_away),
-        CASE(test_queue_breaks_rules), CASE(test_short_body), CASE(test_reload),
+        CASE(test_queue_breaks_rules), CASE(test_no_memory_for_a_job),
+        CASE(test_no_memory_for_an_outcome), CASE(test_short_body), CASE(test_reload),
         CASE(test_bad_reload), CASE(test_drain), CASE(test_drain_without_queue),
         CASE(test_clock_set_back), CASE(test_domains), CASE(test_silent_domain),
         CASE(test_end_within_dns), cmocka_unit_test(test_own_name) };
