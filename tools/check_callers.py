@@ -3,7 +3,8 @@
 callers in the tests alone; callers in its own file alone, and no test, so that it should be static. A function that its own
 file and the tests call is a unit with a test of its own, and fine. What a test needs to give memory back (_free, _clear) is
 fine too: rooms end without. A fourth kind: a function, offered or not, to which no way leads from main or a table, such as two
-that call only each other. Reads the sources as text, so it needs no build. Prints every breach; exit 1 then."""
+that call only each other. A variable, a member or a type of the same name is no use. Reads the sources as text, so it needs no build.
+Prints every breach; exit 1 then."""
 import collections
 import pathlib
 import re
@@ -30,19 +31,39 @@ NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*
 HEAD = re.compile(r"^(?!static\b|typedef\b|return\b|#)\w[\w\s*]*?[\s*](?:MUST_CHECK\s+)?(\w+)\(", re.MULTILINE)
 PRINTF = re.compile(r"^PRINTF_LIKE\([^)]*\)\s*", re.MULTILINE)
 INLINE = re.compile(r"^static inline\s[\w\s*]*?[\s*](\w+)\(", re.MULTILINE)
-WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 # A definition with its body; what only declares; a name that is no member.
-BODY = re.compile(r"^(?!#|typedef|struct \w+ \{|enum)[A-Za-z_][^;{}=#]*?\b(\w+)\((?:[^;{}]|\{[^}]*\})*?\)[^;{}=]*\{\n(.*?)^\}", re.M | re.S)
+BODY = re.compile(r"^(?!#|typedef|(?:struct|enum) \w* ?\{)[A-Za-z_][^;{}=#]*?\b(\w+)\((?:[^;{}]|\{[^}]*\})*?\)[^;{}=]*\{\n(.*?)^\}", re.M | re.S)
 DECLARATION = re.compile(r"^[A-Za-z_][^;{}=#\n]*?[\s*(]\w+\([^;{}]*?\)[^;{}=]*;|^(?:struct|enum|union) \w* ?\{\n.*?^\}", re.M | re.S)
-USE = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*\b")
+USE = re.compile(r"(?<![\w.])(?<!->)(?<!struct )(?<!enum )[A-Za-z_]\w*\b")
+MEMBERS = re.compile(r"^(?:struct|enum|union) \w* ?\{\n.*?^\}|\bPACK_\w+\([^()]*\)", re.M | re.S)
+# A variable or parameter, as clang-format writes its declaration.
+VARIABLE = re.compile(r"(?<![\w.>])(?!(?:return|else|case|goto|sizeof)\b)[A-Za-z_]\w* \**([A-Za-z_]\w*)(?= [=:] |[;,\[)])")
+# Further ones of the same declaration.
+FURTHER = re.compile(r"^ +(?!return\b)[A-Za-z_][\w ]* \**\w+(?: = [^;,()]*)?((?:, \**\w+(?: = [^;,()]*)?)+);", re.M)
 
 
 def read(path):
     return PRINTF.sub("", NOISE.sub(" ", path.read_text(errors="replace")))
 
 
-def words(texts):
-    return {path: collections.Counter(WORD.findall(text)) for path, text in texts.items()}
+def functions(texts):
+    """Of each file its functions, as (name, the names that it uses)."""
+    return {path: [(found[1], used(found[0])) for found in BODY.finditer(text)] for path, text in texts.items()}
+
+
+def used(text):
+    own = set(VARIABLE.findall(text)).union(*map(USE.findall, FURTHER.findall(text)))
+    return [name for name in USE.findall(text) if name not in own]
+
+
+def words(texts, parts):
+    """How often each file uses each name."""
+    counts = {}
+    for path, text in texts.items():
+        counts[path] = collections.Counter(USE.findall(VARIABLE.sub(" ", MEMBERS.sub(" ", BODY.sub(" ", text)))))
+        for _name, names in parts[path]:
+            counts[path].update(names)
+    return counts
 
 
 def offered(texts):
@@ -70,12 +91,12 @@ def breach(name, header, owner, counts, in_tests):
     return "only tests call it"
 
 
-def unreached(texts, in_tests):
+def unreached(texts, parts, in_tests):
     """Each function without a way to it from main, a table, or what tests are meant to call, with its file."""
     uses, homes, ways = {}, {}, {"main", *WINDOWS}
     for path, text in texts.items():
-        for name, body in BODY.findall(text):
-            uses.setdefault(name, set()).update(USE.findall(body))
+        for name, names in parts[path]:
+            uses.setdefault(name, set()).update(names)
             homes[name] = path
         ways.update(USE.findall(DECLARATION.sub(" ", BODY.sub(" ", text))))
     ways |= {name for name in uses if in_tests[name] and name.endswith(("_free", "_clear"))}
@@ -90,14 +111,16 @@ def unreached(texts, in_tests):
 
 def main():
     texts = {path: read(path) for path in sorted(SRC.rglob("*.[ch]"))}
-    counts = words(texts)
+    parts = functions(texts)
+    counts = words(texts, parts)
     tests = [path for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.[ch]")]
-    in_tests = sum(words({path: read(path) for path in tests}).values(), collections.Counter())
+    test_texts = {path: read(path) for path in tests}
+    in_tests = sum(words(test_texts, functions(test_texts)).values(), collections.Counter())
     names, homes = offered(texts), owners(texts)
     faults = [(header, name, why) for name, header in names.items()
               if (why := breach(name, header, homes.get(name, header), counts, in_tests[name]))]
     known = {name for _path, name, _why in faults}
-    faults += [(path, name, "no way leads to it from main or a table") for name, path in unreached(texts, in_tests).items()
+    faults += [(path, name, "no way leads to it from main or a table") for name, path in unreached(texts, parts, in_tests).items()
                if name not in known]
     faults += [(pathlib.Path(__file__), name, "is no window any more") for name in WINDOWS if name not in names]
     for path, name, why in sorted(faults):
