@@ -192,6 +192,8 @@ void job_end(struct queue *queue, struct job *job)
         r->job = NULL;
         schedule_place(queue, r);
     }
+    if (queue->phase != QUEUE_DRAINED)
+        unwanted_end(queue, message);
     if (job->destination)
         destination_ended(&queue->destinations, job->destination);
     job->destination = NULL;

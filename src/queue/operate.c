@@ -168,6 +168,25 @@ static struct ending ending_of(const struct recipient *r)
     };
 }
 
+void unwanted_end(struct queue *queue, struct message *message)
+{
+    struct ending *endings = NULL;
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < message->recipient_count; i++) {
+        struct recipient *r = &message->recipients[i];
+        if (!(r->flags & RECIPIENT_UNWANTED) || !recipient_is_open(r->state) ||
+            r->state == RECIPIENT_IN_HAND || r->state == RECIPIENT_SETTLING)
+            continue;
+        if (!endings)
+            endings = need_memory(message->recipient_count * sizeof *endings);
+        endings[count++] = ending_of(r);
+    }
+    if (count > 0)
+        bounce_begin(queue, message, NOTICE_FAILURE, endings, count, NULL);
+    free(endings);
+}
+
 static size_t delete (struct operation *operation, struct queue *queue, struct message *message)
 {
     struct ending *endings = need_memory(message->recipient_count * sizeof *endings);

@@ -363,6 +363,12 @@ void outcome_take(struct queue *queue, struct carrier *carrier, const struct msg
 /* One hold less; the last releases it. NULL is nothing. */
 void ack_release(struct ack *ack);
 
+/* ---- operate.c ---- */
+
+/* Ends the recipients that an operator deleted while they were in hand, and that are not any more
+ * without an outcome that ended them. The message must be in use. */
+void unwanted_end(struct queue *queue, struct message *message);
+
 /* ---- bounce.c ---- */
 
 /* What ends, and what is said about it. */

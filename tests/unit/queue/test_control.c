@@ -319,6 +319,20 @@ static void test_delete(void **state)
     assert_changed(result("{\"command\":\"queue-delete\",\"all\":true}"), 0, 0);
 }
 
+/* And when nobody will ever say what became of it, it is deleted, not sent again. */
+static void test_delete_and_lost(void **state)
+{
+    (void)state;
+    submit(1, "alice");
+    rig_until(&rig, relay->job_count == 1);
+    assert_changed(result("{\"command\":\"queue-delete\",\"all\":true}"), 1, 1);
+    rig_relay_unplug(relay);
+    rig_relay_connect(&rig, relay, NULL, 0);
+    rig_until(&rig, rig_queue(&rig)->messages.count == 0);
+    assert_int_equal(relay->job_count, 1);
+    assert_int_equal(rig_queue(&rig)->counters.bounced, 0);
+}
+
 /* A recipient under way is deleted unless it is delivered. */
 static void test_delete_under_way(void **state)
 {
@@ -606,6 +620,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hold, make, end),
         cmocka_unit_test_setup_teardown(test_retry, make, end),
         cmocka_unit_test_setup_teardown(test_delete, make, end),
+        cmocka_unit_test_setup_teardown(test_delete_and_lost, make, end),
         cmocka_unit_test_setup_teardown(test_delete_under_way, make, end),
         cmocka_unit_test_setup_teardown(test_trace, make, end),
         cmocka_unit_test_setup_teardown(test_trace_of_states, make, end),
