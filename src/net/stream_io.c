@@ -13,7 +13,6 @@ enum {
     READ_TURN = 131072,   /* octets for one stream in one turn, so that others get theirs */
     DROP_TURN = 8,        /* reads into nothing in one turn */
     DROP_MOST = 16 << 20, /* then even a peer that never ends is cut off */
-    LARGE_RECORD = 4096,  /* a TLS record like this is likely to be followed by another */
 };
 
 void stream_owe(struct stream *stream, unsigned due)
@@ -98,11 +97,11 @@ static size_t input_room(const struct stream *stream)
     return stream->settings.input_cap - stream->input.len;
 }
 
-/* What is left stays in the kernel, which will announce it, but for the rest of a TLS record. */
+/* What is left stays in the kernel, which will announce it, but for what TLS has read already. */
 static bool is_more_likely(const struct stream *stream, size_t got, size_t asked)
 {
     if (stream->layer == STREAM_SECURED)
-        return got >= LARGE_RECORD || tls_session_has_pending(stream->tls);
+        return tls_session_has_pending(stream->tls);
     return got == asked;
 }
 

@@ -109,7 +109,8 @@ static SSL_CTX *context_new(struct tls_server *server)
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_read_ahead(context, 0);
+    /* A whole flight with one read; what is left over counts as pending (stream_io.c). */
+    SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_app_data(context, server);
     SSL_CTX_set_tlsext_servername_callback(context, choose);
     SSL_CTX_set_tlsext_servername_arg(context, server);
