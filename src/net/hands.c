@@ -15,7 +15,11 @@
 
 #include "net/loop.h"
 
-enum { BATCH_FIRST = 64 };
+enum {
+    BATCH_FIRST = 64,
+    GATHER_MOST =
+        8, /* jobs for whose company is waited: while a batch is in work more come anyway */
+};
 
 /* First in, first out, linked through hand_job.next. */
 struct job_list {
@@ -34,6 +38,9 @@ struct hands {
     void *batch_owner;
     struct hand_job **batch; /* the batch thread's own */
     size_t batch_size;
+    struct job_list gathered; /* the loop's own: of batch hands, given and not yet handed over */
+    size_t gathered_before;   /* at the end of the last turn */
+    struct deferred turn_end;
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t given;
@@ -65,6 +72,17 @@ static void list_put(struct job_list *list, struct hand_job *job)
     *list->end = job;
     list->end = &job->next;
     list->count++;
+}
+
+/* All of `more`, which is empty then. */
+static void list_join(struct job_list *list, struct job_list *more)
+{
+    if (more->count == 0)
+        return;
+    *list->end = more->first;
+    list->end = more->end;
+    list->count += more->count;
+    list_init(more);
 }
 
 static struct hand_job *list_take(struct job_list *list)
@@ -152,6 +170,29 @@ static void *run_thread(void *arg)
     }
     pthread_mutex_unlock(&hands->mutex);
     return NULL;
+}
+
+static void hand_over(struct hands *hands)
+{
+    hands->gathered_before = 0;
+    pthread_mutex_lock(&hands->mutex);
+    list_join(&hands->waiting, &hands->gathered);
+    pthread_cond_signal(&hands->given);
+    pthread_mutex_unlock(&hands->mutex);
+}
+
+/* As long as each turn brings more, the loop is at work and the next turn does not wait: who comes
+ * now need not wait for a batch of its own. */
+static void on_turn_end(void *owner)
+{
+    struct hands *hands = owner;
+    bool is_growing = hands->gathered.count > hands->gathered_before;
+
+    hands->gathered_before = hands->gathered.count;
+    if (is_growing && hands->gathered.count < GATHER_MOST)
+        deferred_ask(&hands->turn_end);
+    else
+        hand_over(hands);
 }
 
 static void call_done(struct hands *hands, struct hand_job *job)
@@ -260,6 +301,7 @@ static void end_threads(struct hands *hands)
 static void destroy(struct hands *hands)
 {
     let_go(hands);
+    deferred_cancel(&hands->turn_end);
     watch_clear(&hands->watch);
     if (hands->event_fd >= 0)
         close(hands->event_fd);
@@ -282,6 +324,8 @@ static struct hands *create(
     pthread_cond_init(&hands->returned, NULL);
     list_init(&hands->waiting);
     list_init(&hands->finished);
+    list_init(&hands->gathered);
+    deferred_init(&hands->turn_end, loop, on_turn_end, hands);
     hands->name = name;
     hands->threads = threads;
     hands->batch_fn = fn;
@@ -321,10 +365,11 @@ void hands_give(struct hands *hands, struct hand_job *job)
 {
     assert(job->done && (job->work || hands->batch_fn));
     hands->busy++;
-    pthread_mutex_lock(&hands->mutex);
-    list_put(&hands->waiting, job);
-    pthread_cond_signal(&hands->given);
-    pthread_mutex_unlock(&hands->mutex);
+    list_put(&hands->gathered, job);
+    if (hands->batch_fn)
+        deferred_ask(&hands->turn_end);
+    else
+        hand_over(hands);
 }
 
 size_t hands_busy(const struct hands *hands)
@@ -340,6 +385,7 @@ void hands_free(struct hands **hands)
         return;
     assert((*hands)->started > 0 || (*hands)->busy == 0);
     while ((*hands)->busy > 0) {
+        hand_over(*hands);
         pthread_mutex_lock(&(*hands)->mutex);
         while ((*hands)->finished.count == 0)
             pthread_cond_wait(&(*hands)->returned, &(*hands)->mutex);

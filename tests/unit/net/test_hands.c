@@ -180,8 +180,10 @@ static void batch_takes_all_that_waits(void **state)
     hands = hands_new_batch(*state, "test", on_batch, &gate);
     assert_non_null(hands);
     hands_give(hands, &tasks[0].job);
-    while (atomic_load(&gate.batches) == 0)
+    while (atomic_load(&gate.batches) == 0) {
+        loop_turn(*state, 0);
         usleep(500);
+    }
     for (int i = 1; i < MANY; i++)
         hands_give(hands, &tasks[i].job);
     atomic_store(&gate.is_open, true);
@@ -191,6 +193,48 @@ static void batch_takes_all_that_waits(void **state)
     assert_int_equal(gate.sizes[1], MANY - 1);
     for (int i = 0; i < MANY; i++)
         assert_int_equal(order[i], i);
+    hands_free(&hands);
+}
+
+/* What one turn brings goes with what the turns right behind it bring. */
+static void batch_waits_for_turns_that_bring_more(void **state)
+{
+    struct hands *hands;
+
+    atomic_store(&gate.is_open, true);
+    atomic_store(&gate.batches, 0);
+    hands = hands_new_batch(*state, "test", on_batch, &gate);
+    assert_non_null(hands);
+    for (int i = 0; i < 3; i++) {
+        hands_give(hands, &tasks[2 * i].job);
+        hands_give(hands, &tasks[2 * i + 1].job);
+        loop_turn(*state, 0);
+    }
+    turn_until_idle(*state, hands);
+    assert_int_equal(atomic_load(&gate.batches), 1);
+    assert_int_equal(gate.sizes[0], 6);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(order[i], i);
+    hands_free(&hands);
+}
+
+/* However busy the loop is, many wait no longer. */
+static void batch_of_many_waits_no_longer(void **state)
+{
+    struct hands *hands;
+
+    atomic_store(&gate.is_open, true);
+    atomic_store(&gate.batches, 0);
+    hands = hands_new_batch(*state, "test", on_batch, &gate);
+    assert_non_null(hands);
+    for (int i = 0; i < 8; i++) {
+        hands_give(hands, &tasks[i].job);
+        loop_turn(*state, 0);
+    }
+    while (atomic_load(&gate.batches) == 0)
+        usleep(500);
+    assert_int_equal(gate.sizes[0], 8);
+    turn_until_idle(*state, hands);
     hands_free(&hands);
 }
 
@@ -259,6 +303,8 @@ int main(void)
         CASE(free_drains_what_was_given_and_given_again),
         CASE(idle_hands_end),
         CASE(batch_takes_all_that_waits),
+        CASE(batch_waits_for_turns_that_bring_more),
+        CASE(batch_of_many_waits_no_longer),
         CASE(batch_of_one_is_taken_at_once),
         CASE(batch_free_drains),
         CASE(held_hands_wait_for_their_release),
