@@ -8,7 +8,11 @@
 #include "queue/memory.h"
 #include "queue/state.h"
 
-enum { SECOND = 1000000, ARRIVALS_A_TURN = 300 };
+enum {
+    SECOND = 1000000,
+    ARRIVALS_A_TURN = 300,
+    PACE_MS = 2, /* what gates state within that is read together: a reading costs two wake-ups */
+};
 #define DAY (INT64_C(86400) * SECOND)
 
 /* ---- what to read next ---- */
@@ -23,7 +27,7 @@ static bool wants_reading(struct queue *queue, struct segment *segment, enum rea
         *out_kind = READING_PASSED;
     else if (segment->is_owned)
         return false;
-    else if (segment->stated > segment->read && !segment->is_asked)
+    else if (segment->stated > segment->read && !segment->is_asked && !queue->pace.is_set)
         *out_kind = READING_STATED;
     else if (segment->is_cutting || segment->is_asked || segment->stated > segment->read)
         return false;
@@ -55,6 +59,8 @@ void intake_step(struct queue *queue)
             kind == READING_CUT      ? segment->cut
             : kind == READING_PASSED ? segment->passed
                                      : segment->stated);
+        if (kind == READING_STATED)
+            timer_set(&queue->pace, PACE_MS);
         /* To the end of the order: the others have their turn. */
         HASH_DEL(queue->segments, segment);
         HASH_ADD(hh, queue->segments, generation, sizeof segment->generation, segment);
@@ -492,7 +498,7 @@ static bool done(void *owner, struct reading *reading)
     return true;
 }
 
-static void idle(void *owner)
+static void go_on(void *owner)
 {
     intake_step(owner);
 }
@@ -506,9 +512,10 @@ enum err intake_open(struct queue *queue)
     int root;
     enum err rc = spool_open(queue, &root);
 
+    timer_init(&queue->pace, queue->loop, go_on, queue);
     if (rc == ERR_OK)
         rc = reader_init(
-            &queue->reader, queue->loop, queue->seam, root, &settings, done, idle, queue);
+            &queue->reader, queue->loop, queue->seam, root, &settings, done, go_on, queue);
     if (rc != ERR_OK)
         return rc;
     queue->phase = QUEUE_OPENING;
@@ -535,6 +542,7 @@ void intake_clear(struct queue *queue)
     struct segment *segment, *next;
     struct body *body, *after;
 
+    timer_stop(&queue->pace);
     HASH_ITER (hh, queue->segments, segment, next) {
         HASH_DEL(queue->segments, segment);
         free(segment);

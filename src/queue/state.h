@@ -251,6 +251,7 @@ struct queue {
 
     struct deferred turn;  /* of scheduling */
     struct timer due;      /* the next time something is due */
+    struct timer pace;     /* of reading what gates state; see intake.c */
     struct timer tick;     /* each second */
     struct timer deadline; /* of draining */
     bool is_late;          /* it is over */
