@@ -1,5 +1,5 @@
-/* base/log.c: builds a line in a fixed buffer and writes it with one write, so lines of several
- * rooms never mix. */
+/* base/log.c: builds a line in a fixed buffer. Whole lines are written with one write, so those of
+ * several rooms never mix. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 
-enum { LINE_MAX_OCTETS = 4096, VALUE_MAX = 512 };
+enum { LINE_MAX_OCTETS = 4096, VALUE_MAX = 512, HELD_MAX = 4 * LINE_MAX_OCTETS };
 
 static struct {
     char room[32];
@@ -21,6 +21,13 @@ struct line {
     char text[LINE_MAX_OCTETS];
     size_t len;
 };
+
+/* A thread's lines of this turn of its loop. */
+static _Thread_local struct {
+    char text[HELD_MAX];
+    size_t len;
+    bool holds;
+} held;
 
 void log_open(const char *room, enum log_level most)
 {
@@ -57,25 +64,37 @@ static bool needs_quotes(struct slice value)
     return value.len == 0;
 }
 
+static void put_escape(struct line *line, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char octet[] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
+    const char named[] = { '\\', (char)(c == '\r' ? 'r' : c == '\n' ? 'n' : c) };
+
+    if (c == '"' || c == '\\' || c == '\r' || c == '\n')
+        put(line, named, sizeof named);
+    else
+        put(line, octet, sizeof octet);
+}
+
+static bool is_shown(char c)
+{
+    return c >= ' ' && c < 127 && c != '"' && c != '\\';
+}
+
 /* Printable ASCII as it is; everything else as an escape, so that no outsider can start a line or
  * colour a terminal. */
 static void put_escaped(struct line *line, struct slice value)
 {
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-        char escape[8];
+    while (value.len > 0) {
+        size_t shown = 0;
 
-        if (c == '"' || c == '\\')
-            snprintf(escape, sizeof escape, "\\%c", c);
-        else if (c == '\r')
-            snprintf(escape, sizeof escape, "\\r");
-        else if (c == '\n')
-            snprintf(escape, sizeof escape, "\\n");
-        else if (c < ' ' || c > 126)
-            snprintf(escape, sizeof escape, "\\x%02x", c);
-        else
-            snprintf(escape, sizeof escape, "%c", c);
-        put_text(line, escape);
+        while (shown < value.len && is_shown(value.data[shown]))
+            shown++;
+        put(line, value.data, shown);
+        value = slice_from(value, shown);
+        if (value.len > 0)
+            put_escape(line, (unsigned char)value.data[0]);
+        value = slice_from(value, 1);
     }
 }
 
@@ -117,14 +136,47 @@ static void put_prefix(struct line *line, enum log_level level)
     put_text(line, level <= LOG_ERROR ? " error: " : level == LOG_WARNING ? " warning: " : " ");
 }
 
+static void write_out(const char *text, size_t len)
+{
+    ssize_t written;
+
+    do
+        written = write(STDERR_FILENO, text, len);
+    while (written < 0 && errno == EINTR);
+}
+
+void log_hold(bool holds)
+{
+    log_flush();
+    held.holds = holds;
+}
+
+void log_flush(void)
+{
+    if (held.len > 0)
+        write_out(held.text, held.len);
+    held.len = 0;
+}
+
+static void finish_line(struct line *line, enum log_level level)
+{
+    line->text[line->len++] = '\n';
+    if (held.len + line->len > sizeof held.text)
+        log_flush();
+    memcpy(held.text + held.len, line->text, line->len);
+    held.len += line->len;
+    if (!held.holds || level <= LOG_WARNING)
+        log_flush();
+}
+
 void log_write(enum log_level level, const struct log_context *context, const char *event,
     const struct log_field *fields)
 {
-    struct line line = { .len = 0 };
-    ssize_t written;
+    struct line line;
 
     if (level > settings.most)
         return;
+    line.len = 0;
     put_prefix(&line, level);
     put_text(&line, event);
     put_context(&line, context);
@@ -137,8 +189,5 @@ void log_write(enum log_level level, const struct log_context *context, const ch
                 digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)fields->number));
         put_value(&line, fields->key, value);
     }
-    line.text[line.len++] = '\n';
-    do
-        written = write(STDERR_FILENO, line.text, line.len);
-    while (written < 0 && errno == EINTR);
+    finish_line(&line, level);
 }

@@ -32,6 +32,12 @@ void log_open(const char *room, enum log_level most);
 void log_write(enum log_level level, const struct log_context *context, const char *event,
     const struct log_field *fields);
 
+/* While a thread holds its lines, those below LOG_WARNING wait for log_flush, which its loop calls
+ * each turn: a write for each would cost as much as the rest of the line. A warning or an error
+ * takes all before it along. */
+void log_hold(bool holds);
+void log_flush(void);
+
 #define log_event(level, context, event, ...)                                                      \
     log_write(level, context, event, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
 

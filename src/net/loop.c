@@ -93,14 +93,18 @@ static void turn(struct loop *loop)
         log_event(LOG_ERROR, NULL, "loop-failed", log_reason(err_from_errno(errno)));
         abort();
     }
+    log_flush(); /* before the replies go out, which speak of the same things */
     run_deferred(loop);
+    log_flush();
 }
 
 void loop_run(struct loop *loop)
 {
     loop->is_stopping = false;
+    log_hold(true);
     while (!loop->is_stopping)
         turn(loop);
+    log_hold(false);
 }
 
 void loop_stop(struct loop *loop)

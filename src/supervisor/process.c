@@ -86,6 +86,7 @@ enum err process_spawn(
     snprintf(index, sizeof index, "%u", (unsigned)process->index);
     snprintf(uid, sizeof uid, "%ld", account.uid == (uid_t)-1 ? -1L : (long)account.uid);
     snprintf(gid, sizeof gid, "%ld", account.gid == (gid_t)-1 ? -1L : (long)account.gid);
+    log_flush(); /* or the child has them too */
     pid = fork();
     if (pid < 0)
         return err_from_errno(errno);

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-static char output[65536];
+static char output[262144];
 
 /* Runs one log call with standard error going into a file, and gives what was written. */
 static const char *logged(const struct log_context *context, const struct log_field *fields)
@@ -63,10 +63,62 @@ static void test_context_and_bounds(void **state)
     assert_int_equal(line[strlen(line) - 1], '\n');
 }
 
+static size_t lines_in(int file)
+{
+    ssize_t got = pread(file, output, sizeof output, 0);
+    size_t lines = 0;
+
+    assert_true(got >= 0);
+    for (ssize_t i = 0; i < got; i++)
+        lines += output[i] == '\n';
+    return lines;
+}
+
+static void say(enum log_level level)
+{
+    log_write(level, NULL, "event", (const struct log_field[]){ { 0 } });
+}
+
+/* Lines of a turn are written together; what is serious takes them along. */
+static void test_held_lines(void **state)
+{
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    size_t held, flushed, serious, many, all;
+
+    (void)state;
+    assert_non_null(file);
+    assert_true(saved >= 0);
+    dup2(fileno(file), STDERR_FILENO);
+    log_hold(true);
+    say(LOG_NOTICE);
+    say(LOG_INFO);
+    held = lines_in(fileno(file));
+    log_flush();
+    flushed = lines_in(fileno(file));
+    say(LOG_NOTICE);
+    say(LOG_WARNING);
+    serious = lines_in(fileno(file));
+    for (int i = 0; i < 2000; i++)
+        say(LOG_NOTICE);
+    many = lines_in(fileno(file));
+    log_hold(false);
+    say(LOG_NOTICE);
+    dup2(saved, STDERR_FILENO);
+    all = lines_in(fileno(file));
+    close(saved);
+    fclose(file);
+    assert_int_equal(held, 0);
+    assert_int_equal(flushed, 2);
+    assert_int_equal(serious, 4);
+    assert_in_range(many, 5, 2003);
+    assert_int_equal(all, 2005);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_escapes),
-        cmocka_unit_test(test_context_and_bounds) };
+        cmocka_unit_test(test_context_and_bounds), cmocka_unit_test(test_held_lines) };
 
     log_open("test", LOG_INFO);
     return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);
