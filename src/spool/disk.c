@@ -6,6 +6,7 @@
 
 enum {
     PAGE = 4096,
+    ZEROS_AHEAD = 256 << 10,
     UNREADABLE = 0xa5, /* stands for octets the disk does not give: neither zero nor a magic */
 };
 
@@ -43,6 +44,16 @@ enum err disk_write_counted(struct disk *disk, int file, struct iovec *parts, si
         used += parts_advance(parts + used, count - used, done);
     }
     return ERR_OK;
+}
+
+struct iovec disk_zeros_ahead(uint64_t zeroed, uint64_t end, uint64_t size)
+{
+    static char zeros[ZEROS_AHEAD];
+    uint64_t room = size > end ? size - end : 0;
+
+    if (end <= zeroed)
+        return (struct iovec){ zeros, 0 };
+    return (struct iovec){ zeros, room < sizeof zeros ? (size_t)room : sizeof zeros };
 }
 
 enum err disk_write_all(

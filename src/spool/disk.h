@@ -84,6 +84,11 @@ MUST_CHECK enum err disk_write_all(
 /* The same; *written: the octets that were written, also when it fails. */
 MUST_CHECK enum err disk_write_counted(struct disk *disk, int file, struct iovec *parts,
     size_t count, uint64_t offset, uint64_t *written);
+/* Space that is reserved but was never written costs each sync a change of the file's map besides
+ * the data. So whoever appends writes zeros ahead now and then: what to put behind a write that
+ * ends at `end`, in a file of `size` octets with zeros or data up to `zeroed` so far. Empty when
+ * there is enough. */
+struct iovec disk_zeros_ahead(uint64_t zeroed, uint64_t end, uint64_t size);
 /* Reads exactly len octets whatever happens to them: zeros stand for what lies behind the end of
  * the file, a pattern for pages that the disk cannot give (ERR_IO), so that one bad page spoils
  * only itself. Errors other than ERR_IO are returned. */

@@ -74,7 +74,7 @@ static enum err begin_file(struct journal *journal, uint64_t octets)
     if (rc != ERR_OK)
         return rc;
     journal->size = head.size;
-    journal->end = FILE_HEAD;
+    journal->end = journal->zeroed = FILE_HEAD;
     journal->floor = head.from;
     return ERR_OK;
 }
@@ -100,17 +100,21 @@ static void seal_entries(struct journal *journal, struct slice bytes, struct jou
 static enum err write_entries(struct journal *journal, struct slice bytes)
 {
     struct disk *disk = journal->store->disk;
-    struct iovec part = { (void *)(uintptr_t)bytes.data, bytes.len };
+    uint64_t end = journal->end + bytes.len;
+    struct iovec ahead = disk_zeros_ahead(journal->zeroed, end, journal->size);
+    struct iovec parts[] = { { (void *)(uintptr_t)bytes.data, bytes.len }, ahead };
     struct journal_tally tally = journal->tally;
     enum err rc;
 
     seal_entries(journal, bytes, &tally);
-    rc = disk_write_all(disk, journal->file, &part, 1, journal->end);
+    rc = disk_write_all(disk, journal->file, parts, LENGTH_OF(parts), journal->end);
     if (rc == ERR_OK)
         rc = disk->ops->sync(disk, journal->file);
     if (rc != ERR_OK)
         return rc;
-    journal->end += bytes.len;
+    journal->end = end;
+    if (ahead.iov_len > 0)
+        journal->zeroed = end + ahead.iov_len;
     journal->tally = tally;
     return ERR_OK;
 }

@@ -27,7 +27,8 @@ struct journal {
     struct store *store;
     int file; /* the current file; -1 before the first commit and after a failure */
     uint64_t number;
-    uint64_t end; /* octets of it that are synced */
+    uint64_t end;    /* octets of it that are synced */
+    uint64_t zeroed; /* zeros were written up to here */
     uint64_t size;
     uint64_t file_size; /* for new files */
     uint64_t previous;  /* what a new file names as its predecessor */

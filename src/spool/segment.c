@@ -57,11 +57,12 @@ static bool is_plain_refusal(enum err rc)
 }
 
 static enum err write_batch(
-    struct segment_writer *writer, struct record_draft *const *drafts, size_t count)
+    struct segment_writer *writer, struct record_draft *const *drafts, size_t count, uint64_t end)
 {
     struct iovec few[PARTS_ON_STACK];
     struct iovec *parts = few;
-    size_t most = 0, used = 0;
+    struct iovec ahead = disk_zeros_ahead(writer->zeroed, end, writer->size);
+    size_t most = 1, used = 0;
     uint64_t written = 0;
     enum err rc;
 
@@ -77,6 +78,7 @@ static enum err write_batch(
         record_draft_seal(drafts[i], writer->generation);
         put_draft(parts, &used, drafts[i]);
     }
+    put_part(parts, &used, ahead.iov_base, ahead.iov_len);
     rc = disk_write_counted(writer->disk, writer->file, parts, used, writer->end, &written);
     /* Octets may be on the disk or not, and the kernel will not say twice that they are not. */
     writer->is_spoiled = rc != ERR_OK && !(written == 0 && is_plain_refusal(rc));
@@ -84,6 +86,8 @@ static enum err write_batch(
         rc = writer->disk->ops->sync(writer->disk, writer->file);
         writer->is_spoiled = rc != ERR_OK;
     }
+    if (ahead.iov_len > 0)
+        writer->zeroed = end + ahead.iov_len;
     if (parts != few)
         free(parts);
     return rc;
@@ -100,7 +104,7 @@ enum err segment_append(
         total += drafts[i]->total;
     if (!segment_fits(writer, total))
         return ERR_LIMIT;
-    rc = write_batch(writer, drafts, count);
+    rc = write_batch(writer, drafts, count, writer->end + total);
     if (rc == ERR_OK)
         writer->end += total;
     return rc;

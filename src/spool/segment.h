@@ -14,6 +14,7 @@ struct segment_writer {
     uint64_t generation;
     uint64_t size;
     uint64_t end;    /* everything before it is synced */
+    uint64_t zeroed; /* zeros were written up to here */
     bool is_spoiled; /* a write or sync failed: nothing more is written here, what lies behind end
                         must be cut */
 };

@@ -488,6 +488,31 @@ static void test_refused_write(void **state)
     }
 }
 
+/* Zeros go ahead of the records now and then, never beyond the end of the file. */
+static void test_zeros_ahead(void **state)
+{
+    struct sample sample;
+    struct record_draft *draft = &sample.draft;
+    uint64_t zeroed;
+
+    (void)state;
+    sample_make(&sample, 0, 1, slice_text("A body.\r\n"));
+    assert_int_equal(segment_append(&writer, &draft, 1), ERR_OK);
+    zeroed = writer.zeroed;
+    assert_true(zeroed > writer.end + 64 * 1024 && zeroed <= writer.size);
+    while (writer.end + draft->total <= zeroed) {
+        assert_int_equal(writer.zeroed, zeroed);
+        assert_int_equal(segment_append(&writer, &draft, 1), ERR_OK);
+    }
+    assert_int_equal(segment_append(&writer, &draft, 1), ERR_OK);
+    assert_true(writer.zeroed > zeroed);
+    sample_clear(&sample);
+    assert_int_equal(disk_zeros_ahead(4096, 4097, 4097).iov_len, 0);
+    assert_int_equal(disk_zeros_ahead(4096, 4097, 5000).iov_len, 5000 - 4097);
+    assert_int_equal(disk_zeros_ahead(4096, 4096, 5000).iov_len, 0);
+    assert_int_equal(disk_zeros_ahead(0, 6000, 5000).iov_len, 0);
+}
+
 static void test_full(void **state)
 {
     static char body[RECORD_BODY_MAX];
@@ -545,6 +570,7 @@ int main(void)
         TEST(test_unreadable_page),
         TEST(test_failed_sync),
         TEST(test_refused_write),
+        TEST(test_zeros_ahead),
         TEST(test_full),
     };
 
