@@ -17,6 +17,7 @@ enum {
     WORDS_OCTETS = 64 << 10,
     ID_SECONDS = 14, /* ids of a later life lie above those of an earlier one */
     DISPLACEABLE_LOOKED_AT = 64,
+    COURTESY_MS = 2,
 };
 
 /* Doors. */
@@ -100,6 +101,10 @@ static void on_client(void *owner, int fd, const struct peer *peer)
         turn_away(gate, listener, fd, peer, REPLY_CONNECTIONS_CLIENT);
         break;
     }
+    /* Whoever is awake when a crowd comes would have all of it, and its core would serve it alone.
+     */
+    if (limits_is_ahead(&gate->limits))
+        listener_rest(&door->listener, COURTESY_MS);
 }
 
 static void close_door(struct door *door)

@@ -4,6 +4,8 @@
 
 #include "base/map.h"
 
+enum { SURPLUS_MOST = 2 };
+
 enum err limits_open(struct limits *limits, int fd, unsigned gate)
 {
     struct counters *counters;
@@ -71,6 +73,11 @@ void limits_leave(struct limits *limits, const struct peer *peer)
 void limits_enter_all_the_same(struct limits *limits, const struct peer *peer)
 {
     counters_enter(limits->counters, limits->gate, client_of(peer));
+}
+
+bool limits_is_ahead(const struct limits *limits)
+{
+    return counters_surplus(limits->counters, limits->gate) > SURPLUS_MOST;
 }
 
 uint64_t limits_connections(const struct limits *limits, const struct peer *peer)

@@ -47,6 +47,8 @@ enum admission limits_enter(
 void limits_leave(struct limits *limits, const struct peer *peer);
 /* Comes in though ADMISSION_FULL was said: another goes in its place. Wants a limits_leave. */
 void limits_enter_all_the_same(struct limits *limits, const struct peer *peer);
+/* Has this gate clearly more connections than the others? */
+bool limits_is_ahead(const struct limits *limits);
 /* How many that client has open, over all gates. */
 uint64_t limits_connections(const struct limits *limits, const struct peer *peer);
 

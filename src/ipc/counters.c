@@ -196,12 +196,27 @@ void counters_leave(struct counters *counters, unsigned gate, struct slice clien
     change(counters, gate, client, down);
 }
 
-struct counters_sum counters_read(const struct counters *counters, struct slice client)
+static uint64_t total_of(const struct counters *counters)
 {
-    struct counters_sum sum = { .client = UINT64_MAX };
+    uint64_t total = 0;
 
     for (size_t gate = 0; gate < counters->gates; gate++)
-        sum.total += load(&counters->columns[gate].total);
+        total += load(&counters->columns[gate].total);
+    return total;
+}
+
+uint64_t counters_surplus(const struct counters *counters, unsigned gate)
+{
+    uint64_t own = gate < counters->gates ? load(&counters->columns[gate].total) : 0;
+    uint64_t average = total_of(counters) / counters->gates;
+
+    return own > average ? own - average : 0;
+}
+
+struct counters_sum counters_read(const struct counters *counters, struct slice client)
+{
+    struct counters_sum sum = { .total = total_of(counters), .client = UINT64_MAX };
+
     for (size_t row = 0; row < ROWS; row++) {
         size_t cell = cell_of(counters, client, row);
         uint64_t clients = 0;

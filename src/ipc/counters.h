@@ -41,6 +41,8 @@ struct counters_sum {
     uint64_t total;  /* connections of all clients at all gates */
     uint64_t client; /* of this one; never less than the truth while no column is damaged */
 };
+/* How many connections that gate has above the average of all gates; 0 when not above. */
+uint64_t counters_surplus(const struct counters *counters, unsigned gate);
 struct counters_sum counters_read(const struct counters *counters, struct slice client);
 
 #endif

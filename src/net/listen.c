@@ -15,8 +15,7 @@
 #include "net/peer.h"
 
 enum {
-    BACKLOG = 4096,    /* the kernel cuts it to net.core.somaxconn */
-    ACCEPTS_MOST = 16, /* for each wake-up */
+    BACKLOG = 4096, /* the kernel cuts it to net.core.somaxconn */
     REST_MS = 1000,
 };
 
@@ -176,51 +175,43 @@ static void on_rested(void *owner)
     want(owner, true);
 }
 
-static void rest(struct listener *listener, int reason)
+void listener_rest(struct listener *listener, int64_t ms)
 {
     want(listener, false);
-    timer_set(&listener->rest, REST_MS);
+    timer_set(&listener->rest, ms);
+}
+
+static void rest_for_want(struct listener *listener, int reason)
+{
+    listener_rest(listener, REST_MS);
     if (!listener->is_reported)
         log_event(LOG_ERROR, NULL, "accept-rests", log_text("reason", strerrordesc_np(reason)),
             log_number("rest_ms", REST_MS));
     listener->is_reported = true;
 }
 
-/* True when another may be waiting. */
-static bool accept_one(struct listener *listener)
+/* One for each turn of the loop: the other gates wait at the same socket, and whoever took all that
+ * wait would serve them alone. */
+static void on_connection(void *owner, unsigned ready)
 {
+    struct listener *listener = owner;
     struct sockaddr_storage address = { 0 };
     socklen_t len = sizeof address;
     int on = 1;
     struct peer peer;
     int fd = accept4(listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+    (void)ready;
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            rest(listener, errno);
-        /* Those that went away while they waited are no reason to stop. */
-        return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
+            rest_for_want(listener, errno);
+        return;
     }
     listener->is_reported = false;
     peer = peer_of_sockaddr((struct sockaddr *)&address);
     if (peer.family != PEER_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     listener->fn(listener->owner, fd, &peer);
-    return true;
-}
-
-static void on_connections(void *owner, unsigned ready)
-{
-    struct listener *listener = owner;
-    bool is_cleared = false;
-
-    (void)ready;
-    listener->out_cleared = &is_cleared;
-    for (int i = 0; i < ACCEPTS_MOST; i++)
-        if (!accept_one(listener) || is_cleared)
-            break;
-    if (!is_cleared)
-        listener->out_cleared = NULL;
 }
 
 enum err listener_init(
@@ -229,7 +220,7 @@ enum err listener_init(
     enum err err;
 
     *listener = (struct listener){ .fn = fn, .owner = owner, .fd = fd };
-    watch_init(&listener->watch, loop, fd, on_connections, listener);
+    watch_init(&listener->watch, loop, fd, on_connection, listener);
     timer_init(&listener->rest, loop, on_rested, listener);
     err = watch_enable(&listener->watch, WATCH_READ);
     if (err != ERR_OK)
@@ -241,8 +232,6 @@ void listener_clear(struct listener *listener)
 {
     if (!listener->watch.loop)
         return;
-    if (listener->out_cleared)
-        *listener->out_cleared = true;
     watch_clear(&listener->watch);
     timer_stop(&listener->rest);
     close(listener->fd);

@@ -26,8 +26,8 @@ MUST_CHECK enum err listen_bind(struct slice address, int *out_fd, char out_why[
  * call. */
 typedef void listen_fn(void *owner, int fd, const struct peer *peer);
 
-/* Embedded in its owner. Accepts a bounded number for each wake-up, so that sessions get their
- * turn. When descriptors run out it logs once, rests for a second and tries again: it never spins.
+/* Embedded in its owner. Accepts one for each turn of the loop, so that sessions get theirs. When
+ * descriptors run out it logs once, rests for a second and tries again: it never spins.
  */
 struct listener {
     struct watch watch;
@@ -35,13 +35,14 @@ struct listener {
     listen_fn *fn;
     void *owner;
     int fd;
-    bool is_reported;  /* the shortage is in the log */
-    bool *out_cleared; /* set when the callback clears this listener */
+    bool is_reported; /* the shortage is in the log */
 };
 
 /* fd: listening and non-blocking; owned by the listener from here, also on failure. */
 MUST_CHECK enum err listener_init(
     struct listener *listener, struct loop *loop, int fd, listen_fn *fn, void *owner);
+/* Accepts nothing for so long. What waits is there for others that have the same socket. */
+void listener_rest(struct listener *listener, int64_t ms);
 /* Stops and closes. Harmless on a zeroed or cleared one; may be called from the callback. */
 void listener_clear(struct listener *listener);
 

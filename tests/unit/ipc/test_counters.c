@@ -80,6 +80,22 @@ static void test_outside_columns(void **state)
     counters_free(&counters);
 }
 
+static void test_surplus(void **state)
+{
+    struct counters *counters = make(3);
+
+    (void)state;
+    assert_int_equal(counters_surplus(counters, 0), 0);
+    for (int i = 0; i < 7; i++)
+        counters_enter(counters, 1, alice);
+    counters_enter(counters, 2, alice);
+    assert_int_equal(counters_surplus(counters, 0), 0);
+    assert_int_equal(counters_surplus(counters, 1), 7 - 8 / 3);
+    assert_int_equal(counters_surplus(counters, 2), 0);
+    assert_int_equal(counters_surplus(counters, 3), 0);
+    counters_free(&counters);
+}
+
 /* Many clients, each counted at least as often as it is there. */
 static void test_never_too_low(void **state)
 {
@@ -143,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_wipe_is_one_column),
         cmocka_unit_test(test_no_wrap),
         cmocka_unit_test(test_outside_columns),
+        cmocka_unit_test(test_surplus),
         cmocka_unit_test(test_never_too_low),
         cmocka_unit_test(test_shared_between_maps),
         cmocka_unit_test(test_bounds),

@@ -306,6 +306,27 @@ static void no_descriptors_left_rests_and_recovers(void **state)
     assert_int_equal(rig->accepted, 1);
 }
 
+/* One for each turn, and none while it rests for the sake of others. */
+static void listener_leaves_some_to_others(void **state)
+{
+    struct rig *rig = *state;
+    int fd = bind_ok("127.0.0.1:0");
+    struct peer to = address_of(fd, "127.0.0.1");
+
+    listen_on(rig, fd);
+    for (int i = 0; i < 4; i++)
+        knock(&to);
+    loop_turn(rig->loop, 20);
+    assert_int_equal(rig->accepted, 1);
+    loop_turn(rig->loop, 20);
+    assert_int_equal(rig->accepted, 2);
+    listener_rest(&rig->listener, 60);
+    turn(rig, 20);
+    assert_int_equal(rig->accepted, 2);
+    turn(rig, 100);
+    assert_int_equal(rig->accepted, 4);
+}
+
 static void listener_may_be_cleared_in_its_callback(void **state)
 {
     struct rig *rig = *state;
@@ -420,6 +441,7 @@ int main(void)
         CASE(unix_socket_is_private),
         CASE(other_files_are_not_replaced),
         CASE(no_descriptors_left_rests_and_recovers),
+        CASE(listener_leaves_some_to_others),
         CASE(listener_may_be_cleared_in_its_callback),
         CASE(refused_dial_says_why),
         CASE(dial_times_out),
