@@ -88,9 +88,10 @@ void rig_reload(struct rig *rig);
 #define rig_until(rig, condition)                                                                  \
     do {                                                                                           \
         int64_t rig_end = clock_mono_ms() + 20000;                                                 \
-        while (!(condition) && clock_mono_ms() < rig_end)                                          \
+        bool rig_holds;                                                                            \
+        while (!(rig_holds = (condition)) && clock_mono_ms() < rig_end)                            \
             loop_turn((rig)->loop, 5);                                                             \
-        assert_true(condition);                                                                    \
+        assert_true(rig_holds);                                                                    \
     } while (0)
 /* Turns it for so long. */
 void rig_run(struct rig *rig, int64_t ms);
