@@ -39,7 +39,6 @@ struct hands {
     struct hand_job **batch; /* the batch thread's own */
     size_t batch_size;
     struct job_list gathered; /* the loop's own: of batch hands, given and not yet handed over */
-    size_t gathered_before;   /* at the end of the last turn */
     struct deferred turn_end;
 
     pthread_mutex_t mutex; /* guards what follows */
@@ -174,25 +173,15 @@ static void *run_thread(void *arg)
 
 static void hand_over(struct hands *hands)
 {
-    hands->gathered_before = 0;
     pthread_mutex_lock(&hands->mutex);
     list_join(&hands->waiting, &hands->gathered);
     pthread_cond_signal(&hands->given);
     pthread_mutex_unlock(&hands->mutex);
 }
 
-/* As long as each turn brings more, the loop is at work and the next turn does not wait: who comes
- * now need not wait for a batch of its own. */
 static void on_turn_end(void *owner)
 {
-    struct hands *hands = owner;
-    bool is_growing = hands->gathered.count > hands->gathered_before;
-
-    hands->gathered_before = hands->gathered.count;
-    if (is_growing && hands->gathered.count < GATHER_MOST)
-        deferred_ask(&hands->turn_end);
-    else
-        hand_over(hands);
+    hand_over(owner);
 }
 
 static void call_done(struct hands *hands, struct hand_job *job)

@@ -29,9 +29,8 @@ typedef void hands_batch_fn(void *owner, struct hand_job **jobs, size_t count);
  * memory, threads or descriptors. */
 MUST_CHECK struct hands *hands_new(struct loop *loop, const char *name, unsigned threads);
 /* One thread that takes ALL waiting jobs at once (group commit): what is given while a batch is in
- * work forms the next batch. Jobs are handed over at the end of the first turn of the loop that
- * brings no further one, or that has brought many: one job alone waits for no clock. Their done
- * functions run in one turn of the loop, in the order of giving. */
+ * work forms the next batch; so does what is given within one turn of the loop, at whose end it is
+ * handed over. Their done functions run in one turn of the loop, in the order of giving. */
 MUST_CHECK struct hands *hands_new_batch(
     struct loop *loop, const char *name, hands_batch_fn *fn, void *owner);
 /* Hands that are made from now on have no thread until hands_release: Landlock's rules hold for the
