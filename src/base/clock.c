@@ -1,7 +1,6 @@
 /* base/clock.c: reading and showing the clocks. */
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <time.h>
 
 enum { JUMP_US = 2000000 };
@@ -43,14 +42,31 @@ int64_t clock_jump_us(int64_t *offset_us)
     return jump_us;
 }
 
+/* `number` in so many digits, and what follows it. */
+static char *put_number(char *at, int number, int digits, char after)
+{
+    unsigned rest = (unsigned)number;
+
+    for (int i = digits; i > 0; i--, rest /= 10)
+        at[i - 1] = (char)('0' + rest % 10);
+    at[digits] = after;
+    return at + digits + 1;
+}
+
 void clock_format(int64_t wall_us, char out_text[25])
 {
-    time_t seconds = (time_t)(wall_us / 1000000);
-    struct tm tm;
-    char text[64];
+    int64_t ms = wall_us / 1000 - (wall_us % 1000 < 0);
+    time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0));
+    struct tm tm = { 0 };
+    char *at = out_text;
 
     gmtime_r(&seconds, &tm);
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
-        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_us / 1000 % 1000));
-    snprintf(out_text, 25, "%.24s", text);
+    at = put_number(at, tm.tm_year + 1900, 4, '-');
+    at = put_number(at, tm.tm_mon + 1, 2, '-');
+    at = put_number(at, tm.tm_mday, 2, 'T');
+    at = put_number(at, tm.tm_hour, 2, ':');
+    at = put_number(at, tm.tm_min, 2, ':');
+    at = put_number(at, tm.tm_sec, 2, '.');
+    at = put_number(at, (int)(ms - seconds * 1000), 3, 'Z');
+    *at = '\0';
 }

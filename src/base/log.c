@@ -122,16 +122,16 @@ static void put_context(struct line *line, const struct log_context *context)
 
 static void put_prefix(struct line *line, enum log_level level)
 {
-    char prefix[64];
+    const char priority[] = { '<', (char)('0' + level), '>' };
     char time[25];
 
     if (settings.journal) {
-        snprintf(prefix, sizeof prefix, "<%d>", (int)level);
+        put(line, priority, sizeof priority);
     } else {
         clock_format(clock_wall_us(), time);
-        snprintf(prefix, sizeof prefix, "%s ", time);
+        put_text(line, time);
+        put_text(line, " ");
     }
-    put_text(line, prefix);
     put_text(line, settings.room);
     put_text(line, level <= LOG_ERROR ? " error: " : level == LOG_WARNING ? " warning: " : " ");
 }

@@ -194,10 +194,11 @@ void report_commit(
 
     queue_id_format(entry->id, id);
     context.value = slice_text(id);
-    session_name(gate, entry->session, name);
-    if (s && result == COMMIT_KEPT)
+    if (s && result == COMMIT_KEPT) {
         report_kept(s, entry, &context);
-    else
-        log_event(result == COMMIT_KEPT ? LOG_NOTICE : LOG_ERROR, &context, results[result],
-            log_text("of_session", name));
+        return;
+    }
+    session_name(gate, entry->session, name);
+    log_event(result == COMMIT_KEPT ? LOG_NOTICE : LOG_ERROR, &context, results[result],
+        log_text("of_session", name));
 }

@@ -68,13 +68,11 @@ void session_say(struct session *s, enum reply_id reply)
 
 void session_sayf(struct session *s, enum reply_id reply, const char *format, ...)
 {
-    char text[1024];
     va_list list;
 
     va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
+    reply_vprintf(session_words(s, reply), reply, format, list);
     va_end(list);
-    reply_printf(session_words(s, reply), reply, "%s", text);
 }
 
 /* Sends what was said, or holds it back for a while. */

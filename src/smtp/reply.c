@@ -202,19 +202,24 @@ void reply_write(struct buffer *out, enum reply_id id)
     write_lines(out, info, slice_text(info->text));
 }
 
-void reply_printf(struct buffer *out, enum reply_id id, const char *format, ...)
+void reply_vprintf(struct buffer *out, enum reply_id id, const char *format, va_list args)
 {
     enum { ROOM = 8192 };
     char text[ROOM + 1];
-    va_list args;
-    int len;
+    int len = vsnprintf(text, sizeof text, format, args);
 
-    va_start(args, format);
-    len = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
     if (len < 0)
         len = 0;
     write_lines(out, reply_info(id), slice_of(text, len > ROOM ? ROOM : (size_t)len));
+}
+
+void reply_printf(struct buffer *out, enum reply_id id, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    reply_vprintf(out, id, format, args);
+    va_end(args);
 }
 
 void reply_greeting(struct buffer *out, struct slice hostname)

@@ -3,6 +3,8 @@
 #ifndef SMTP_REPLY_H
 #define SMTP_REPLY_H
 
+#include <stdarg.h>
+
 #include "base/buffer.h"
 #include "base/macros.h"
 #include "base/slice.h"
@@ -133,6 +135,8 @@ void reply_write(struct buffer *out, enum reply_id id);
  * leaves as \xHH (EXT-SMTPUTF8-5), long lines are split at a space where there is one, each line
  * carries the enhanced code (EXT-ESC-1, CMD-24). A text above 8192 octets is cut. */
 PRINTF_LIKE(3, 4) void reply_printf(struct buffer *out, enum reply_id id, const char *format, ...);
+PRINTF_LIKE(3, 0)
+void reply_vprintf(struct buffer *out, enum reply_id id, const char *format, va_list args);
 
 /* "220 HOST ESMTP" (LSN-1, LSN-2). */
 void reply_greeting(struct buffer *out, struct slice hostname);
