@@ -176,6 +176,7 @@ struct conf {
     uint64_t relays;                       /* 0: accept only */
     bool allow_address_literals;           /* SUB-4.2-7 */
     bool strict_envelope;                  /* GRM-2 */
+    bool postmaster_unauth;                /* SUB-6.4-1 */
     bool hide_client;                      /* MSG-12 */
     struct conf_network *trusted_networks; /* SUB-3.3-2 */
     size_t trusted_network_count;

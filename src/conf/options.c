@@ -164,6 +164,12 @@ const struct option options[] = {
         .doc =
             "Refuse blanks around the colon of MAIL FROM and RCPT TO, which some clients send." },
     { .section = SECTION_TOP,
+        .name = "postmaster_unauth",
+        .kind = OPTION_BOOL,
+        AT(struct conf, postmaster_unauth),
+        .doc = "Let anybody write a message of at most 32 KiB to the postmaster, at this server or "
+               "in one of the domains, without logging in." },
+    { .section = SECTION_TOP,
         .name = "hide_client",
         .kind = OPTION_BOOL,
         AT(struct conf, hide_client),

@@ -154,6 +154,7 @@ static const struct field conf_fields[] = {
     PACK_NUMBER(U64, struct conf, relays),
     PACK_NUMBER(BOOL, struct conf, allow_address_literals),
     PACK_NUMBER(BOOL, struct conf, strict_envelope),
+    PACK_NUMBER(BOOL, struct conf, postmaster_unauth),
     PACK_NUMBER(BOOL, struct conf, hide_client),
     PACK_LIST(
         struct conf, trusted_networks, trusted_network_count, &network_shape, OPTION_LIST_MAX),

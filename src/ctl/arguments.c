@@ -13,30 +13,43 @@ struct flag {
     enum ctl_option option; /* CTL_EVERYWHERE: every command takes it */
     size_t value;           /* offset of a const char * in the call; 0: it takes no value */
     size_t mark;            /* offset of a bool in the call; 0: none */
+    bool may_repeat;        /* value is the offset of a struct ctl_list */
     const char *usage;
     const char *help;
 };
 
 static const struct flag flags[] = {
-    { "config", 'c', CTL_EVERYWHERE, offsetof(struct invocation, conf_path), 0, "FILE",
+    { "config", 'c', CTL_EVERYWHERE, offsetof(struct invocation, conf_path), 0, false, "FILE",
         "the configuration (default " CTL_DEFAULT_CONF ")" },
-    { "json", 0, CTL_EVERYWHERE, 0, offsetof(struct invocation, json), "", "answer in JSON" },
-    { "help", 'h', CTL_EVERYWHERE, 0, offsetof(struct invocation, help), "", "show help and exit" },
-    { "version", 0, CTL_EVERYWHERE, 0, offsetof(struct invocation, version), "",
+    { "json", 0, CTL_EVERYWHERE, 0, offsetof(struct invocation, json), false, "",
+        "answer in JSON" },
+    { "help", 'h', CTL_EVERYWHERE, 0, offsetof(struct invocation, help), false, "",
+        "show help and exit" },
+    { "version", 0, CTL_EVERYWHERE, 0, offsetof(struct invocation, version), false, "",
         "show the version and exit" },
-    { "sender", 0, CTL_SENDER, offsetof(struct invocation, senders), 0, "PATTERN",
-        "a further address the user may send as: user@domain, *@domain or *; may repeat" },
-    { "limit", 0, CTL_LIMIT, offsetof(struct invocation, limit), 0, "NUMBER",
+    { "sender", 0, CTL_SENDER, offsetof(struct invocation, senders), 0, true, "PATTERN",
+        "a further address to send as: user@domain, *@domain or *; may repeat" },
+    { "recipient", 0, CTL_RECIPIENT, offsetof(struct invocation, recipients), 0, true, "PATTERN",
+        "write to these only: user@domain, *@domain; may repeat" },
+    { "group", 0, CTL_GROUP, offsetof(struct invocation, groups), 0, true, "NAME",
+        "has the rights of this group too; may repeat" },
+    { "submit", 0, CTL_SUBMIT, offsetof(struct invocation, submit), 0, false, "yes|no",
+        "whether a login may send mail at all" },
+    { "max-recipients", 0, CTL_MAX_RECIPIENTS, offsetof(struct invocation, max_recipients), 0,
+        false, "NUMBER", "recipients of a message at most, or none" },
+    { "max-size", 0, CTL_MAX_SIZE, offsetof(struct invocation, max_size), 0, false, "OCTETS",
+        "size of a message at most, or none" },
+    { "limit", 0, CTL_LIMIT, offsetof(struct invocation, limit), 0, false, "NUMBER",
         "at most so many messages (default 1000)" },
-    { "after", 0, CTL_AFTER, offsetof(struct invocation, after), 0, "ID",
+    { "after", 0, CTL_AFTER, offsetof(struct invocation, after), 0, false, "ID",
         "only messages behind this one" },
-    { "user", 0, CTL_USER, offsetof(struct invocation, user), 0, "ADDRESS",
+    { "user", 0, CTL_USER, offsetof(struct invocation, user), 0, false, "ADDRESS",
         "messages of this user" },
-    { "domain", 0, CTL_DOMAIN, offsetof(struct invocation, domain), 0, "DOMAIN",
+    { "domain", 0, CTL_DOMAIN, offsetof(struct invocation, domain), 0, false, "DOMAIN",
         "recipients in this domain" },
-    { "held", 0, CTL_HELD, 0, 0, "", "only messages that are held" },
-    { "all", 0, CTL_ALL, 0, 0, "", "everything" },
-    { "bounce", 0, CTL_BOUNCE, 0, 0, "", "send the sender a notification" },
+    { "held", 0, CTL_HELD, 0, 0, false, "", "only messages that are held" },
+    { "all", 0, CTL_ALL, 0, 0, false, "", "everything" },
+    { "bounce", 0, CTL_BOUNCE, 0, 0, false, "", "send the sender a notification" },
 };
 
 static const struct flag *find_flag(const char *name, size_t len)
@@ -64,10 +77,12 @@ static const struct flag *parse_flag(const char *argument, const char **out_valu
 
 static int take_value(struct invocation *call, const struct flag *flag, const char *value)
 {
-    if (flag->option == CTL_SENDER) {
-        if (call->sender_count == CTL_SENDERS_MAX)
-            return call_fail(call, EX_USAGE, "more than %d times --sender", CTL_SENDERS_MAX);
-        call->senders[call->sender_count++] = value;
+    if (flag->may_repeat) {
+        struct ctl_list *list = (struct ctl_list *)(void *)((char *)call + flag->value);
+
+        if (list->count == CTL_LIST_MAX)
+            return call_fail(call, EX_USAGE, "more than %d times --%s", CTL_LIST_MAX, flag->name);
+        list->values[list->count++] = value;
         return 0;
     }
     if (call->given & flag->option)

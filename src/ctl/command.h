@@ -14,7 +14,7 @@
 
 #define CTL_DEFAULT_CONF "/etc/submitd/submitd.conf"
 
-enum { CTL_SENDERS_MAX = 256, CTL_WORDS_MAX = 4 };
+enum { CTL_LIST_MAX = 256, CTL_WORDS_MAX = 4 };
 
 /* Options beside those that every command takes (-c, --json, --help). */
 enum ctl_option {
@@ -27,9 +27,24 @@ enum ctl_option {
     CTL_HELD = 1 << 5,
     CTL_ALL = 1 << 6,
     CTL_BOUNCE = 1 << 7,
+    CTL_RECIPIENT = 1 << 8,       /* --recipient PATTERN, may repeat */
+    CTL_GROUP = 1 << 9,           /* --group NAME, may repeat */
+    CTL_SUBMIT = 1 << 10,         /* --submit yes|no */
+    CTL_MAX_RECIPIENTS = 1 << 11, /* --max-recipients NUMBER|none */
+    CTL_MAX_SIZE = 1 << 12,       /* --max-size OCTETS|none */
+    CTL_FROM = 1 << 13,           /* --from ADDRESS */
+    CTL_TO = 1 << 14,             /* --to ADDRESS, may repeat */
+    CTL_SIZE = 1 << 15,           /* --size OCTETS */
+    CTL_CLIENT = 1 << 16,         /* --client ADDRESS */
 };
 
 struct command;
+
+/* The values of an option that may repeat. */
+struct ctl_list {
+    const char *values[CTL_LIST_MAX];
+    size_t count;
+};
 
 /* Borrowed from argv. */
 struct invocation {
@@ -41,8 +56,15 @@ struct invocation {
     unsigned given;                   /* enum ctl_option */
     const char *words[CTL_WORDS_MAX]; /* behind the command's own */
     size_t word_count;
-    const char *senders[CTL_SENDERS_MAX];
-    size_t sender_count;
+    struct ctl_list senders;
+    struct ctl_list recipients; /* --recipient and --to */
+    struct ctl_list groups;
+    const char *submit;
+    const char *max_recipients;
+    const char *max_size;
+    const char *from;
+    const char *size;
+    const char *client;
     const char *limit;
     const char *after;
     const char *user;
@@ -89,6 +111,10 @@ int command_user_passwd(struct invocation *call);
 int command_user_disable(struct invocation *call);
 int command_user_enable(struct invocation *call);
 int command_user_remove(struct invocation *call);
+int command_user_set(struct invocation *call);
+int command_group_set(struct invocation *call);
+int command_group_list(struct invocation *call);
+int command_group_remove(struct invocation *call);
 int command_queue_list(struct invocation *call);
 int command_queue_show(struct invocation *call);
 int command_queue_change(struct invocation *call); /* hold, release, retry, delete */

@@ -7,7 +7,11 @@
 
 #include "ctl/show.h"
 
-#define SELECTION      "ID | --user ADDRESS | --domain DOMAIN | --all"
+#define SELECTION "ID | --user ADDRESS | --domain DOMAIN | --all"
+#define RIGHTS                                                                                     \
+    "[--submit yes|no] [--sender PATTERN]... [--recipient PATTERN]... [--max-recipients NUMBER] "  \
+    "[--max-size OCTETS]"
+#define RIGHTS_OPTIONS (CTL_SUBMIT | CTL_SENDER | CTL_RECIPIENT | CTL_MAX_RECIPIENTS | CTL_MAX_SIZE)
 #define SELECT_OPTIONS (CTL_USER | CTL_DOMAIN | CTL_ALL)
 
 const struct command commands[] = {
@@ -17,7 +21,14 @@ const struct command commands[] = {
     { "user passwd", "ADDRESS", "set a new password", 1, 1, 0, true, command_user_passwd },
     { "user disable", "ADDRESS", "refuse logins from now on", 1, 1, 0, true, command_user_disable },
     { "user enable", "ADDRESS", "allow logins again", 1, 1, 0, true, command_user_enable },
+    { "user set", "ADDRESS " RIGHTS " [--group NAME]...", "change what a user may do", 1, 1,
+        RIGHTS_OPTIONS | CTL_GROUP, true, command_user_set },
     { "user remove", "ADDRESS", "forget a user", 1, 1, 0, true, command_user_remove },
+    { "group set", "NAME " RIGHTS, "make a group, or change what its members may do", 1, 1,
+        RIGHTS_OPTIONS, true, command_group_set },
+    { "group list", "", "show all groups", 0, 0, 0, true, command_group_list },
+    { "group remove", "NAME", "forget a group that has no members", 1, 1, 0, true,
+        command_group_remove },
     { "queue list", "[--user ADDRESS] [--domain DOMAIN] [--held] [--limit NUMBER] [--after ID]",
         "show what is queued, oldest first", 0, 0,
         CTL_USER | CTL_DOMAIN | CTL_HELD | CTL_LIMIT | CTL_AFTER, true, command_queue_list },

@@ -67,8 +67,7 @@ static int widest(const json_t *recipients)
     const json_t *recipient;
     size_t index, width = 0;
 
-    json_array_foreach(recipients, index, recipient)
-    {
+    json_array_foreach (recipients, index, recipient) {
         const char *address = show_member(recipient, "address");
         size_t len = address ? strlen(address) : 0;
         width = len > width ? len : width;
@@ -83,8 +82,7 @@ static void put_recipients(FILE *to, const json_t *message)
     const json_t *recipient;
     size_t index;
 
-    json_array_foreach(recipients, index, recipient)
-    {
+    json_array_foreach (recipients, index, recipient) {
         put_recipient(to, recipient, width);
     }
 }
@@ -109,8 +107,7 @@ static void put_list(FILE *to, const json_t *result)
     const json_t *message;
     size_t index;
 
-    json_array_foreach(messages, index, message)
-    {
+    json_array_foreach (messages, index, message) {
         put_message(to, message);
     }
     if (total == 0)
@@ -208,8 +205,7 @@ static void put_details(FILE *to, const json_t *message)
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         show_line(to, message, names[i][0], names[i][1]);
     fputs("recipients\n", to);
-    json_array_foreach(recipients, index, recipient)
-    {
+    json_array_foreach (recipients, index, recipient) {
         put_recipient(to, recipient, width);
         put_detail(to, recipient);
     }

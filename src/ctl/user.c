@@ -9,14 +9,8 @@
 #include "ctl/command.h"
 #include "ctl/password.h"
 #include "ctl/show.h"
+#include "ctl/work.h"
 #include "users/file.h"
-
-/* A user file that is being worked on. */
-struct work {
-    char path[1100];
-    int lock;
-    struct users *users;
-};
 
 static int fail_on_file(struct invocation *call, const char *path, const char *act, enum err rc)
 {
@@ -41,8 +35,7 @@ static void tell_problems(
         fprintf(call->err, "submitctl: %s: %zu further problems\n", path, report->count - shown);
 }
 
-/* may_be_missing: an absent file counts as an empty one. */
-static int read_users(struct invocation *call, struct work *work, bool may_be_missing)
+int work_read(struct invocation *call, struct work *work, bool may_be_missing)
 {
     struct users_report report = { 0 };
     enum err rc = users_load(AT_FDCWD, work->path, &report, &work->users);
@@ -53,7 +46,7 @@ static int read_users(struct invocation *call, struct work *work, bool may_be_mi
     return rc == ERR_OK ? 0 : fail_on_file(call, work->path, "read", rc);
 }
 
-static int begin(struct invocation *call, struct work *work, bool may_be_missing)
+int work_begin(struct invocation *call, struct work *work, bool may_be_missing)
 {
     enum err rc;
     int status;
@@ -61,7 +54,7 @@ static int begin(struct invocation *call, struct work *work, bool may_be_missing
     rc = users_lock(work->path, &work->lock);
     if (rc != ERR_OK)
         return fail_on_file(call, work->path, "lock the folder of", rc);
-    status = read_users(call, work, may_be_missing);
+    status = work_read(call, work, may_be_missing);
     if (status != 0)
         users_unlock(&work->lock);
     return status;
@@ -80,10 +73,12 @@ static struct account find_owner(const struct conf *conf)
 
 static int fault_status(enum user_fault fault)
 {
-    return fault == USER_UNKNOWN ? EX_NOUSER : fault == USER_FAILED ? EX_OSERR : EX_DATAERR;
+    return fault == USER_UNKNOWN || fault == USER_NO_GROUP ? EX_NOUSER
+           : fault == USER_FAILED                          ? EX_OSERR
+                                                           : EX_DATAERR;
 }
 
-static int finish(struct invocation *call, struct work *work, enum user_fault fault)
+int work_finish(struct invocation *call, struct work *work, enum user_fault fault)
 {
     int status = 0;
 
@@ -103,7 +98,7 @@ static int finish(struct invocation *call, struct work *work, enum user_fault fa
     return status;
 }
 
-static int open_work(struct invocation *call, struct work *work)
+int work_open(struct invocation *call, struct work *work)
 {
     *work = (struct work){ .lock = -1 };
     if (call->conf->users.path.len == 0)
@@ -114,21 +109,21 @@ static int open_work(struct invocation *call, struct work *work)
 
 int command_user_add(struct invocation *call)
 {
-    struct slice senders[CTL_SENDERS_MAX];
+    struct slice senders[CTL_LIST_MAX];
     struct secret password = { 0 };
     struct work work;
-    int status = open_work(call, &work);
+    int status = work_open(call, &work);
 
-    for (size_t i = 0; i < call->sender_count; i++)
-        senders[i] = slice_text(call->senders[i]);
+    for (size_t i = 0; i < call->senders.count; i++)
+        senders[i] = slice_text(call->senders.values[i]);
     if (status == 0)
         status = password_ask(call, &password);
     if (status == 0)
-        status = begin(call, &work, true);
+        status = work_begin(call, &work, true);
     if (status == 0)
-        status = finish(call, &work,
+        status = work_finish(call, &work,
             users_add(work.users, slice_text(call->words[0]), secret_slice(&password), senders,
-                call->sender_count));
+                call->senders.count));
     secret_clear(&password);
     return status;
 }
@@ -137,14 +132,14 @@ int command_user_passwd(struct invocation *call)
 {
     struct secret password = { 0 };
     struct work work;
-    int status = open_work(call, &work);
+    int status = work_open(call, &work);
 
     if (status == 0)
         status = password_ask(call, &password);
     if (status == 0)
-        status = begin(call, &work, false);
+        status = work_begin(call, &work, false);
     if (status == 0)
-        status = finish(call, &work,
+        status = work_finish(call, &work,
             users_set_password(work.users, slice_text(call->words[0]), secret_slice(&password)));
     secret_clear(&password);
     return status;
@@ -153,13 +148,13 @@ int command_user_passwd(struct invocation *call)
 static int set_state(struct invocation *call, enum user_state state)
 {
     struct work work;
-    int status = open_work(call, &work);
+    int status = work_open(call, &work);
 
     if (status == 0)
-        status = begin(call, &work, false);
+        status = work_begin(call, &work, false);
     if (status == 0)
-        status =
-            finish(call, &work, users_set_state(work.users, slice_text(call->words[0]), state));
+        status = work_finish(
+            call, &work, users_set_state(work.users, slice_text(call->words[0]), state));
     return status;
 }
 
@@ -176,39 +171,40 @@ int command_user_enable(struct invocation *call)
 int command_user_remove(struct invocation *call)
 {
     struct work work;
-    int status = open_work(call, &work);
+    int status = work_open(call, &work);
 
     if (status == 0)
-        status = begin(call, &work, false);
+        status = work_begin(call, &work, false);
     if (status == 0)
-        status = finish(call, &work, users_remove(work.users, slice_text(call->words[0])));
+        status = work_finish(call, &work, users_remove(work.users, slice_text(call->words[0])));
     return status;
 }
 
 static json_t *user_json(const struct user *user)
 {
-    json_t *senders = json_array();
+    json_t *groups = json_array();
+    json_t *json = json_pack("{s:s%, s:s, s:b, s:b, s:s, s:o}", "login", user->login.data,
+        user->login.len, "state", user->state == USER_ACTIVE ? "active" : "disabled", "password",
+        (int)(user->hash.len > 0), "scram", (int)(user->scram.iterations > 0), "min_mech",
+        user->min_mech == USER_MECH_SCRAM ? "scram" : "any", "groups", groups);
 
-    for (size_t i = 0; i < user->sender_count; i++)
+    for (size_t i = 0; i < user->group_count; i++)
         json_array_append_new(
-            senders, json_stringn(user->senders[i].pattern.data, user->senders[i].pattern.len));
-    return json_pack("{s:s%, s:s, s:b, s:b, s:b, s:s, s:o}", "login", user->login.data,
-        user->login.len, "state", user->state == USER_ACTIVE ? "active" : "disabled", "submit",
-        (int)user->may_submit, "password", (int)(user->hash.len > 0), "scram",
-        (int)(user->scram.iterations > 0), "min_mech",
-        user->min_mech == USER_MECH_SCRAM ? "scram" : "any", "senders", senders);
+            groups, json_stringn(user->groups[i].name.data, user->groups[i].name.len));
+    if (json)
+        rights_json(&user->rights, json);
+    return json;
 }
 
 static void put_user(FILE *to, const struct user *user, int width)
 {
     fprintf(to, "%-*.*s  %-8s", width, SLICE_ARGS(user->login),
         user->state == USER_ACTIVE ? "active" : "disabled");
-    if (!user->may_submit)
-        fputs("  may not submit", to);
     if (user->min_mech == USER_MECH_SCRAM)
         fputs("  SCRAM only", to);
-    for (size_t i = 0; i < user->sender_count; i++)
-        fprintf(to, "%s%.*s", i == 0 ? "  also as " : ", ", SLICE_ARGS(user->senders[i].pattern));
+    for (size_t i = 0; i < user->group_count; i++)
+        fprintf(to, "%s%.*s", i == 0 ? "  in " : ", ", SLICE_ARGS(user->groups[i].name));
+    rights_put(to, &user->rights);
     fputc('\n', to);
 }
 
@@ -224,11 +220,11 @@ static int list_json(struct invocation *call, const struct users *users)
 int command_user_list(struct invocation *call)
 {
     struct work work;
-    int status = open_work(call, &work);
+    int status = work_open(call, &work);
     int width = 0;
 
     if (status == 0)
-        status = read_users(call, &work, false);
+        status = work_read(call, &work, false);
     if (status != 0)
         return status;
     if (call->json) {

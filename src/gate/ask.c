@@ -66,17 +66,22 @@ static void tell_vault(struct ask *ask, enum message_type type, const void *mess
 static void send_rights(struct session *s)
 {
     struct msg_rights message = {
-        .session = s->question.number, .user = session_user(s), .address = about(s)
+        .session = s->question.number,
+        .user = session_user(s),
+        .address = about(s),
+        .question = s->question.asked,
     };
 
     tell_vault(&s->gate->ask, MSG_RIGHTS, &message);
 }
 
-enum answer ask_rights(struct session *s, struct slice address, rights_fn *go_on)
+enum answer ask_rights(
+    struct session *s, enum rights_question asked, struct slice address, rights_fn *go_on)
 {
     if (!remember(s, address))
         return go_on(s, RIGHTS_WORD_NONE);
     next_number(s);
+    s->question.asked = asked;
     s->question.rights = go_on;
     session_wait(s, WAIT_RIGHTS, ASK_ROOM_MS);
     send_rights(s);

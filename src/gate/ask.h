@@ -35,7 +35,8 @@ typedef enum answer domain_fn(struct session *session, enum domain_verdict verdi
 struct question {
     uint64_t number; /* of the question under way; 0: none */
     uint16_t count;
-    char *about; /* sender or domain; owned */
+    enum rights_question asked;
+    char *about; /* sender, recipient or domain; owned */
     size_t about_len;
     union {
         rights_fn *rights;
@@ -61,8 +62,9 @@ void ask_attach_relay(struct ask *ask, uint32_t index, int fd);
  * the owner is the ask). */
 void ask_sign(void *owner, const struct tls_sign_request *request);
 
-/* May the session's user send as this address (local@domain)? */
-enum answer ask_rights(struct session *session, struct slice address, rights_fn *go_on);
+/* May the session's user send as, or to, this address (local@domain)? */
+enum answer ask_rights(
+    struct session *session, enum rights_question asked, struct slice address, rights_fn *go_on);
 /* Does the domain (A-labels, lower case) exist? May go on at once: with what is remembered, or with
  * DOMAIN_SILENT when no relay is there. */
 enum answer ask_domain(struct session *session, struct slice domain, domain_fn *go_on);

@@ -174,28 +174,51 @@ static struct slice keep(char **room, struct slice text)
     return kept;
 }
 
+/* What a list takes, with its texts. */
+static size_t room_for(const struct msg_sender *patterns, size_t count)
+{
+    size_t size = count * sizeof(struct sender);
+
+    for (size_t i = 0; i < count; i++)
+        size += patterns[i].pattern.len;
+    return size;
+}
+
+static void keep_patterns(
+    char **room, const struct msg_sender *patterns, size_t count, struct sender *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i].pattern = keep(room, patterns[i].pattern);
+}
+
 /* The grant outlives the message it came in, in one piece of memory: most sessions that are open
  * are idle ones with a login. */
 static bool keep_login(struct session *s, const struct msg_auth_done *done)
 {
     struct slice mechanism = slice_text(s->exchange->mechanism);
-    size_t size = sizeof *s->login + done->user.len + mechanism.len;
-    struct login_grant *login;
+    size_t size = sizeof *s->login + done->user.len + mechanism.len +
+                  room_for(done->senders, done->sender_count) +
+                  room_for(done->recipients, done->recipient_count);
+    struct login_grant *login = calloc(1, size);
+    struct sender *recipients;
     char *room;
 
-    for (size_t i = 0; i < done->sender_count; i++)
-        size += sizeof *login->senders + done->senders[i].pattern.len;
-    login = calloc(1, size);
     if (!login)
         return false;
-    room = (char *)(login->senders + done->sender_count);
-    for (size_t i = 0; i < done->sender_count; i++)
-        login->senders[i].pattern = keep(&room, done->senders[i].pattern);
+    recipients = login->senders + done->sender_count;
+    room = (char *)(recipients + done->recipient_count);
+    keep_patterns(&room, done->senders, done->sender_count, login->senders);
+    keep_patterns(&room, done->recipients, done->recipient_count, recipients);
     login->grant = (struct grant){ .user = keep(&room, done->user),
         .may_submit = done->may_submit,
         .truncated = done->more_senders,
         .senders = login->senders,
-        .sender_count = done->sender_count };
+        .sender_count = done->sender_count,
+        .recipients_truncated = done->more_recipients,
+        .recipients = recipients,
+        .recipient_count = done->recipient_count,
+        .max_recipients = done->max_recipients,
+        .max_size = done->max_size };
     login->mechanism = keep(&room, mechanism);
     s->login = login;
     return true;

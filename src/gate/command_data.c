@@ -5,6 +5,7 @@
 #include "gate/gate.h"
 #include "gate/session.h"
 #include "gate/transaction.h"
+#include "policy/rights.h"
 
 enum {
     SPARE_MS = BLANK_MS,
@@ -35,7 +36,7 @@ static void open_body(struct session *s)
 {
     const struct conf *conf = s->snapshot->conf;
     struct body_limits limits = {
-        .size = conf->limits.message_size,
+        .size = rights_size(conf, session_mail_grant(s), NULL),
         .large = conf->spool.large_message,
     };
 
@@ -161,11 +162,19 @@ enum answer command_bdat_refused(struct session *s, struct slice argument, enum 
     }
 }
 
+static uint64_t size_sum(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 static bool is_too_big(const struct session *s, const struct bdat *bdat)
 {
-    uint64_t most = s->snapshot->conf->limits.message_size;
+    const struct rights_case asked = { .step = RIGHTS_CONTENT,
+        .conf = s->snapshot->conf,
+        .grant = session_mail_grant(s),
+        .size = size_sum(body_content(&s->transaction->body), bdat->size) };
 
-    return most > 0 && body_content(&s->transaction->body) + bdat->size > most;
+    return rights_decide(&asked).verdict == RIGHTS_REFUSED;
 }
 
 static enum answer take_chunk(struct session *s, const struct bdat *bdat)

@@ -23,6 +23,20 @@ static enum answer refuse_syntax(struct session *s, const struct envelope_error 
     return ANSWER_REPLY;
 }
 
+/* The address as rights_decide and the vault know it. In the scratch arena; false without memory.
+ */
+static bool address_text(struct session *s, const struct address *address, struct slice *out_text)
+{
+    struct buffer text;
+    bool is_kept;
+
+    buffer_init(&text, 2 * ADDRESS_PATH_MAX);
+    address_write(&text, address);
+    is_kept = text.error == ERR_OK && arena_copy(&s->gate->scratch, buffer_slice(&text), out_text);
+    buffer_clear(&text);
+    return is_kept;
+}
+
 /* The domain as DNS and the tables of routes know it; the empty slice when it has none such. In the
  * scratch arena. */
 static struct slice ascii_domain(struct session *s, const struct address *address)
@@ -82,7 +96,7 @@ static enum answer check_sender_domain(struct session *s)
     return ask_domain(s, domain, sender_domain_known);
 }
 
-static enum answer rights_known(struct session *s, enum rights_word word)
+static enum answer sender_rights_known(struct session *s, enum rights_word word)
 {
     static const enum reply_id replies[] = {
         [RIGHTS_WORD_YES] = NO_OBJECTION,
@@ -91,36 +105,6 @@ static enum answer rights_known(struct session *s, enum rights_word word)
     };
 
     return replies[word] ? refuse_sender(s, replies[word]) : check_sender_domain(s);
-}
-
-static enum answer check_sender_rights(struct session *s)
-{
-    switch (rights_check(session_grant(s), s->transaction->sender)) {
-    case RIGHTS_ALLOWED:
-        return check_sender_domain(s);
-    case RIGHTS_ASK:
-        return ask_rights(s, s->transaction->sender, rights_known);
-    default:
-        return refuse_sender(s, REPLY_SENDER_FORBIDDEN);
-    }
-}
-
-/* What can be said of the sender without asking anybody; NO_OBJECTION when nothing is wrong. */
-static enum reply_id sender_objection(const struct session *s, const struct mail_command *mail)
-{
-    const struct conf *conf = s->snapshot->conf;
-    enum address_kind kind = mail->path.address.kind;
-    uint64_t most = conf->limits.message_size;
-
-    if (!session_grant(s)->may_submit)
-        return REPLY_ACCOUNT_FORBIDDEN; /* SUB-3.3-4 */
-    if (most > 0 && mail->parameters.size > most)
-        return REPLY_TOO_BIG; /* EXT-SIZE-2 */
-    if (kind == ADDRESS_BARE || kind == ADDRESS_SINGLE_LABEL)
-        return REPLY_SENDER_UNQUALIFIED; /* SUB-4.2-1 */
-    if (kind == ADDRESS_LITERAL && !conf->allow_address_literals)
-        return REPLY_SENDER_LITERAL;                                     /* SUB-4.2-7 */
-    return s->gate->commit.is_disk_full ? REPLY_NO_SPACE : NO_OBJECTION; /* DATA-16 */
 }
 
 static bool open_transaction(struct session *s, const struct mail_command *mail)
@@ -139,7 +123,8 @@ enum answer command_mail(struct session *s, struct slice argument)
     const struct conf *conf = s->snapshot->conf;
     struct mail_command mail;
     struct envelope_error error;
-    enum reply_id reply;
+    struct rights_answer rights;
+    struct slice text;
 
     if (conf->limits.mails_per_session > 0 && s->conduct.mails >= conf->limits.mails_per_session) {
         session_say(s, REPLY_TOO_MANY_MAILS); /* EXT-LIMITS-2 */
@@ -151,12 +136,22 @@ enum answer command_mail(struct session *s, struct slice argument)
         return refuse_syntax(s, &error);
     if (mail.path.is_spaced)
         report_spaced(s); /* D-25 */
-    reply = sender_objection(s, &mail);
-    if (reply)
-        return say(s, reply);
+    if (!address_text(s, &mail.path.address, &text))
+        return say(s, REPLY_INTERNAL);
+    rights = rights_decide(&(struct rights_case){ .step = RIGHTS_MAIL,
+        .conf = conf,
+        .grant = session_mail_grant(s),
+        .address = &mail.path.address,
+        .text = text,
+        .size = mail.parameters.size });
+    if (rights.verdict == RIGHTS_REFUSED)
+        return say(s, rights.reply);
+    if (s->gate->commit.is_disk_full)
+        return say(s, REPLY_NO_SPACE); /* DATA-16 */
     if (!open_transaction(s, &mail))
         return refuse_sender(s, REPLY_INTERNAL);
-    return check_sender_rights(s);
+    return rights.verdict == RIGHTS_ASK ? ask_rights(s, ASK_SENDER, text, sender_rights_known)
+                                        : check_sender_domain(s);
 }
 
 /* RCPT. */
@@ -199,16 +194,15 @@ static enum answer check_recipient_domain(struct session *s)
     return choice.ask_dns ? ask_domain(s, domain, recipient_domain_known) : take_recipient(s);
 }
 
-/* <postmaster> without a domain is the one bare name there is (SUB-6.4-2). */
-static enum reply_id recipient_objection(const struct session *s, const struct address *address)
+static enum answer recipient_rights_known(struct session *s, enum rights_word word)
 {
-    if (address->kind == ADDRESS_BARE && address_is_postmaster(address))
-        return NO_OBJECTION;
-    if (address->kind == ADDRESS_BARE || address->kind == ADDRESS_SINGLE_LABEL)
-        return REPLY_RECIPIENT_UNQUALIFIED;
-    if (address->kind == ADDRESS_LITERAL && !s->snapshot->conf->allow_address_literals)
-        return REPLY_RECIPIENT_LITERAL;
-    return NO_OBJECTION;
+    static const enum reply_id replies[] = {
+        [RIGHTS_WORD_YES] = NO_OBJECTION,
+        [RIGHTS_WORD_NO] = REPLY_RECIPIENT_FORBIDDEN,
+        [RIGHTS_WORD_NONE] = REPLY_INTERNAL,
+    };
+
+    return replies[word] ? say(s, replies[word]) : check_recipient_domain(s);
 }
 
 /* The one recipient that no check may keep out (SUB-6.4-2). */
@@ -224,7 +218,8 @@ enum answer command_rcpt(struct session *s, struct slice argument)
     struct transaction *t = s->transaction;
     struct rcpt_command rcpt;
     struct envelope_error error;
-    enum reply_id reply;
+    struct rights_answer rights;
+    struct slice text;
 
     if (t->tried >= conf->limits.recipients)
         return say(s, REPLY_TOO_MANY_RECIPIENTS); /* CMD-27, EXT-LIMITS-2 */
@@ -234,12 +229,20 @@ enum answer command_rcpt(struct session *s, struct slice argument)
         return refuse_syntax(s, &error);
     if (rcpt.path.is_spaced)
         report_spaced(s);
-    reply = recipient_objection(s, &rcpt.path.address);
-    if (reply)
-        return say(s, reply);
+    if (!address_text(s, &rcpt.path.address, &text))
+        return say(s, REPLY_INTERNAL);
+    rights = rights_decide(&(struct rights_case){ .step = RIGHTS_RCPT,
+        .conf = conf,
+        .grant = session_mail_grant(s),
+        .address = &rcpt.path.address,
+        .text = text,
+        .recipients = t->recipient_count });
+    if (rights.verdict == RIGHTS_REFUSED)
+        return say(s, rights.reply);
     if (rcpt.path.address.kind == ADDRESS_BARE)
         return take_postmaster(s);
     if (!address_copy(&t->arena, &rcpt.path.address, &t->candidate))
         return say(s, REPLY_INTERNAL);
-    return check_recipient_domain(s);
+    return rights.verdict == RIGHTS_ASK ? ask_rights(s, ASK_RECIPIENT, text, recipient_rights_known)
+                                        : check_recipient_domain(s);
 }

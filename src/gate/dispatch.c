@@ -18,7 +18,7 @@
 enum {
     BETWEEN = IN(MAIL) | IN(RCPT) | IN(CHUNKS) | IN(SPOILT), /* inside a transaction */
     ANY = IN(GREETED) | IN(READY) | BETWEEN,
-    TO_SUBMIT = AFTER_EHLO | NEEDS_TLS | NEEDS_AUTH,
+    TO_SUBMIT = AFTER_EHLO | NEEDS_TLS | NEEDS_GRANT,
 };
 
 const struct command_row command_rows[VERB_COUNT] = {
@@ -71,6 +71,8 @@ static enum reply_id objection(
         return REPLY_TLS_FIRST;
     if ((row->rules & NEEDS_AUTH) && !session_grant(s))
         return REPLY_AUTH_FIRST;
+    if ((row->rules & NEEDS_GRANT) && !session_mail_grant(s))
+        return REPLY_AUTH_FIRST;
     if (!phase_in(s->phase, row->phases)) {
         enum reply_id precise = disorder[s->verb][s->phase];
         return precise ? precise : REPLY_ORDER;
@@ -78,6 +80,13 @@ static enum reply_id objection(
     if ((row->rules & NO_ARGUMENT) && argument.len > 0)
         return REPLY_NO_ARGUMENT;
     return NO_OBJECTION;
+}
+
+/* Past the limits for those who have no login (LSN-14): whoever writes to the postmaster under the
+ * exception is within its own. */
+static bool is_unbounded(const struct session *s)
+{
+    return session_grant(s) || s->transaction;
 }
 
 static enum answer refuse(
@@ -103,8 +112,8 @@ static enum answer run_line(struct session *s, const struct line *line)
     enum reply_id reply;
 
     s->verb = command.verb;
-    conduct_command(&s->conduct, row->rules & LEADS_NOWHERE, session_grant(s));
-    if (!session_grant(s) && conduct_is_prolix(&s->conduct))
+    conduct_command(&s->conduct, row->rules & LEADS_NOWHERE, is_unbounded(s));
+    if (!is_unbounded(s) && conduct_is_prolix(&s->conduct))
         return dismiss(s, REPLY_PREAUTH_LIMIT);
     if (command.verb == VERB_FOREIGN)
         return dismiss(s, REPLY_PROTOCOL_ERROR);
@@ -175,7 +184,7 @@ enum answer dispatch(struct session *s)
 {
     if (!readers[s->phase])
         return ANSWER_MORE;
-    if (!session_grant(s) && conduct_is_prolix(&s->conduct))
+    if (!is_unbounded(s) && conduct_is_prolix(&s->conduct))
         return dismiss(s, REPLY_PREAUTH_LIMIT);
     return readers[s->phase](s);
 }

@@ -16,8 +16,9 @@ enum command_rule {
     AFTER_EHLO = 1 << 0,    /* or HELO (CMD-8) */
     NEEDS_TLS = 1 << 1,     /* on a listener with require_tls (TLS-7) */
     NEEDS_AUTH = 1 << 2,    /* a login or a trusted network (SUB-4.3-1, SUB-4.3-3) */
-    NO_ARGUMENT = 1 << 3,   /* CMD-14 */
-    LEADS_NOWHERE = 1 << 4, /* too many of them count as errors (LSN-16) */
+    NEEDS_GRANT = 1 << 3,   /* the same, or the postmaster's exception (SUB-6.4-1) */
+    NO_ARGUMENT = 1 << 4,   /* CMD-14 */
+    LEADS_NOWHERE = 1 << 5, /* too many of them count as errors (LSN-16) */
 };
 
 struct command_row {

@@ -444,6 +444,13 @@ const struct grant *session_grant(const struct session *s)
     return s->is_trusted ? &s->snapshot->trusted : NULL;
 }
 
+const struct grant *session_mail_grant(const struct session *s)
+{
+    const struct grant *grant = session_grant(s);
+
+    return grant || !s->snapshot->conf->postmaster_unauth ? grant : &s->snapshot->stranger;
+}
+
 bool session_is_tls(const struct session *s)
 {
     return stream_is_secured(s->stream);

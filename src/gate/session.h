@@ -57,7 +57,7 @@ enum { SESSION_NAME = 32 };
 struct login_grant {
     struct grant grant;
     struct slice mechanism;
-    struct sender senders[];
+    struct sender senders[]; /* and behind them the recipients */
 };
 
 /* The octets of a BDAT that are still to come, and what follows them. */
@@ -151,6 +151,8 @@ void session_reset(struct session *session);
 
 /* What the client may do: by its login, else by its network; NULL: nothing. */
 const struct grant *session_grant(const struct session *session);
+/* The same for a mail transaction: without a login perhaps the postmaster's alone (SUB-6.4-1). */
+const struct grant *session_mail_grant(const struct session *session);
 bool session_is_tls(const struct session *session);
 /* Its login, for records; empty without. */
 struct slice session_user(const struct session *session);

@@ -88,6 +88,7 @@ static enum err fill(struct snapshot *snapshot, struct slice conf,
     bound_limits(snapshot->conf);
     if (!rights_trusted(snapshot->conf, &snapshot->arena, &snapshot->trusted))
         return ERR_NOMEM;
+    snapshot->stranger = rights_stranger();
     code = find_postmaster(snapshot);
     if (code)
         return code;

@@ -16,6 +16,7 @@ struct snapshot {
     struct conf *conf;
     struct tls_server *tls;    /* NULL: no certificate (TLS-3) */
     struct grant trusted;      /* of a client in a trusted network (SUB-4.3-2) */
+    struct grant stranger;     /* of nobody (SUB-6.4-1) */
     struct address postmaster; /* where mail to <postmaster> goes (SUB-6.4-2) */
     uint32_t mechanisms;       /* offered under TLS (AUTH-25); 0 without users */
 };

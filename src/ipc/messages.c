@@ -111,6 +111,10 @@ static const struct field auth_done_fields[] = {
     PACK_NUMBER(BOOL, struct msg_auth_done, may_submit),
     PACK_LIST(struct msg_auth_done, senders, sender_count, &sender_shape, SENDERS_MAX),
     PACK_NUMBER(BOOL, struct msg_auth_done, more_senders),
+    PACK_LIST(struct msg_auth_done, recipients, recipient_count, &sender_shape, SENDERS_MAX),
+    PACK_NUMBER(BOOL, struct msg_auth_done, more_recipients),
+    PACK_NUMBER(U64, struct msg_auth_done, max_recipients),
+    PACK_NUMBER(U64, struct msg_auth_done, max_size),
 };
 static const struct shape auth_done_shape = SHAPE(struct msg_auth_done, auth_done_fields);
 
@@ -118,6 +122,7 @@ static const struct field rights_fields[] = {
     PACK_NUMBER(U64, struct msg_rights, session),
     PACK_BYTES(struct msg_rights, user, NAME_MAX_OCTETS),
     PACK_BYTES(struct msg_rights, address, NAME_MAX_OCTETS),
+    PACK_ENUM(struct msg_rights, question, ASK_RECIPIENT),
 };
 static const struct shape rights_shape = SHAPE(struct msg_rights, rights_fields);
 

@@ -181,13 +181,21 @@ struct msg_auth_done {
     bool may_submit;
     struct msg_sender *senders; /* addresses and patterns the user may send as */
     size_t sender_count;
-    bool more_senders; /* the list was too long: ask with MSG_RIGHTS */
+    bool more_senders;             /* the list was too long: ask with MSG_RIGHTS */
+    struct msg_sender *recipients; /* patterns the user may send to; none: everybody */
+    size_t recipient_count;
+    bool more_recipients;
+    uint64_t max_recipients; /* of a message; 0: not said */
+    uint64_t max_size;
 };
+
+enum rights_question { ASK_SENDER, ASK_RECIPIENT };
 
 struct msg_rights {
     uint64_t session;
     struct slice user;
     struct slice address;
+    enum rights_question question; /* as, or to this address? */
 };
 
 struct msg_rights_done {

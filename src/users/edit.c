@@ -11,10 +11,14 @@ static const char *const fault_texts[USER_FAULTS] = {
          "!#$%&'*+-/=?^_`{|}~. in user, labels of letters, digits and hyphens in domain"),
     [USER_BAD_PASSWORD] =
         "not a password; allowed are 1 to 255 octets of UTF-8 without control characters",
-    [USER_BAD_SENDER] = "not a sender pattern; allowed is user@domain, *@domain or *",
-    [USER_MANY_SENDERS] = "more than 256 sender patterns",
+    [USER_BAD_SENDER] = "not a pattern; allowed is user@domain, *@domain or *",
+    [USER_BAD_GROUP] =
+        "not a group's name; allowed are 64 of letters, digits, dots, hyphens and underscores",
+    [USER_MANY_SENDERS] = "more than 256 patterns, or 16 groups",
     [USER_EXISTS] = "there is such a user already",
     [USER_UNKNOWN] = "there is no such user",
+    [USER_NO_GROUP] = "there is no such group",
+    [USER_HAS_GROUP] = "the group has members",
     [USER_FAILED] = "no memory or no random numbers",
 };
 
@@ -54,28 +58,6 @@ static struct user *find(struct users *users, struct slice login)
     return user;
 }
 
-static enum user_fault copy_senders(
-    struct users *users, const struct slice *senders, size_t count, struct user *user)
-{
-    struct login pattern;
-
-    if (count > USER_SENDERS_MAX)
-        return USER_MANY_SENDERS;
-    if (count > 0) {
-        user->senders = arena_array(&users->arena, count, sizeof *user->senders);
-        if (!user->senders)
-            return USER_FAILED;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!sender_prepare(senders[i], &pattern))
-            return USER_BAD_SENDER;
-        if (!arena_copy(&users->arena, login_slice(&pattern), &user->senders[i].pattern))
-            return USER_FAILED;
-    }
-    user->sender_count = count;
-    return USER_OK;
-}
-
 /* Lines that were set aside for this login would come to life once the first one is gone. */
 static bool has_line(const struct users *users, struct slice login)
 {
@@ -101,12 +83,13 @@ enum user_fault users_add(struct users *users, struct slice login, struct slice 
         return USER_EXISTS;
     if (!user)
         return USER_FAILED;
-    fault = copy_senders(users, senders, sender_count, user);
+    user->rights.may_submit = true;
+    fault = users_change_rights(users,
+        &(struct rights_change){ .senders = { true, senders, sender_count } }, &user->rights);
     if (fault == USER_OK)
         fault = make_proofs(password, &proofs);
     if (fault != USER_OK)
         return fault;
-    user->may_submit = true;
     user->scram = proofs.scram;
     if (!arena_copy(&users->arena, login_slice(&prepared), &user->login) ||
         !arena_copy(&users->arena, slice_text(proofs.hash), &user->hash) ||

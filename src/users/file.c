@@ -22,6 +22,8 @@ struct reader {
     size_t line;
     enum err error; /* the world's fault, sticky */
     struct sender senders[USER_SENDERS_MAX];
+    struct sender recipients[USER_RECIPIENTS_MAX];
+    struct membership groups[USER_GROUPS_MAX];
 };
 
 /* An empty one without a key; NULL without memory. */
@@ -57,6 +59,7 @@ void users_free(struct users **users)
     if (!gone)
         return;
     HASH_CLEAR(hh, gone->by_login);
+    HASH_CLEAR(hh, gone->by_group);
     if (gone->bytes)
         explicit_bzero(gone->bytes, gone->len);
     free(gone->bytes);
@@ -135,8 +138,8 @@ static bool read_state(struct reader *reader UNUSED, struct user *user, struct s
 
 static bool read_submit(struct reader *reader UNUSED, struct user *user, struct slice value)
 {
-    user->may_submit = slice_is(value, "yes");
-    return user->may_submit || slice_is(value, "no");
+    user->rights.may_submit = slice_is(value, "yes");
+    return user->rights.may_submit || slice_is(value, "no");
 }
 
 static bool read_min_mech(struct reader *reader UNUSED, struct user *user, struct slice value)
@@ -172,40 +175,84 @@ static bool read_scram(struct reader *reader UNUSED, struct user *user, struct s
 
 static bool read_sender(struct reader *reader, struct user *user, struct slice value)
 {
-    if (user->sender_count == USER_SENDERS_MAX || !sender_is_valid(value))
+    if (user->rights.sender_count == USER_SENDERS_MAX || !sender_is_valid(value))
         return false;
-    reader->senders[user->sender_count++].pattern = value;
+    reader->senders[user->rights.sender_count++].pattern = value;
     return true;
 }
 
-/* The words of a line behind the login. */
+static bool read_recipient(struct reader *reader, struct user *user, struct slice value)
+{
+    if (user->rights.recipient_count == USER_RECIPIENTS_MAX || !sender_is_valid(value))
+        return false;
+    reader->recipients[user->rights.recipient_count++].pattern = value;
+    return true;
+}
+
+static bool read_max_recipients(struct reader *reader UNUSED, struct user *user, struct slice value)
+{
+    return slice_number(value, USER_MOST_RECIPIENTS, &user->rights.max_recipients) &&
+           user->rights.max_recipients > 0;
+}
+
+static bool read_max_size(struct reader *reader UNUSED, struct user *user, struct slice value)
+{
+    return slice_number(value, INT64_MAX, &user->rights.max_size) && user->rights.max_size > 0;
+}
+
+static bool read_group(struct reader *reader, struct user *user, struct slice value)
+{
+    if (user->group_count == USER_GROUPS_MAX || !group_is_valid(value))
+        return false;
+    reader->groups[user->group_count++].name = value;
+    return true;
+}
+
+/* The words of a line behind the login, or behind a group's name. */
 static const struct word {
     const char *name; /* with its equals sign */
     bool (*read)(struct reader *reader, struct user *user, struct slice value);
     const char *allowed;
     bool is_public; /* the value may be shown in a message */
     bool may_repeat;
+    bool is_right; /* a group has it too */
 } words[] = {
-    { "state=", read_state, "allowed is state=active or state=disabled", true, false },
-    { "submit=", read_submit, "allowed is submit=yes or submit=no", true, false },
-    { "min_mech=", read_min_mech, "allowed is min_mech=any or min_mech=scram", true, false },
-    { "hash=", read_hash, "not a password hash that crypt(3) knows here", false, false },
+    { "state=", read_state, "allowed is state=active or state=disabled", true, false, false },
+    { "submit=", read_submit, "allowed is submit=yes or submit=no", true, false, true },
+    { "min_mech=", read_min_mech, "allowed is min_mech=any or min_mech=scram", true, false, false },
+    { "hash=", read_hash, "not a password hash that crypt(3) knows here", false, false, false },
     { "scram=", read_scram,
         "allowed is ITERATIONS:SALT:STORED:SERVER, at least 4096 iterations, the rest base64",
-        false, false },
+        false, false, false },
     { "sender=", read_sender, "allowed are 256 of sender=user@domain, sender=*@domain or sender=*",
-        true, true },
+        true, true, true },
+    { "recipient=", read_recipient,
+        "allowed are 256 of recipient=user@domain, recipient=*@domain or recipient=*", true, true,
+        true },
+    { "max_recipients=", read_max_recipients, "allowed is a number from 1 to 1000000", true, false,
+        true },
+    { "max_size=", read_max_size, "allowed is a number of octets above 0", true, false, true },
+    { "group=", read_group,
+        "allowed are 16 names of letters, digits, dots, hyphens and underscores", true, true,
+        false },
 };
+
+static bool is_group_line(struct slice login)
+{
+    return login.len > 0 && login.data[0] == '@';
+}
 
 /* Reads one word; seen has a bit for each row of the table. */
 static bool read_word(struct reader *reader, struct user *user, struct slice text, unsigned *seen)
 {
+    bool is_group = is_group_line(user->login);
     size_t name_len = slice_find(text, '=') + 1;
 
     for (size_t i = 0; i < LENGTH_OF(words); i++) {
         const struct word *word = &words[i];
 
-        if (name_len > text.len || !slice_is(slice_first(text, name_len), word->name))
+        if (name_len > text.len || !slice_is(slice_first(text, name_len), word->name) ||
+            (is_group && !word->is_right))
             continue;
         if ((*seen & 1u << i) && !word->may_repeat) {
             report(reader, slice_text(word->name), "given twice");
@@ -218,21 +265,34 @@ static bool read_word(struct reader *reader, struct user *user, struct slice tex
         return false;
     }
     report(reader, slice_first(text, name_len),
-        "unknown word; allowed are state= submit= min_mech= hash= scram= sender=");
+        is_group ? "unknown word; allowed are submit= sender= recipient= max_recipients= max_size="
+                 : "unknown word; allowed are state= min_mech= hash= scram= group= submit= sender= "
+                   "recipient= max_recipients= max_size=");
     return false;
 }
 
-static bool keep_senders(struct reader *reader, struct user *user)
+/* A copy in the arena; NULL for an empty list, and without memory. */
+static void *keep_list(struct reader *reader, const void *list, size_t count, size_t size)
 {
-    size_t size = user->sender_count * sizeof *user->senders;
+    void *copy = count > 0 ? arena_array(&reader->users->arena, count, size) : NULL;
 
-    if (size == 0)
-        return true;
-    user->senders = arena_alloc(&reader->users->arena, size);
-    if (!user->senders)
-        return false;
-    memcpy(user->senders, reader->senders, size);
-    return true;
+    if (count > 0 && !copy)
+        reader->error = ERR_NOMEM;
+    if (copy)
+        memcpy(copy, list, count * size);
+    return copy;
+}
+
+static bool keep_lists(struct reader *reader, struct user *user)
+{
+    struct user_rights *rights = &user->rights;
+
+    rights->senders =
+        keep_list(reader, reader->senders, rights->sender_count, sizeof *rights->senders);
+    rights->recipients =
+        keep_list(reader, reader->recipients, rights->recipient_count, sizeof *rights->recipients);
+    user->groups = keep_list(reader, reader->groups, user->group_count, sizeof *user->groups);
+    return reader->error == ERR_OK;
 }
 
 /* A name that preparation refuses or changes could neither log in nor be disabled. ASCII stays as
@@ -248,13 +308,40 @@ static bool is_prepared(struct slice login)
            (login_prepare(login, true, &prepared) && slice_equals(login_slice(&prepared), login));
 }
 
+static struct user blank_user(const struct reader *reader, struct slice login)
+{
+    return (struct user){ .login = login, .line = reader->line, .rights = { .may_submit = true } };
+}
+
+/* "@NAME RIGHT...". False: it is none, and that was reported. */
+static bool read_group_line(
+    struct reader *reader, struct slice login, struct slice rest, struct user *user)
+{
+    struct slice name = slice_from(login, 1);
+    unsigned seen = 0;
+
+    *user = blank_user(reader, login);
+    if (!group_is_valid(name)) {
+        report(reader, login, "not a group; allowed is @ and letters, digits, dots, hyphens and _");
+        return false;
+    }
+    if (users_find_group(reader->users, name)) {
+        report(reader, login, "there is a line for this group already");
+        return false;
+    }
+    while (rest.len > 0)
+        if (!read_word(reader, user, take_until(&rest, ' '), &seen))
+            return false;
+    return true;
+}
+
 /* False: the line is no valid user, and that was reported. */
 static bool read_user(
     struct reader *reader, struct slice login, struct slice rest, struct user *user)
 {
     unsigned seen = 0;
 
-    *user = (struct user){ .login = login, .may_submit = true };
+    *user = blank_user(reader, login);
     if (!login_is_valid(login) || !is_prepared(login)) {
         report(reader, login, "not a login name; allowed is user@domain, the domain in lower case");
         return false;
@@ -282,10 +369,34 @@ static bool is_comment(struct slice line)
     return line.len == 0 || line.data[0] == '#';
 }
 
+/* A line that was read as a user or a group becomes one. False without memory. */
+static bool keep(struct reader *reader, struct slice line, struct user *parsed)
+{
+    struct arena *arena = &reader->users->arena;
+    struct user_group *group;
+    struct user *user;
+
+    if (!keep_lists(reader, parsed))
+        return false;
+    if (is_group_line(parsed->login)) {
+        group = arena_alloc(arena, sizeof *group);
+        if (!group)
+            return false;
+        *group = (struct user_group){
+            .name = slice_from(parsed->login, 1), .line = parsed->line, .rights = parsed->rights
+        };
+        return users_append_group(reader->users, line, group);
+    }
+    user = arena_alloc(arena, sizeof *user);
+    if (!user)
+        return false;
+    *user = *parsed;
+    return users_append(reader->users, line, user->login, user);
+}
+
 static void read_line(struct reader *reader, struct slice line, bool ended)
 {
-    struct user parsed;
-    struct user *user = NULL;
+    struct user parsed = { .line = 0 };
     struct slice rest = line;
     struct slice login = is_comment(line) ? slice_first(line, 0) : take_until(&rest, ' ');
     bool good = false;
@@ -295,19 +406,13 @@ static void read_line(struct reader *reader, struct slice line, bool ended)
         report(reader, login, "the line has no end; the file may have been cut");
     else if (line.len > USERS_LINE_MAX)
         report(reader, slice_first(login, 64), "the line is longer than 16384 octets");
+    else if (is_group_line(login))
+        good = read_group_line(reader, login, rest, &parsed);
     else if (!is_comment(line))
         good = read_user(reader, login, rest, &parsed);
-    if (good) {
-        user = arena_alloc(&reader->users->arena, sizeof *user);
-        good = user && keep_senders(reader, &parsed);
-        if (!good)
-            reader->error = ERR_NOMEM;
-        else
-            *user = parsed;
-    }
-    explicit_bzero(&parsed.scram, sizeof parsed.scram);
-    if (reader->error == ERR_OK && !users_append(reader->users, line, login, user))
+    if (!(good ? keep(reader, line, &parsed) : users_append(reader->users, line, login, NULL)))
         reader->error = ERR_NOMEM;
+    explicit_bzero(&parsed.scram, sizeof parsed.scram);
     if (reader->error == ERR_OK)
         reader->users->lines->prev->is_cut = !ended; /* the last of the list */
 }
@@ -352,6 +457,14 @@ static enum err make_models(struct users *users)
     return ERR_OK;
 }
 
+static void tell_group(void *owner, size_t line, struct slice word, const char *complaint)
+{
+    struct reader *reader = owner;
+
+    reader->line = line;
+    report(reader, word, complaint);
+}
+
 static enum err read_all(struct reader *reader)
 {
     struct users *users = reader->users;
@@ -365,7 +478,10 @@ static enum err read_all(struct reader *reader)
         reader->line++;
         read_line(reader, take_until(&rest, '\n'), ended);
     }
-    return reader->error != ERR_OK ? reader->error : make_models(users);
+    if (reader->error != ERR_OK)
+        return reader->error;
+    users_join_groups(users, tell_group, reader);
+    return make_models(users);
 }
 
 enum err users_parse(

@@ -4,13 +4,21 @@
  * The file is text. The first line is "submitd-users 1 key=BASE64" (format 1; the key, 32 random
  * octets, makes what is shown for unknown users stable; it may be missing). Then one user a line:
  *
- *   LOGIN state=active|disabled [submit=yes|no] [min_mech=any|scram] [hash=CRYPT]
- * [scram=ITERATIONS:SALT:STORED:SERVER] [sender=PATTERN]...
+ *   LOGIN state=active|disabled [min_mech=any|scram] [hash=CRYPT]
+ * [scram=ITERATIONS:SALT:STORED:SERVER] [group=NAME]... [RIGHT]...
+ *
+ * or a group, whose rights its members have in addition to their own:
+ *
+ *   @NAME [RIGHT]...
+ *
+ * A RIGHT is one of submit=yes|no, sender=PATTERN (repeats), recipient=PATTERN (repeats),
+ * max_recipients=NUMBER and max_size=OCTETS. users/grant.h says what they come to together.
  *
  * Words are separated by one blank; no word can hold a blank, so nothing can be smuggled in. The
  * last three of scram= are base64. At least one of hash and scram is there. Empty lines and lines
  * that begin with '#' are kept and say nothing. A line that breaks these rules sets that user
- * aside: it is reported, kept as it is, and stops nobody else. */
+ * aside: it is reported, kept as it is, and stops nobody else. So does a group that no line
+ * describes: its member would otherwise miss a limit. */
 #ifndef USERS_FILE_H
 #define USERS_FILE_H
 
@@ -30,6 +38,9 @@ enum {
     USERS_FILE_MAX = 64 << 20, /* octets */
     USERS_LINE_MAX = 16384,    /* octets without the line end */
     USER_SENDERS_MAX = 256,
+    USER_RECIPIENTS_MAX = 256,
+    USER_GROUPS_MAX = 16,
+    USER_MOST_RECIPIENTS = 1000000, /* the largest max_recipients= */
     USERS_KEY = 32,
     USERS_PROBLEMS_MAX = 16,
     USERS_PROBLEM_TEXT = 240,
@@ -38,16 +49,42 @@ enum {
 enum user_state { USER_ACTIVE, USER_DISABLED, USER_STATES };
 enum user_mech { USER_MECH_ANY, USER_MECH_SCRAM, USER_MECHS };
 
+/* What one line of the file says of rights. */
+struct user_rights {
+    bool may_submit;
+    struct sender *senders;
+    size_t sender_count;
+    struct sender *recipients; /* none: nothing is said of recipients */
+    size_t recipient_count;
+    uint64_t max_recipients; /* 0: not said */
+    uint64_t max_size;       /* octets; 0: not said */
+};
+
+/* "@NAME". */
+struct user_group {
+    struct slice name; /* without the @: letters, digits, dots, hyphens and underscores */
+    size_t line;       /* of the file it was read from; 0: new */
+    struct user_rights rights;
+    UT_hash_handle hh;
+};
+
+/* That a user belongs to a group. */
+struct membership {
+    struct slice name;
+    const struct user_group *group; /* never NULL in a user that users_find and the like give */
+};
+
 /* One user. All slices belong to the struct users it came from. */
 struct user {
     struct slice login;
+    size_t line; /* of the file it was read from; 0: new */
     enum user_state state;
-    bool may_submit;
     enum user_mech min_mech; /* the weakest mechanism that this user may log in with (AUTH-16) */
     struct slice hash;       /* empty: none, then only SCRAM works */
     struct scram_verifier scram;
-    struct sender *senders;
-    size_t sender_count;
+    struct user_rights rights; /* its own */
+    struct membership *groups;
+    size_t group_count;
     UT_hash_handle hh;
 };
 
@@ -79,10 +116,13 @@ enum user_fault {
     USER_BAD_LOGIN,
     USER_BAD_PASSWORD,
     USER_BAD_SENDER,
-    USER_MANY_SENDERS,
+    USER_BAD_GROUP,
+    USER_MANY_SENDERS, /* or recipients, or groups */
     USER_EXISTS,
     USER_UNKNOWN,
-    USER_FAILED, /* no memory or no randomness */
+    USER_NO_GROUP,  /* no line describes the group */
+    USER_HAS_GROUP, /* the group has members */
+    USER_FAILED,    /* no memory or no randomness */
     USER_FAULTS,
 };
 
@@ -115,6 +155,10 @@ const struct user *users_find(const struct users *users, struct slice login);
 /* The first user and the one after, in the file's order; NULL at the end. */
 const struct user *users_first(const struct users *users);
 const struct user *users_next(const struct user *user);
+/* A group by its name without @; the first and the one after. */
+const struct user_group *users_find_group(const struct users *users, struct slice name);
+const struct user_group *users_first_group(const struct users *users);
+const struct user_group *users_next_group(const struct user_group *group);
 /* For a login that is unknown: a user whose hash method and iteration count an impostor's answers
  * should imitate. pick: any number that depends on the login, on a secret and on nothing else, so
  * that the same login gets the same model as long as the file is the same. NULL when the file that
@@ -132,6 +176,29 @@ MUST_CHECK enum user_fault users_set_password(
     struct users *users, struct slice login, struct slice password);
 MUST_CHECK enum user_fault users_set_state(
     struct users *users, struct slice login, enum user_state state);
+
+/* One list of a change: all of it replaces what was there. */
+struct rights_list {
+    bool is_given;
+    const struct slice *words;
+    size_t count;
+};
+
+/* New rights, as the operator gave them; what is not given stays as it is. */
+struct rights_change {
+    bool has_submit, may_submit;
+    struct rights_list senders, recipients, groups; /* groups: of a user only */
+    bool has_max_recipients, has_max_size;
+    uint64_t max_recipients, max_size; /* 0: no longer said */
+};
+
+MUST_CHECK enum user_fault users_set_rights(
+    struct users *users, struct slice login, const struct rights_change *change);
+/* The same for a group, which is made where there is none. */
+MUST_CHECK enum user_fault users_set_group(
+    struct users *users, struct slice name, const struct rights_change *change);
+/* USER_HAS_GROUP while it has members, those that were set aside included. */
+MUST_CHECK enum user_fault users_remove_group(struct users *users, struct slice name);
 /* Removes every line of that login, those that were set aside included. */
 MUST_CHECK enum user_fault users_remove(struct users *users, struct slice login);
 

@@ -10,10 +10,11 @@
  * nothing. */
 struct users_line {
     struct users_line *prev, *next;
-    struct slice raw;   /* without the line end; unused when user is set */
-    struct slice login; /* the first word, empty for comments */
-    struct user *user;  /* NULL: a comment, an empty line, or one that was set aside */
-    bool is_cut;        /* the file ended within it: must not come to life with an end of ours */
+    struct slice raw;         /* without the line end; unused when user is set */
+    struct slice login;       /* the first word, empty for comments; a group's with its @ */
+    struct user *user;        /* NULL: no user's, or one that was set aside */
+    struct user_group *group; /* NULL: no group's. Neither: a comment, an empty line, set aside */
+    bool is_cut; /* the file ended within it: must not come to life with an end of ours */
 };
 
 struct users {
@@ -22,6 +23,7 @@ struct users {
     size_t len;
     struct users_line *lines;
     struct user *by_login;
+    struct user_group *by_group;
     struct user **models; /* all users as they were read, for users_model */
     size_t model_count;
     bool has_key;
@@ -32,5 +34,18 @@ struct users {
 /* A line at the end, for a user or (user NULL) with raw text. False without memory. */
 MUST_CHECK bool users_append(
     struct users *users, struct slice raw, struct slice login, struct user *user);
+
+/* A line at the end, for a group. False without memory. */
+MUST_CHECK bool users_append_group(struct users *users, struct slice raw, struct user_group *group);
+
+/* What is given of the lists and numbers, groups aside, goes into *rights: as a whole or not at
+ * all. */
+MUST_CHECK enum user_fault users_change_rights(
+    struct users *users, const struct rights_change *change, struct user_rights *rights);
+
+/* Takes users whose groups no line describes out of the file's users; each is told. For
+ * users_parse, after the last line. */
+void users_join_groups(struct users *users,
+    void (*tell)(void *owner, size_t line, struct slice word, const char *complaint), void *owner);
 
 #endif

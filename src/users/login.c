@@ -73,6 +73,19 @@ bool sender_is_valid(struct slice text)
     return login_is_valid(text);
 }
 
+bool group_is_valid(struct slice name)
+{
+    if (name.len == 0 || name.len > GROUP_NAME_MAX || slice_is(name, "none"))
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i], lower = ascii_lower(c);
+
+        if ((lower < 'a' || lower > 'z') && !ascii_is_digit(c) && c != '.' && c != '-' && c != '_')
+            return false;
+    }
+    return true;
+}
+
 char *saslprep(struct slice raw, bool stored)
 {
     char text[SASL_TEXT_MAX + 1];

@@ -11,6 +11,7 @@
 
 enum {
     LOGIN_MAX = 254,     /* octets of a login name, and of a sender pattern */
+    GROUP_NAME_MAX = 64, /* octets of a group's name */
     SASL_TEXT_MAX = 255, /* octets of each PLAIN field as it came (SASL-1) */
 };
 
@@ -40,6 +41,10 @@ MUST_CHECK bool login_prepare(struct slice raw, bool stored, struct login *out_l
 bool sender_is_valid(struct slice text);
 /* As login_prepare, for a pattern. */
 MUST_CHECK bool sender_prepare(struct slice raw, struct login *out_pattern);
+
+/* Is this the name of a group, without its @: 1 to 64 letters, digits, dots, hyphens and
+ * underscores, ASCII, and not "none", which says that there is no group? */
+bool group_is_valid(struct slice name);
 
 /* SASLprep alone, for names and passwords. The result is malloc'ed, NUL-ended and the caller's to
  * wipe and free; NULL when the text is empty, holds NUL, is no UTF-8, is prohibited, or prepares to

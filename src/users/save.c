@@ -2,6 +2,7 @@
  * of one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,12 +33,38 @@ static void put_scram(struct buffer *out, const struct scram_verifier *scram)
     put_base64(out, scram->server_key, SCRAM_KEY);
 }
 
+static void put_patterns(
+    struct buffer *out, const char *name, const struct sender *patterns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        buffer_put_text(out, name);
+        buffer_put_slice(out, patterns[i].pattern);
+    }
+}
+
+static void put_rights(struct buffer *out, const struct user_rights *rights)
+{
+    if (!rights->may_submit)
+        buffer_put_text(out, " submit=no");
+    if (rights->max_recipients > 0)
+        buffer_printf(out, " max_recipients=%" PRIu64, rights->max_recipients);
+    if (rights->max_size > 0)
+        buffer_printf(out, " max_size=%" PRIu64, rights->max_size);
+    put_patterns(out, " sender=", rights->senders, rights->sender_count);
+    put_patterns(out, " recipient=", rights->recipients, rights->recipient_count);
+}
+
+static void put_group(struct buffer *out, const struct user_group *group)
+{
+    buffer_put_char(out, '@');
+    buffer_put_slice(out, group->name);
+    put_rights(out, &group->rights);
+}
+
 static void put_user(struct buffer *out, const struct user *user)
 {
     buffer_put_slice(out, user->login);
     buffer_put_text(out, user->state == USER_DISABLED ? " state=disabled" : " state=active");
-    if (!user->may_submit)
-        buffer_put_text(out, " submit=no");
     if (user->min_mech == USER_MECH_SCRAM)
         buffer_put_text(out, " min_mech=scram");
     if (user->hash.len > 0) {
@@ -46,10 +73,11 @@ static void put_user(struct buffer *out, const struct user *user)
     }
     if (user->scram.iterations > 0)
         put_scram(out, &user->scram);
-    for (size_t i = 0; i < user->sender_count; i++) {
-        buffer_put_text(out, " sender=");
-        buffer_put_slice(out, user->senders[i].pattern);
+    for (size_t i = 0; i < user->group_count; i++) {
+        buffer_put_text(out, " group=");
+        buffer_put_slice(out, user->groups[i].name);
     }
+    put_rights(out, &user->rights);
 }
 
 static void put_file(struct buffer *out, const struct users *users)
@@ -68,6 +96,8 @@ static void put_file(struct buffer *out, const struct users *users)
             buffer_put_char(out, '#');
         if (line->user)
             put_user(out, line->user);
+        else if (line->group)
+            put_group(out, line->group);
         else
             buffer_put_slice(out, line->raw);
         buffer_put_char(out, '\n');

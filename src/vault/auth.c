@@ -15,7 +15,13 @@
 #include "vault/store.h"
 #include "vault/verify.h"
 
-enum { WAITING_MAX = 1024, LIFE_MS = 300000, THREADS_MAX = 16, CLIENT_TEXT = 64 };
+enum {
+    WAITING_MAX = 1024,
+    LIFE_MS = 300000,
+    THREADS_MAX = 16,
+    CLIENT_TEXT = 64,
+    GRANT_ARENA = 8192
+};
 
 enum stage {
     STAGE_CLIENT, /* the client's next message */
@@ -184,24 +190,39 @@ static void log_attempt(
         log_number("session", (int64_t)c->key.session), reason);
 }
 
+static size_t tell_patterns(
+    const struct sender *patterns, size_t count, struct msg_sender *out_patterns)
+{
+    for (size_t i = 0; i < count; i++)
+        out_patterns[i].pattern = patterns[i].pattern;
+    return count;
+}
+
 static void send_done(
     struct asker *asker, uint64_t session, enum auth_result result, const struct user *user)
 {
     struct msg_auth_done done = { .session = session, .result = result };
-    struct msg_sender senders[GRANT_SENDERS_MAX];
+    struct msg_sender senders[GRANT_SENDERS_MAX], recipients[GRANT_RECIPIENTS_MAX];
+    struct arena arena;
+    struct grant grant;
 
-    if (result == AUTH_OK) {
-        struct grant grant = grant_of(user);
-
-        for (size_t i = 0; i < grant.sender_count; i++)
-            senders[i].pattern = grant.senders[i].pattern;
+    arena_init(&arena, GRANT_ARENA);
+    if (result == AUTH_OK && !grant_of(user, GRANT_SENDERS_MAX, &arena, &grant))
+        done.result = AUTH_TEMPORARY;
+    if (done.result == AUTH_OK) {
         done.user = grant.user;
         done.may_submit = grant.may_submit;
         done.senders = senders;
-        done.sender_count = grant.sender_count;
+        done.sender_count = tell_patterns(grant.senders, grant.sender_count, senders);
         done.more_senders = grant.truncated;
+        done.recipients = recipients;
+        done.recipient_count = tell_patterns(grant.recipients, grant.recipient_count, recipients);
+        done.more_recipients = grant.recipients_truncated;
+        done.max_recipients = grant.max_recipients;
+        done.max_size = grant.max_size;
     }
     channel_send(asker->channel, MSG_AUTH_DONE, &done, -1);
+    arena_clear(&arena);
 }
 
 /* The end of a conversation. user: only for AUTH_OK. */

@@ -8,7 +8,8 @@
 #include "policy/rights.h"
 #include "vault/store.h"
 
-enum { QUESTION_ARENA = 8192 };
+/* All patterns that a user and its groups can have, twice. */
+enum { QUESTION_ARENA = 8192, LISTS_ARENA = 1 << 20 };
 
 struct question {
     struct question *prev, *next;
@@ -18,6 +19,7 @@ struct question {
     uint64_t session;
     struct arena arena;
     struct slice user;
+    enum rights_question asked;
     struct slice address;
 };
 
@@ -57,16 +59,20 @@ static void answer(struct asker *asker, uint64_t session, bool allowed)
     channel_send(asker->channel, MSG_RIGHTS_DONE, &done, -1);
 }
 
-static bool is_allowed(const struct user *user, struct slice address)
+static bool is_allowed(const struct user *user, enum rights_question asked, struct slice address)
 {
     struct grant grant;
+    struct arena arena;
+    bool is_good = false;
 
     if (!user || user->state != USER_ACTIVE)
         return false;
-    grant = grant_of(user);
-    grant.truncated = false;
-    grant.sender_count = user->sender_count;
-    return rights_check(&grant, address) == RIGHTS_ALLOWED;
+    arena_init(&arena, LISTS_ARENA);
+    if (grant_of(user, SIZE_MAX, &arena, &grant))
+        is_good = asked == ASK_SENDER ? rights_sender(&grant, address) == RIGHTS_ALLOWED
+                                      : rights_recipient(&grant, address) == RIGHTS_ALLOWED;
+    arena_clear(&arena);
+    return is_good;
 }
 
 static void on_ready(struct store_wait *wait, enum err rc)
@@ -75,7 +81,8 @@ static void on_ready(struct store_wait *wait, enum err rc)
     const struct user *user =
         rc == ERR_OK ? store_find(question->senders->store, question->user) : NULL;
 
-    answer(question->asker, question->session, is_allowed(user, question->address));
+    answer(
+        question->asker, question->session, is_allowed(user, question->asked, question->address));
     drop(question);
 }
 
@@ -93,6 +100,7 @@ void senders_ask(struct senders *senders, struct asker *asker, const struct msg_
     question->senders = senders;
     question->asker = asker;
     question->session = message->session;
+    question->asked = message->question;
     question->wait.ready = on_ready;
     DL_APPEND(senders->questions, question);
     asker->conversations++;

@@ -26,7 +26,7 @@ static void ask(const struct conf *conf, struct arena *arena, struct slice bytes
     for (size_t i = 0; i < LENGTH_OF(addresses); i++)
         (void)conf_is_trusted(conf, addresses[i]);
     if (rights_trusted(conf, arena, &grant))
-        (void)rights_check(&grant, slice_text("a@example.org"));
+        (void)rights_sender(&grant, slice_text("a@example.org"));
 }
 
 static void check(struct conf *conf, struct arena *arena, struct slice bytes)

@@ -27,7 +27,7 @@ static void check(int argc, char **argv)
     if (status == 0 && (call.help || call.version))
         arguments_help(&call, call.out);
     else if (status == 0)
-        REQUIRE(has_fit(&call) && call.sender_count <= CTL_SENDERS_MAX);
+        REQUIRE(has_fit(&call) && call.senders.count <= CTL_LIST_MAX);
     fclose(call.out);
     fclose(call.err);
     REQUIRE(status == 0 || told_len > 0);

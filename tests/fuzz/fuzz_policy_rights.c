@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool matches = rights_pattern_matches(pattern, address);
 
     assert(!matches || slice_find(address, '@') < address.len);
-    assert(!matches || rights_check(&grant, address) == RIGHTS_ALLOWED);
+    assert(!matches || rights_sender(&grant, address) == RIGHTS_ALLOWED);
     if (matches && !slice_is(pattern, "*")) {
         char other[2048];
         size_t at = slice_find_last(address, '@');

@@ -16,13 +16,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     for (const struct user *user = users_first(users); user; user = users_next(user)) {
-        struct grant grant = grant_of(user);
+        struct arena arena;
+        struct grant grant;
 
-        if (!login_is_valid(user->login) || users_find(users, user->login) != user ||
-            grant.sender_count > GRANT_SENDERS_MAX)
+        arena_init(&arena, 1 << 20);
+        if (!grant_of(user, GRANT_SENDERS_MAX, &arena, &grant))
             abort();
-        for (size_t i = 0; i < user->sender_count; i++)
-            if (!sender_is_valid(user->senders[i].pattern))
+        arena_clear(&arena);
+        for (size_t i = 0; i < user->group_count; i++)
+            if (user->groups[i].group != users_find_group(users, user->groups[i].name))
+                abort();
+        if (!login_is_valid(user->login) || users_find(users, user->login) != user ||
+            grant.sender_count > GRANT_SENDERS_MAX || grant.recipient_count > GRANT_SENDERS_MAX)
+            abort();
+        for (size_t i = 0; i < user->rights.sender_count; i++)
+            if (!sender_is_valid(user->rights.senders[i].pattern))
                 abort();
     }
     for (size_t i = 0; i < report.count && i < USERS_PROBLEMS_MAX; i++)

@@ -23,17 +23,47 @@ static void remove_folder(void)
     rmdir(folder);
 }
 
+static void check_patterns(
+    const struct sender *was, size_t was_count, const struct sender *is, size_t is_count)
+{
+    REQUIRE(was_count == is_count);
+    for (size_t i = 0; i < was_count; i++)
+        REQUIRE(slice_equals(was[i].pattern, is[i].pattern));
+}
+
+static void check_rights(const struct user_rights *was, const struct user_rights *is)
+{
+    REQUIRE(was->may_submit == is->may_submit && was->max_size == is->max_size &&
+            was->max_recipients == is->max_recipients);
+    check_patterns(was->senders, was->sender_count, is->senders, is->sender_count);
+    check_patterns(was->recipients, was->recipient_count, is->recipients, is->recipient_count);
+}
+
 static void check_user(const struct user *was, const struct user *is)
 {
     REQUIRE(is && slice_equals(was->login, is->login) && was->state == is->state);
-    REQUIRE(was->may_submit == is->may_submit && was->min_mech == is->min_mech);
+    REQUIRE(was->min_mech == is->min_mech);
     REQUIRE(slice_equals(was->hash, is->hash));
     REQUIRE(was->scram.iterations == is->scram.iterations);
     REQUIRE(was->scram.salt_len == is->scram.salt_len &&
             memcmp(was->scram.salt, is->scram.salt, was->scram.salt_len) == 0);
-    REQUIRE(was->sender_count == is->sender_count);
-    for (size_t i = 0; i < was->sender_count; i++)
-        REQUIRE(slice_equals(was->senders[i].pattern, is->senders[i].pattern));
+    REQUIRE(was->group_count == is->group_count);
+    for (size_t i = 0; i < was->group_count; i++)
+        REQUIRE(slice_equals(was->groups[i].group->name, is->groups[i].group->name));
+    check_rights(&was->rights, &is->rights);
+}
+
+static void check_groups(const struct users *users, const struct users *again)
+{
+    const struct user_group *is = users_first_group(again);
+
+    for (const struct user_group *was = users_first_group(users); was;
+         was = users_next_group(was)) {
+        REQUIRE(is && slice_equals(was->name, is->name));
+        check_rights(&was->rights, &is->rights);
+        is = users_next_group(is);
+    }
+    REQUIRE(!is);
 }
 
 /* The same users in the same order, and as many problems. */
@@ -52,6 +82,7 @@ static void check_file(const struct users *users, size_t problems)
         check_user(was, is);
         is = users_next(is);
     }
+    check_groups(users, again);
     users_free(&again);
 }
 

@@ -35,7 +35,19 @@ def add_users(server):
     server.add_user("scramonly@example.net", PASSWORD)
     for victim in range(3):
         server.add_user(f"victim{victim}@example.net", PASSWORD)
-    edit_user(server, "nosubmit@example.net", r" state=active", " state=active submit=no")
+    server.ctl("user", "set", "nosubmit@example.net", "--submit", "no")
+    server.ctl("group", "set", "sales", "--sender", "*@sales.example.net", "--max-recipients", "3", "--max-size", "20000")
+    server.ctl("group", "set", "retired", "--submit", "no")
+    server.add_user("seller@example.net", PASSWORD)
+    server.ctl("user", "set", "seller@example.net", "--group", "sales", "--sender", "carol@example.net")
+    server.add_user("retired@example.net", PASSWORD)
+    server.ctl("user", "set", "retired@example.net", "--group", "sales", "--group", "retired")
+    server.add_user("inside@example.net", PASSWORD)
+    server.ctl("user", "set", "inside@example.net", "--recipient", "*@example.net", "--recipient", "bob@example.org",
+               "--max-recipients", "2")
+    server.add_user("many@example.net", PASSWORD)
+    server.ctl("user", "set", "many@example.net", *(word for i in range(40) for word in
+               ("--sender", f"s{i}@example.net", "--recipient", f"r{i}@example.org")))
     edit_user(server, "scramonly@example.net", r" state=active", " state=active min_mech=scram")
 
 
@@ -59,6 +71,11 @@ def small():
 
 def strict():
     return Server("strict", listeners=LISTENERS, top=TRUSTED + "\nstrict_envelope = true\nallow_address_literals = true\nhide_client = true")
+
+
+def open_postmaster():
+    """Anybody may write to the postmaster."""
+    return Server("open", listeners=LISTENERS, top='postmaster_unauth = true\ndomain "example.net" { }')
 
 
 def full():
@@ -92,7 +109,7 @@ def mx():
     return server
 
 
-PROFILES = {"default": default, "small": small, "strict": strict, "full": full, "plain": plain, "mx": mx}
+PROFILES = {"default": default, "small": small, "strict": strict, "open": open_postmaster, "full": full, "plain": plain, "mx": mx}
 
 
 def make_server(name):

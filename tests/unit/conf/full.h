@@ -9,7 +9,7 @@
     "\"a@example.org\"\n"                                                                          \
     "gates = 3\nrelays = 2\ntrusted_networks = { \"10.0.0.0/8\", \"2001:db8::/32\" }\n"            \
     "trusted_senders = { \"*@example.org\" }\nallow_address_literals = true\nstrict_envelope = "   \
-    "true\nhide_client = true\n"
+    "true\npostmaster_unauth = true\nhide_client = true\n"
 #define FULL_LISTENERS                                                                             \
     "listener \"a\" { address = \"127.0.0.1:1465\" tls = \"implicit\" command_timeout = 10 "       \
     "data_timeout = 11 }\n"                                                                        \

@@ -66,7 +66,7 @@ static const struct step steps[] = {
     { "user add c@example.org", "", 65, "", "submitctl: no password was given\n" },
     { "user add c@example.org", "\n", 65, "", NULL },
     { "user add c@example.org --sender nonsense", "x\n", 65, "",
-        "submitctl: c@example.org: not a sender pattern; allowed is user@domain, *@domain or *\n" },
+        "submitctl: c@example.org: not a pattern; allowed is user@domain, *@domain or *\n" },
     { "user disable Bob@example.org", "", 0, "", "" },
     { "user list", "", 0,
         "alice@example.org  active    also as *@example.org\nBob@example.org    disabled\n", "" },
@@ -79,6 +79,46 @@ static const struct step steps[] = {
     { "user remove c@example.org", "", 67, "",
         "submitctl: c@example.org: there is no such user\n" },
     { "user list --json", "", 0, NULL, "" },
+    { "group set sales --sender *@sales.example.org --max-recipients 20", "", 0, "", "" },
+    { "group set @staff --submit no --recipient *@example.org", "", 0, "", "" },
+    { "group set a@b", "", 65, "",
+        "submitctl: a@b: not a group's name; allowed are 64 of letters, digits, dots, hyphens and "
+        "underscores\n" },
+    { "group set none", "", 65, "", NULL },
+    { "group set sales --max-recipients 0", "", 64, "",
+        "submitctl: --max-recipients takes a number from 1 to 1000000, or none, not 0\n" },
+    { "group list", "", 0,
+        "sales  also as *@sales.example.org  at most 20 recipients\n"
+        "staff  may not submit  only to *@example.org\n",
+        "" },
+    { "user set alice@example.org", "", 64, "",
+        "submitctl: user set takes at least one right to change\n" },
+    { "user set alice@example.org --group sales --group staff --max-size 1000", "", 0, "", "" },
+    { "user set alice@example.org --group nobody --max-size 1", "", 67, "",
+        "submitctl: alice@example.org: there is no such group\n" },
+    { "user set alice@example.org --submit perhaps", "", 64, "",
+        "submitctl: --submit takes yes or no, not perhaps\n" },
+    { "user set c@example.org --submit no", "", 67, "", NULL },
+    { "user list", "", 0,
+        "alice@example.org  active    in sales, staff  also as *@example.org  at most 1000 octets\n"
+        "Bob@example.org    active  \n",
+        "" },
+    { "user set alice@example.org --group sales --recipient *@x.org --recipient a@y.org --sender "
+      "none --max-size none",
+        "", 0, "", "" },
+    { "user list", "", 0,
+        "alice@example.org  active    in sales  only to *@x.org, a@y.org\n"
+        "Bob@example.org    active  \n",
+        "" },
+    { "group remove sales", "", 65, "", "submitctl: sales: the group has members\n" },
+    { "group remove staff", "", 0, "", "" },
+    { "group remove staff", "", 67, "", "submitctl: staff: there is no such group\n" },
+    { "group list --json", "", 0,
+        "{\n  \"groups\": [\n    {\n      \"name\": \"sales\",\n      \"submit\": true,\n      "
+        "\"senders\": [\n        \"*@sales.example.org\"\n      ],\n      \"recipients\": [],\n    "
+        "  "
+        "\"max_recipients\": 20,\n      \"max_size\": null\n    }\n  ]\n}\n",
+        "" },
     { "user remove alice@example.org --json", "", 0, "{\n  \"ok\": true\n}\n", "" },
     { "user list", "", 0, "Bob@example.org  active  \n", "" },
 };

@@ -36,7 +36,8 @@ static void test_always(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         assert_int_equal(command_rows[verbs[i]].phases, TALKING);
-        assert_int_equal(command_rows[verbs[i]].rules & (AFTER_EHLO | NEEDS_TLS | NEEDS_AUTH), 0);
+        assert_int_equal(
+            command_rows[verbs[i]].rules & (AFTER_EHLO | NEEDS_TLS | NEEDS_AUTH | NEEDS_GRANT), 0);
     }
 }
 
@@ -44,11 +45,11 @@ static void test_always(void **state)
 static void test_submission(void **state)
 {
     static const enum verb verbs[] = { VERB_MAIL, VERB_RCPT, VERB_DATA, VERB_BDAT };
-    const unsigned all = AFTER_EHLO | NEEDS_TLS | NEEDS_AUTH;
+    const unsigned all = AFTER_EHLO | NEEDS_TLS | NEEDS_AUTH | NEEDS_GRANT;
 
     (void)state;
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        assert_int_equal(command_rows[verbs[i]].rules & all, all);
+        assert_int_equal(command_rows[verbs[i]].rules & all, AFTER_EHLO | NEEDS_TLS | NEEDS_GRANT);
     assert_int_equal(command_rows[VERB_AUTH].rules & all, AFTER_EHLO | NEEDS_TLS);
     assert_int_equal(command_rows[VERB_VRFY].rules & all, NEEDS_TLS | NEEDS_AUTH); /* CMD-16 */
     assert_int_equal(command_rows[VERB_EXPN].rules & all, NEEDS_TLS | NEEDS_AUTH);

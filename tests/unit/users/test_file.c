@@ -65,6 +65,26 @@ static const struct {
     { "a@example.org state=active scram=4096:AAAA:" KEY44 "\n", 0, 1, "scram=: allowed is" },
     { "a@example.org state=active scram=4096:AAAA:" KEY44 ":" KEY44 ":\n", 0, 1,
         "scram=: allowed is" },
+    { "a@example.org state=active " HASH " recipient=*@x.org max_recipients=1000000 max_size=1\n",
+        1, 0, NULL },
+    { "a@example.org state=active " HASH " recipient=x\n", 0, 1, "recipient=x: allowed are 256" },
+    { "a@example.org state=active " HASH " max_recipients=0\n", 0, 1, "max_recipients=0: allowed" },
+    { "a@example.org state=active " HASH " max_recipients=1000001\n", 0, 1, "allowed is a number" },
+    { "a@example.org state=active " HASH " max_size=0\n", 0, 1, "max_size=0: allowed is" },
+    { "a@example.org state=active " HASH " max_size=99999999999999999999\n", 0, 1, "allowed is" },
+    { "a@example.org state=active " HASH " max_size=1 max_size=2\n", 0, 1, "given twice" },
+    { "@g\na@example.org state=active " HASH " group=g\n", 1, 0, NULL },
+    { "a@example.org state=active " HASH " group=g\n@g sender=*\n", 1, 0, NULL },
+    { "a@example.org state=active " HASH " group=g\nb@example.org state=active " HASH "\n", 1, 1,
+        "g: no line describes this group" },
+    { "a@example.org state=active " HASH " group=g\n@g state=active\n", 0, 2,
+        "state=: unknown word; allowed are submit=" },
+    { "a@example.org state=active " HASH " group=a@b\n", 0, 1, "group=a@b: allowed are 16 names" },
+    { "@g\n@g submit=no\n", 0, 1, "@g: there is a line for this group already" },
+    { "@\n", 0, 1, "@: not a group" },
+    { "@g h\n", 0, 1, "unknown word" },
+    { "@g submit=no", 0, 1, "has no end" },
+    { "@g submit=no max_recipients=3 max_size=4 sender=a@x.org recipient=*\n", 0, 0, NULL },
     { "bad\na@example.org state=active " HASH "\nworse\n", 1, 2, "bad: not a login name" },
 };
 
@@ -157,13 +177,13 @@ static void test_record(void **state)
     user = users_find(users, slice_text("a@example.org"));
     assert_non_null(user);
     assert_int_equal(user->state, USER_DISABLED);
-    assert_false(user->may_submit); /* SUB-3.3-4 */
+    assert_false(user->rights.may_submit); /* SUB-3.3-4 */
     assert_int_equal(user->min_mech, USER_MECH_SCRAM);
     assert_true(slice_is(user->hash, &HASH[5]));
     assert_int_equal(user->scram.iterations, 4096);
     assert_int_equal(user->scram.salt_len, 3);
-    assert_int_equal(user->sender_count, 2);
-    assert_true(slice_is(user->senders[1].pattern, "*@y.org"));
+    assert_int_equal(user->rights.sender_count, 2);
+    assert_true(slice_is(user->rights.senders[1].pattern, "*@y.org"));
     assert_ptr_equal(users_first(users), user);
     assert_true(slice_is(users_next(user)->login, "c@example.org"));
     assert_null(users_next(users_next(user)));
@@ -204,10 +224,19 @@ static void test_bounds(void **state)
     }
 }
 
+static struct users *parsed(const char *text)
+{
+    struct users_report report;
+    struct users *users = NULL;
+
+    assert_int_equal(parse(slice_text(text), &report, &users), ERR_OK);
+    return users;
+}
+
 static void test_grant(void **state)
 {
     static char text[8192] = FIRST "a@example.org state=active " HASH;
-    struct users_report report;
+    struct arena arena;
     struct users *users;
     struct grant grant;
     size_t len = strlen(text);
@@ -216,14 +245,104 @@ static void test_grant(void **state)
     for (size_t i = 0; i < GRANT_SENDERS_MAX + 1; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, " sender=%zu@x.org", i);
     snprintf(text + len, sizeof text - len, "\n");
-    assert_int_equal(parse(slice_text(text), &report, &users), ERR_OK);
-    grant = grant_of(users_first(users));
+    users = parsed(text);
+    arena_init(&arena, 1 << 16);
+    assert_true(grant_of(users_first(users), GRANT_SENDERS_MAX, &arena, &grant));
     assert_true(grant.truncated);
+    assert_false(grant.recipients_truncated);
     assert_true(grant.may_submit);
     assert_int_equal(grant.sender_count, GRANT_SENDERS_MAX);
+    assert_int_equal(grant.recipient_count, 0);
     assert_true(slice_is(grant.user, "a@example.org"));
     assert_true(slice_is(grant.senders[0].pattern, "0@x.org"));
     assert_true(slice_is(grant.senders[GRANT_SENDERS_MAX - 1].pattern, "31@x.org"));
+    assert_true(grant_of(users_first(users), SIZE_MAX, &arena, &grant));
+    assert_false(grant.truncated);
+    assert_int_equal(grant.sender_count, GRANT_SENDERS_MAX + 1);
+    arena_clear(&arena);
+    users_free(&users);
+}
+
+/* SUB-6.1-1, SUB-6.2-1: what a user and its groups come to together. */
+static const struct {
+    const char *rights;
+    bool may_submit;
+    const char *senders, *recipients;
+    uint64_t max_recipients, max_size;
+} grants[] = {
+    { "", true, "", "", 0, 0 },
+    { " sender=b@x.org recipient=*@y.org max_recipients=1 max_size=1", true, "b@x.org ", "*@y.org ",
+        1, 1 },
+    { " submit=no", false, "", "", 0, 0 },
+    { " group=sales", true, "*@sales.org ", "*@customers.org info@x.org ", 20, 3000 },
+    { " group=staff", true, "*@staff.org ", "", 10, 4000 },
+    { " group=staff group=sales", true, "*@staff.org *@sales.org ", "*@customers.org info@x.org ",
+        20, 4000 },
+    { " sender=b@x.org group=sales recipient=c@x.org", true, "b@x.org *@sales.org ",
+        "c@x.org *@customers.org info@x.org ", 20, 3000 },
+    { " max_recipients=1 max_size=2 group=staff", true, "*@staff.org ", "", 1, 2 },
+    { " max_size=5000 group=staff", true, "*@staff.org ", "", 10, 5000 },
+    { " group=retired", false, "", "", 0, 0 },
+    { " submit=yes group=staff group=retired", false, "*@staff.org ", "", 10, 4000 },
+};
+
+static void join(const struct sender *patterns, size_t count, char *out)
+{
+    *out = '\0';
+    for (size_t i = 0; i < count; i++)
+        out += sprintf(out, "%.*s ", SLICE_ARGS(patterns[i].pattern));
+}
+
+static void test_groups(void **state)
+{
+    char text[2048], list[1024];
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(grants); i++) {
+        struct users *users;
+        struct grant grant;
+        struct arena arena;
+
+        snprintf(text, sizeof text,
+            FIRST "a@example.org state=active " HASH "%s\n"
+                  "@sales max_size=3000 sender=*@sales.org recipient=*@customers.org "
+                  "recipient=info@x.org max_recipients=20\n"
+                  "@staff sender=*@staff.org max_recipients=10 max_size=4000\n@retired submit=no\n",
+            grants[i].rights);
+        users = parsed(text);
+        arena_init(&arena, 1 << 16);
+        assert_int_equal(users_count(users), 1);
+        assert_true(grant_of(users_first(users), 32, &arena, &grant));
+        assert_int_equal(grant.may_submit, grants[i].may_submit);
+        join(grant.senders, grant.sender_count, list);
+        assert_string_equal(list, grants[i].senders);
+        join(grant.recipients, grant.recipient_count, list);
+        assert_string_equal(list, grants[i].recipients);
+        assert_int_equal(grant.max_recipients, grants[i].max_recipients);
+        assert_int_equal(grant.max_size, grants[i].max_size);
+        arena_clear(&arena);
+        users_free(&users);
+    }
+}
+
+/* Which line a pattern comes from. */
+static void test_origins(void **state)
+{
+    struct users *users = parsed(FIRST
+        "@one sender=b@x.org recipient=d@x.org\n@two sender=c@x.org\n"
+        "a@example.org state=active " HASH " group=one group=two sender=a@x.org sender=a@y.org\n");
+    const struct user *user = users_first(users);
+
+    (void)state;
+    assert_int_equal(user->line, 4);
+    assert_int_equal(users_find_group(users, slice_text("two"))->line, 3);
+    assert_ptr_equal(user->groups[1].group, users_find_group(users, slice_text("two")));
+    assert_ptr_equal(users_next_group(users_first_group(users)), user->groups[1].group);
+    assert_int_equal(grant_origin(user, false, 0), 2);
+    assert_int_equal(grant_origin(user, false, 1), 2);
+    assert_int_equal(grant_origin(user, false, 2), 0);
+    assert_int_equal(grant_origin(user, false, 3), 1);
+    assert_int_equal(grant_origin(user, true, 0), 0);
     users_free(&users);
 }
 
@@ -236,6 +355,8 @@ int main(void)
         cmocka_unit_test(test_record),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_grant),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_origins),
     };
 
     return cmocka_run_group_tests_name("users/file", tests, NULL, NULL);

@@ -84,9 +84,9 @@ static void test_new_file(void **state)
     users = load();
     user = users_find(users, slice_text("Alice@example.org"));
     assert_non_null(user);
-    assert_true(user->may_submit);
+    assert_true(user->rights.may_submit);
     assert_int_equal(user->state, USER_ACTIVE);
-    assert_true(slice_is(user->senders[0].pattern, "*@lists.example.org"));
+    assert_true(slice_is(user->rights.senders[0].pattern, "*@lists.example.org"));
     assert_true(password_verify(slice_text("hunter2secret"), user->hash));
     assert_int_equal(user->scram.iterations, SCRAM_ITERATIONS);
     assert_int_equal(users_key(users).len, USERS_KEY);
@@ -123,10 +123,13 @@ static void test_nothing_lost(void **state)
 {
     static const char before[] =
         "submitd-users 1\n# staff\nbroken line\n\na@example.org state=active submit=no "
-        "min_mech=scram " HASH " sender=*\nb@example.org state=active " HASH "\n";
+        "min_mech=scram " HASH " sender=* group=g\n@g max_size=5 recipient=*@x.org submit=no\n"
+        "c@example.org state=active group=nobody " HASH "\nb@example.org state=active " HASH "\n";
     static const char after[] =
-        "submitd-users 1\n# staff\nbroken line\n\na@example.org state=disabled submit=no "
-        "min_mech=scram " HASH " sender=*\n";
+        "submitd-users 1\n# staff\nbroken line\n\na@example.org state=disabled "
+        "min_mech=scram " HASH
+        " group=g submit=no sender=*\n@g submit=no max_size=5 recipient=*@x.org\n"
+        "c@example.org state=active group=nobody " HASH "\n";
     struct users *users;
     char text[1024] = "";
     FILE *file;

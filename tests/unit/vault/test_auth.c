@@ -97,7 +97,7 @@ static void make_users(void)
     assert_int_equal(
         users_add(users, slice_text("carol@example.org"), slice_text("carol's"), NULL, 0), USER_OK);
     carol = (struct user *)(uintptr_t)users_find(users, slice_text("carol@example.org"));
-    carol->may_submit = false; /* what an operator writes into the file by hand */
+    carol->rights.may_submit = false; /* what an operator writes into the file by hand */
     for (size_t i = 0; i < LENGTH_OF(names); i++) {
         snprintf(names[i], sizeof names[i], "%zu@lists.example.org", i);
         many[i] = slice_text(names[i]);
