@@ -220,6 +220,11 @@ MUST_CHECK enum err conf_load(
 MUST_CHECK enum err conf_parse(const char *name, struct slice text, struct arena *arena,
     struct conf **out_conf, struct conf_error *out_error);
 
+/* Where the file sets something: the line of an option (its name) in the index-th section of that
+ * kind ("" is the file as a whole, then the index is 0), or of the section itself (option NULL). 0:
+ * it does not, or cannot be read. Blocks on the disk, as conf_load. */
+unsigned conf_where(const char *path, const char *section, size_t index, const char *option);
+
 /* Looks at every file that the configuration names (certificates, keys, users, passwords, trust
  * anchors, spool folder) without parsing any: missing, unreadable, not a regular file, or a secret
  * that others may read or change. Appends one sentence and LF for each; returns their number.

@@ -391,3 +391,28 @@ enum err conf_load(
     buffer_clear(&file);
     return rc;
 }
+
+unsigned conf_where(const char *path, const char *section, size_t index, const char *option)
+{
+    enum section_id id = SECTION_TOP;
+    struct conf_error error;
+    struct fault fault = { .file = path, .error = &error };
+    const struct scan_section *place;
+    struct buffer file;
+    struct arena arena;
+    struct scan scan;
+    unsigned line = 0;
+
+    if (section[0])
+        id = section_find(SECTION_TOP, slice_text(section));
+    buffer_init(&file, CONF_FILE_MAX + 2 * 65536);
+    arena_init(&arena, SCRATCH_MAX);
+    if (read_file(path, &file) == ERR_OK &&
+        scan_text(buffer_slice(&file), &arena, &fault, &scan) == ERR_OK) {
+        place = scan_section(&scan, id, index);
+        line = place && !option ? place->line : scan_line(place, option ? option : "");
+    }
+    arena_clear(&arena);
+    buffer_clear(&file);
+    return line;
+}

@@ -323,15 +323,9 @@ static const struct stream_events stream_events = {
 
 static bool is_in_trusted_network(const struct conf *conf, const struct peer *peer)
 {
-    uint8_t address[16] = { [10] = 0xff, [11] = 0xff };
+    uint8_t address[16];
 
-    if (peer->family == PEER_IPV4)
-        memcpy(address + 12, peer->octets, 4);
-    else if (peer->family == PEER_IPV6)
-        memcpy(address, peer->octets, 16);
-    else
-        return false;
-    return conf_is_trusted(conf, address);
+    return peer_to_ipv6(peer, address) && conf_is_trusted(conf, address);
 }
 
 void session_name(const struct gate *gate, uint64_t id, char out_name[SESSION_NAME])

@@ -128,6 +128,19 @@ void peer_text_with_port(const struct peer *peer, char out_text[PEER_TEXT])
         snprintf(out_text, PEER_TEXT, "%s", address);
 }
 
+bool peer_to_ipv6(const struct peer *peer, uint8_t out_octets[16])
+{
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+    if (peer->family == PEER_IPV4) {
+        memcpy(out_octets, mapped, sizeof mapped);
+        memcpy(out_octets + sizeof mapped, peer->octets, 4);
+    } else if (peer->family == PEER_IPV6) {
+        memcpy(out_octets, peer->octets, 16);
+    }
+    return peer->family == PEER_IPV4 || peer->family == PEER_IPV6;
+}
+
 bool peer_same_address(const struct peer *a, const struct peer *b)
 {
     return a->family == b->family && a->scope == b->scope &&

@@ -39,6 +39,8 @@ MUST_CHECK bool peer_parse_with_port(struct slice text, struct peer *out_peer);
 void peer_text(const struct peer *peer, char out_text[PEER_TEXT]);
 /* With the port, for logs: "192.0.2.1:25", "[2001:db8::1]:25", "unix". */
 void peer_text_with_port(const struct peer *peer, char out_text[PEER_TEXT]);
+/* The address as IPv6, an IPv4 one as ::ffff:a.b.c.d. False for PEER_NONE and PEER_UNIX. */
+MUST_CHECK bool peer_to_ipv6(const struct peer *peer, uint8_t out_octets[16]);
 /* The same address, whatever the port. */
 bool peer_same_address(const struct peer *a, const struct peer *b);
 
