@@ -40,7 +40,7 @@ static const struct flag flags[] = {
     { "max-size", 0, CTL_MAX_SIZE, offsetof(struct invocation, max_size), 0, false, "OCTETS",
         "size of a message at most, or none" },
     { "limit", 0, CTL_LIMIT, offsetof(struct invocation, limit), 0, false, "NUMBER",
-        "at most so many messages (default 1000)" },
+        "at most so many messages (default 1000) or clients (100)" },
     { "after", 0, CTL_AFTER, offsetof(struct invocation, after), 0, false, "ID",
         "only messages behind this one" },
     { "user", 0, CTL_USER, offsetof(struct invocation, user), 0, false, "ADDRESS",

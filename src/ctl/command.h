@@ -118,6 +118,7 @@ int command_group_remove(struct invocation *call);
 int command_queue_list(struct invocation *call);
 int command_queue_show(struct invocation *call);
 int command_queue_change(struct invocation *call); /* hold, release, retry, delete */
+int command_clients(struct invocation *call);
 int command_explain(struct invocation *call);
 int command_trace(struct invocation *call);
 int command_status(struct invocation *call);

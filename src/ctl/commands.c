@@ -43,6 +43,8 @@ const struct command commands[] = {
     { "explain", "[--user ADDRESS | --client IP] --from ADDRESS [--to ADDRESS]... [--size OCTETS]",
         "show what a client would be answered, and why", 0, 0,
         CTL_USER | CTL_CLIENT | CTL_FROM | CTL_TO | CTL_SIZE, true, command_explain },
+    { "clients", "[--limit NUMBER]", "show which clients and users make mistakes", 0, 0, CTL_LIMIT,
+        true, command_clients },
     { "trace", "ID", "show what became of a message", 1, 1, 0, true, command_trace },
     { "status", "", "show the state of the server", 0, 0, 0, true, command_status },
     { "reload", "", "put the changed configuration in force", 0, 0, 0, false, command_reload },

@@ -139,7 +139,7 @@ enum answer auth_read(struct session *s)
         answer = give_up(s, REPLY_AUTH_LINE_TOO_LONG); /* AUTH-13 */
         break;
     case LINE_BARE_LF:
-        session_say(s, REPLY_PROTOCOL_ERROR);
+        session_say(s, REPLY_BARE_LF);
         return ANSWER_CLOSE;
     case LINE_MORE:
         break;

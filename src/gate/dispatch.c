@@ -159,7 +159,7 @@ static enum answer command_read(struct session *s)
         session_say(s, REPLY_LINE_TOO_LONG);
         return ANSWER_REPLY;
     case LINE_BARE_LF:
-        return dismiss(s, REPLY_PROTOCOL_ERROR);
+        return dismiss(s, REPLY_BARE_LF);
     case LINE_MORE:
         break;
     }

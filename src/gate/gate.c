@@ -325,6 +325,7 @@ void gate_clear(struct gate *gate)
     tls_signer_free(&gate->signer);
     certificates_clear(&gate->certificates);
     limits_clear(&gate->limits);
+    blunders_clear(&gate->blunders);
     arena_clear(&gate->scratch);
     buffer_clear(&gate->words);
     timer_stop(&gate->drain);
@@ -358,6 +359,8 @@ static void give(struct room *room, const struct msg_give *gift, int fd)
     }
     if (gift->gift == GIFT_COUNTERS)
         code = limits_open(&gate->limits, fd, room->index);
+    if (gift->gift == GIFT_MISTAKES)
+        code = blunders_open(&gate->blunders, fd, room->index);
     if (code)
         log_event(
             LOG_ERROR, NULL, "a gift of no use", log_number("gift", gift->gift), log_reason(code));

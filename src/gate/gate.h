@@ -7,6 +7,7 @@
 
 #include "gate/ask.h"
 #include "gate/commit.h"
+#include "gate/blunders.h"
 #include "gate/limits.h"
 #include "gate/snapshot.h"
 #include "ipc/room.h"
@@ -47,6 +48,7 @@ struct gate {
     struct tls_ticket_key ticket_keys[2]; /* the first for new tickets */
     size_t ticket_key_count;
     struct limits limits;
+    struct blunders blunders;
     bool is_full; /* the last client got its place from another */
     struct ask ask;
     struct commit commit;

@@ -97,6 +97,14 @@ void report_turned_away(struct gate *gate, const struct peer *peer, enum reply_i
             log_text("reason", reply_info(reply)->text));
 }
 
+/* The first line of the reply. */
+static struct slice line_of(const struct session *s)
+{
+    struct slice words = buffer_slice(&s->gate->words);
+
+    return slice_first(words, slice_find(words, '\r'));
+}
+
 /* The words of the reply without codes and line ends, as far as they go on one line. */
 static struct slice reason_of(const struct session *s)
 {
@@ -115,6 +123,8 @@ void report_refused(struct session *s)
     char tls[TLS_TEXT];
 
     s->is_reported = false;
+    if (code >= 400)
+        blunders_note(s, s->said, line_of(s));
     if (code < 400 || is_reported || !may_write(s))
         return;
     log_event(LOG_NOTICE, &s->log, "refused", client_field(&s->peer, client), tls_field(s, tls),

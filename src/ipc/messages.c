@@ -25,7 +25,7 @@ static const struct field snapshot_fields[] = {
 static const struct shape snapshot_shape = SHAPE(struct msg_snapshot, snapshot_fields);
 
 static const struct field give_fields[] = {
-    PACK_ENUM(struct msg_give, gift, GIFT_ROOTS),
+    PACK_ENUM(struct msg_give, gift, GIFT_MISTAKES),
     PACK_NUMBER(U32, struct msg_give, index),
     PACK_BYTES(struct msg_give, name, 4096),
 };

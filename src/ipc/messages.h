@@ -85,6 +85,7 @@ enum gift {
     GIFT_PASSWORD, /* file with a smarthost's password; index: route */
     GIFT_MAILDIR,  /* directory descriptor; index: route */
     GIFT_ROOTS,    /* PEM file of trusted roots; index: route, or GIFT_ROOTS_SYSTEM */
+    GIFT_MISTAKES, /* shared memory with who makes mistakes (memfd); for the queue read-only */
 };
 
 enum { GIFT_ROOTS_SYSTEM = 0x7fffffff };

@@ -49,6 +49,7 @@ struct command {
 
 static const struct command commands[] = {
     { "status", "", command_status },
+    { "clients", "limit", command_clients },
     { "queue-list", "limit after user domain held", command_list },
     { "queue-show", "id", command_show },
     { "queue-hold", "id user domain all", command_hold },

@@ -48,6 +48,7 @@ char *show_line(json_t *result);
 /* ---- the commands: each answers at once or later ---- */
 
 void command_status(struct client *client, const json_t *request); /* status.c */
+void command_clients(struct client *client, const json_t *request); /* clients.c */
 void command_list(struct client *client, const json_t *request);   /* list.c */
 void command_show(struct client *client, const json_t *request);
 void command_hold(struct client *client, const json_t *request); /* operate.c */

@@ -7,7 +7,7 @@
 #include "ipc/room.h"
 
 /* Gifts: GIFT_SPOOL (directory descriptor), GIFT_LOCK (held open), GIFT_CONTROL (listening unix
- * socket; without it no operator is answered). Peers: gates, relays, the maildrop. */
+ * socket; without it no operator is answered), GIFT_MISTAKES (to read). Peers: gates, relays, the maildrop. */
 extern const struct room_type queue_room;
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ipc/mistakes.h"
 #include "queue/memory.h"
 #include "queue/queue.h"
 #include "queue/state.h"
@@ -273,6 +274,9 @@ static void give(struct room *room, const struct msg_give *gift, int fd)
                  : gift->gift == GIFT_CONTROL ? &queue->listener
                                               : NULL;
 
+    if (gift->gift == GIFT_MISTAKES && !queue->mistakes &&
+        mistakes_open(fd, false, &queue->mistakes) != ERR_OK)
+        log_event(LOG_ERROR, NULL, "a gift of no use", log_number("gift", gift->gift));
     /* With a later snapshot comes the same again. */
     if (!place || *place >= 0 || queue->phase != QUEUE_NEW) {
         close(fd);

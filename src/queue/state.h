@@ -18,6 +18,7 @@ struct control;
 
 struct compaction;
 struct asides;
+struct mistakes;
 
 /* Causes of the queue's own in the journal, above enum delivery_cause. */
 enum { CAUSE_DELETED = 200 };
@@ -213,6 +214,7 @@ struct queue {
     int spool; /* directory; given */
     int lock;
     int listener;
+    struct mistakes *mistakes; /* of the gates' clients, to read; NULL: not given */
     struct pending_peer *peers;
 
     struct messages messages;

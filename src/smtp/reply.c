@@ -34,6 +34,7 @@ static const struct reply_info replies[REPLY_COUNT] = {
     [REPLY_AUTH_TOO_MANY] = { 421, { 4, 7, 0 }, "Too many failed authentications" },
     [REPLY_STARTTLS_INJECTED] = { 421, { 4, 7, 0 }, "Data before the TLS handshake" },
     [REPLY_PROTOCOL_ERROR] = { 421, { 4, 7, 0 }, "Protocol error" },
+    [REPLY_BARE_LF] = { 421, { 4, 7, 0 }, "Protocol error, a line ends with CR LF" },
     [REPLY_CHUNK_LOST] = { 421, { 4, 7, 0 }, "Cannot find the end of the chunk" },
     [REPLY_TOO_MANY_MAILS] = { 421, { 4, 7, 0 }, "Too many messages in this session" },
     [REPLY_RATE_LIMITED] = { 450, { 4, 7, 1 }, "Too much mail at once, try again later" },

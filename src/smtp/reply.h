@@ -39,7 +39,8 @@ enum reply_id {
     REPLY_PREAUTH_LIMIT,        /* 421 4.7.0: LSN-14 */
     REPLY_AUTH_TOO_MANY,        /* 421 4.7.0: AUTH-17 */
     REPLY_STARTTLS_INJECTED,    /* 421 4.7.0: TLS-6 */
-    REPLY_PROTOCOL_ERROR,       /* 421 4.7.0: DATA-7, LSN-15 */
+    REPLY_PROTOCOL_ERROR,       /* 421 4.7.0: LSN-15 */
+    REPLY_BARE_LF,              /* 421 4.7.0: DATA-7 */
     REPLY_CHUNK_LOST,           /* 421 4.7.0: EXT-CHUNKING-6, after REPLY_CHUNK_SIZE */
     REPLY_TOO_MANY_MAILS,       /* 421 4.7.0: EXT-LIMITS-2 */
     REPLY_RATE_LIMITED,         /* 450 4.7.1: MAIL, RCPT (OPS-3, OPS-5) */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ipc/counters.h"
+#include "ipc/mistakes.h"
 #include "net/listen.h"
 #include "supervisor/activation.h"
 
@@ -84,7 +85,7 @@ enum err fixtures_open(struct fixtures *f, const struct conf *conf,
     struct stat st;
     enum err rc;
 
-    *f = (struct fixtures){ .lock = -1, .spool = -1, .control = -1, .counters_fd = -1 };
+    *f = FIXTURES_NONE;
     join_path(conf, "", path);
     if (stat(path, &st) != 0)
         return say(out_why, path,
@@ -128,8 +129,11 @@ static enum err make_counters(struct fixtures *f, size_t gates, struct conf_erro
 
     if (rc == ERR_OK)
         rc = counters_open(f->counters_fd, &f->counters);
+    if (rc == ERR_OK)
+        rc = mistakes_create((unsigned)gates, &f->mistakes, &f->mistakes_read);
     if (rc != ERR_OK)
-        snprintf(out_why->text, sizeof out_why->text, "connection counters: %s", err_text(rc));
+        snprintf(
+            out_why->text, sizeof out_why->text, "shared memory of the gates: %s", err_text(rc));
     return rc;
 }
 
@@ -194,7 +198,9 @@ void fixtures_close(struct fixtures *f, const struct conf *conf)
     counters_free(&f->counters);
     close_fd(&f->control);
     close_fd(&f->counters_fd);
+    close_fd(&f->mistakes);
+    close_fd(&f->mistakes_read);
     close_fd(&f->spool);
     close_fd(&f->lock);
-    *f = (struct fixtures){ .lock = -1, .spool = -1, .control = -1, .counters_fd = -1 };
+    *f = FIXTURES_NONE;
 }

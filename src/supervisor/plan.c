@@ -48,10 +48,11 @@ static size_t maildrops(const struct conf *conf)
  */
 const struct room_plan room_plans[] = {
     { ROLE_VAULT, one, 1 << GIFT_KEY | 1 << GIFT_USERS | 1 << GIFT_PASSWORD, true },
-    { ROLE_QUEUE, one, 1 << GIFT_SPOOL | 1 << GIFT_LOCK | 1 << GIFT_CONTROL, false },
+    { ROLE_QUEUE, one, 1 << GIFT_SPOOL | 1 << GIFT_LOCK | 1 << GIFT_CONTROL | 1 << GIFT_MISTAKES,
+        false },
     { ROLE_RELAY, relays, 1 << GIFT_ROOTS, false },
     { ROLE_MAILDROP, maildrops, 1 << GIFT_MAILDIR, false },
-    { ROLE_GATE, plan_gates, 1 << GIFT_LISTENER | 1 << GIFT_COUNTERS, true },
+    { ROLE_GATE, plan_gates, 1 << GIFT_LISTENER | 1 << GIFT_COUNTERS | 1 << GIFT_MISTAKES, true },
 };
 const size_t room_plan_count = LENGTH_OF(room_plans);
 

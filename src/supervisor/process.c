@@ -163,6 +163,8 @@ static void give_fixtures(struct giving *g, const struct fixtures *f)
     give(g, GIFT_LOCK, 0, slice_text("lock"), f->lock);
     give(g, GIFT_CONTROL, 0, slice_text("control"), f->control);
     give(g, GIFT_COUNTERS, 0, slice_text("counters"), f->counters_fd);
+    give(g, GIFT_MISTAKES, 0, slice_text("mistakes"),
+        g->process->plan->role == ROLE_GATE ? f->mistakes : f->mistakes_read);
     for (size_t i = 0; i < f->listener_count; i++)
         give(g, GIFT_LISTENER, i, slice_text("listener"), f->listeners[i]);
 }

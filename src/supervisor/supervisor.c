@@ -496,7 +496,7 @@ int supervisor_main(const char *conf_path)
     struct supervisor s = { .conf_path = conf_path,
         .status = EXIT_GOOD,
         .handover = HANDOVER_NONE,
-        .fixtures = { .lock = -1, .spool = -1, .control = -1, .counters_fd = -1 } };
+        .fixtures = FIXTURES_NONE };
     struct conf_error why;
     enum err rc;
     int status;

@@ -15,12 +15,12 @@ from rooms.world import PROBE
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="rooms have users of their own only when started as root")
 
 # One power each: ARCHITECTURE.md.
-POWERS = {"gate": {"listener", "counters"}, "vault": {"key", "users", "password"}, "queue": {"spool", "lock", "control"},
+POWERS = {"gate": {"listener", "counters", "mistakes"}, "vault": {"key", "users", "password"}, "queue": {"spool", "lock", "control", "mistakes"},
           "relay": {"roots"}, "maildrop": {"maildir"}}
 TALKS = {frozenset(pair) for pair in (("gate", "queue"), ("gate", "vault"), ("gate", "relay"), ("queue", "relay"),
                                       ("queue", "maildrop"), ("relay", "vault"))}
 EVERYBODY = [r"/dev/null", r"LOG", r"anon_inode:\[(eventpoll|eventfd|timerfd)\]", r"pipe:\[\d+\]"]
-FILES = {"gate": [r"/memfd:submitd-counters.*", r"WRITE STATE/spool/segments/\w+\.seg", r"WRITE STATE/spool/bodies/\w+\.body"],
+FILES = {"gate": [r"/memfd:submitd-(counters|mistakes).*", r"WRITE STATE/spool/segments/\w+\.seg", r"WRITE STATE/spool/bodies/\w+\.body"],
          "vault": [r"FOLDER"], "queue": [r"STATE/spool(/.*)?", r"STATE/lock"], "relay": [], "maildrop": [r"MAIL(/.*)?"]}
 
 
