@@ -3,6 +3,7 @@
 
 #include "smtp/address.h"
 #include "smtp/reply.h"
+#include "smtp/reply_page.h"
 #include "smtp/status.h"
 
 /* Each line: "ccc-" or "ccc ", the enhanced code where one is due, printable ASCII, at most 512
@@ -193,10 +194,23 @@ static void test_status_of_code(void **state UNUSED)
         expect_status(cases[i].status, status_of_code(cases[i].code), cases[i].status);
 }
 
+/* Every reply has its words in submitd-replies(7): a capital letter or '-', and a full stop. */
+static void test_when(void **state UNUSED)
+{
+    for (enum reply_id id = 0; id < REPLY_COUNT; id++) {
+        const char *when = reply_when(id);
+
+        if (!when || strlen(when) < 10 || when[strlen(when) - 1] != '.')
+            fail_msg("smtp/reply_when.c says nothing of \"%u %s\"", reply_info(id)->code,
+                reply_info(id)->text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_when),
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_split),
