@@ -60,6 +60,11 @@ struct conf_users {
     struct slice path;
 };
 
+/* auth { … }: how users may log in. */
+struct conf_auth {
+    bool scram_sha_1; /* SASL-2 */
+};
+
 /* domain "NAME" { … } */
 struct conf_domain {
     struct slice name;      /* lower-case, A-labels */
@@ -188,6 +193,7 @@ struct conf {
     size_t listener_count;
     struct conf_tls tls;
     struct conf_users users;
+    struct conf_auth auth;
     struct conf_domain *domains;
     size_t domain_count;
     struct conf_route *routes;

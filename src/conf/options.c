@@ -38,6 +38,10 @@ const struct section sections[SECTION_COUNT] = {
         .doc = "Where the users and their passwords are. The only kind is \"file\", which "
                "submitctl user maintains. May be "
                "missing only where trusted_networks is set." },
+    [SECTION_AUTH] = { .name = "auth",
+        ONE(struct conf, auth, struct conf_auth),
+        .doc = "How users may log in. PLAIN, LOGIN and SCRAM-SHA-256 are always offered, under TLS "
+               "only; SCRAM-SHA-256-PLUS wherever the TLS connection can be bound to the login." },
     [SECTION_DOMAIN] = { .name = "domain",
         MANY(struct conf, domains, domain_count, struct conf_domain, 4096),
         TITLE(struct conf_domain, name, "name", SYNTAX_DOMAIN),
@@ -244,6 +248,13 @@ const struct option options[] = {
         AT(struct conf_users, path),
         .doc = "The user file. A change to it holds from the next login on." },
 
+    { .section = SECTION_AUTH,
+        .name = "scram_sha_1",
+        .kind = OPTION_BOOL,
+        AT(struct conf_auth, scram_sha_1),
+        .doc = "Offer SCRAM-SHA-1 and SCRAM-SHA-1-PLUS as well, for clients that know nothing "
+               "newer. They work for users whose password was set while this was true." },
+
     { .section = SECTION_DOMAIN,
         .name = "dkim",
         .kind = OPTION_LATERS,
@@ -429,7 +440,8 @@ const struct option options[] = {
         OCTETS(MIB, 1024 * MIB),
         .preset = "67108864",
         AT(struct conf_spool, segment_size),
-        .doc = "Size of the files that messages are appended to; less than 8 MiB counts as 8 MiB." },
+        .doc =
+            "Size of the files that messages are appended to; less than 8 MiB counts as 8 MiB." },
     { .section = SECTION_SPOOL,
         .name = "large_message",
         OCTETS(4096, MIB),

@@ -17,6 +17,7 @@ enum section_id {
     SECTION_TLS,
     SECTION_SNI,
     SECTION_USERS,
+    SECTION_AUTH,
     SECTION_DOMAIN,
     SECTION_ROUTE,
     SECTION_QUEUE,
@@ -67,11 +68,11 @@ struct option {
     const char *preset_doc; /* what to say of the default where preset does not; NULL: say preset */
     int64_t least, most;    /* of a number, or of each number of a list */
     const char *unit;       /* of a number, NULL: a plain count */
-    const char *const *choices; /* ends with NULL */
-    enum syntax syntax;         /* of a text */
-    size_t offset;              /* in the section's struct */
-    size_t count_offset;        /* of a list */
-    size_t element_size;        /* of a list */
+    const char *const *choices;   /* ends with NULL */
+    enum syntax syntax;           /* of a text */
+    size_t offset;                /* in the section's struct */
+    size_t count_offset;          /* of a list */
+    size_t element_size;          /* of a list */
     size_t list_least, list_most; /* values; list_most 0: any number */
     const char *doc;
 };

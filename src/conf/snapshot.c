@@ -8,7 +8,7 @@
 
 /* Changes with the shapes, so that rooms of another build refuse the snapshot instead of misreading
  * it. */
-enum { SNAPSHOT_FORMAT = 1, PENDING_MAX = 4096 };
+enum { SNAPSHOT_FORMAT = 2, PENDING_MAX = 4096 };
 
 static const struct field text_fields[] = { PACK_BYTES(struct conf_text, text, TEXT_MAX) };
 static const struct shape text_shape = SHAPE(struct conf_text, text_fields);
@@ -47,6 +47,11 @@ static const struct field users_fields[] = {
     PACK_BYTES(struct conf_users, path, TEXT_MAX),
 };
 static const struct shape users_shape = SHAPE(struct conf_users, users_fields);
+
+static const struct field auth_fields[] = {
+    PACK_NUMBER(BOOL, struct conf_auth, scram_sha_1),
+};
+static const struct shape auth_shape = SHAPE(struct conf_auth, auth_fields);
 
 static const struct field domain_fields[] = {
     PACK_BYTES(struct conf_domain, name, TEXT_MAX),
@@ -162,6 +167,7 @@ static const struct field conf_fields[] = {
     PACK_LIST(struct conf, listeners, listener_count, &listener_shape, 64),
     PACK_SHAPE(struct conf, tls, &tls_shape),
     PACK_SHAPE(struct conf, users, &users_shape),
+    PACK_SHAPE(struct conf, auth, &auth_shape),
     PACK_LIST(struct conf, domains, domain_count, &domain_shape, 4096),
     PACK_LIST(struct conf, routes, route_count, &route_shape, 4096),
     PACK_SHAPE(struct conf, queue, &queue_shape),

@@ -42,6 +42,8 @@ int work_read(struct invocation *call, struct work *work, bool may_be_missing)
 
     if (rc == ERR_NOTFOUND && may_be_missing)
         rc = users_new(&work->users);
+    if (rc == ERR_OK)
+        users_make_sha1(work->users, call->conf->auth.scram_sha_1);
     tell_problems(call, work->path, &report);
     return rc == ERR_OK ? 0 : fail_on_file(call, work->path, "read", rc);
 }

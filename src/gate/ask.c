@@ -167,7 +167,8 @@ static void on_domain_answer(void *owner, struct channel *channel, const void *m
 static void send_auth_start(struct session *s)
 {
     char client[PEER_TEXT];
-    uint8_t binding[32];
+    uint8_t exporter[32], unique[STREAM_UNIQUE_MAX];
+    size_t unique_len;
     struct msg_auth_start message = {
         .session = s->question.number,
         .mechanism = slice_text(s->exchange->mechanism),
@@ -178,8 +179,10 @@ static void send_auth_start(struct session *s)
 
     peer_text(&s->peer, client);
     message.client = slice_text(client);
-    if (message.tls && stream_export_channel_binding(s->stream, binding))
-        message.channel_binding = slice_of(binding, sizeof binding);
+    if (message.tls && stream_export_channel_binding(s->stream, exporter))
+        message.channel_binding = slice_of(exporter, sizeof exporter);
+    if (message.tls && stream_export_unique(s->stream, unique, &unique_len))
+        message.tls_unique = slice_of(unique, unique_len);
     tell_vault(&s->gate->ask, MSG_AUTH_START, &message);
 }
 

@@ -48,8 +48,8 @@ static enum answer give_up(struct session *s, enum reply_id reply)
 static enum reply_id objection(const struct session *s, struct slice name)
 {
     enum mechanism mechanism;
-    bool is_known = mechanism_find(name, &mechanism) &&
-                    (s->snapshot->mechanisms & MECHANISM_BIT(mechanism)) != 0;
+    uint32_t usable = session_is_tls(s) ? session_mechanisms(s) : s->snapshot->mechanisms;
+    bool is_known = mechanism_find(name, &mechanism) && (usable & MECHANISM_BIT(mechanism)) != 0;
 
     if (!s->is_esmtp)
         return REPLY_EHLO_FIRST; /* AUTH-7: HELO is not enough */

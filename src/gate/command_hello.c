@@ -39,7 +39,7 @@ enum answer command_ehlo(struct session *s, struct slice argument)
         .client = argument,
         .is_tls = session_is_tls(s),
         .has_certificate = s->snapshot->tls != NULL,
-        .mechanisms = session_is_tls(s) ? s->snapshot->mechanisms : 0,
+        .mechanisms = session_mechanisms(s),
         .message_size = conf->limits.message_size,
         .recipients = (uint32_t)conf->limits.recipients,
         .mails = (uint32_t)conf->limits.mails_per_session,

@@ -14,6 +14,7 @@
 #include "gate/gate.h"
 #include "gate/report.h"
 #include "gate/transaction.h"
+#include "smtp/extension.h"
 
 enum {
     HANDSHAKE_MS = 30000, /* a vault that restarts included (design.md section 2) */
@@ -448,6 +449,19 @@ const struct grant *session_mail_grant(const struct session *s)
 bool session_is_tls(const struct session *s)
 {
     return stream_is_secured(s->stream);
+}
+
+uint32_t session_mechanisms(const struct session *s)
+{
+    static const uint32_t bound =
+        MECHANISM_BIT(MECHANISM_SCRAM_SHA_256_PLUS) | MECHANISM_BIT(MECHANISM_SCRAM_SHA_1_PLUS);
+    const struct tls_info *tls = stream_tls_info(s->stream);
+    uint32_t set = s->snapshot->mechanisms;
+
+    if (!tls)
+        return 0;
+    /* Without it two connections can have the same channel binding (RFC 9266 section 3, SASL-7). */
+    return tls->has_extended_master_secret ? set : set & ~bound;
 }
 
 struct slice session_user(const struct session *s)

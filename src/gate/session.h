@@ -154,6 +154,9 @@ const struct grant *session_grant(const struct session *session);
 /* The same for a mail transaction: without a login perhaps the postmaster's alone (SUB-6.4-1). */
 const struct grant *session_mail_grant(const struct session *session);
 bool session_is_tls(const struct session *session);
+/* The SASL mechanisms that this client may use now, as listed to it (AUTH-2, AUTH-25): a set of
+ * MECHANISM_BIT. */
+uint32_t session_mechanisms(const struct session *session);
 /* Its login, for records; empty without. */
 struct slice session_user(const struct session *session);
 struct slice session_ehlo(const struct session *session);

@@ -78,6 +78,20 @@ static void bound_limits(struct conf *conf)
         conf->spool.large_message = RECORD_BODY_MAX;
 }
 
+/* What can work here at all; what a connection lacks for some of them, session_mechanisms knows. */
+static uint32_t mechanisms_of(const struct conf *conf)
+{
+    uint32_t set = 0;
+
+    if (conf->users.kind.len > 0)
+        set |= MECHANISM_BIT(MECHANISM_SCRAM_SHA_256_PLUS) |
+               MECHANISM_BIT(MECHANISM_SCRAM_SHA_256) | MECHANISM_BIT(MECHANISM_PLAIN) |
+               MECHANISM_BIT(MECHANISM_LOGIN);
+    if (conf->users.kind.len > 0 && conf->auth.scram_sha_1)
+        set |= MECHANISM_BIT(MECHANISM_SCRAM_SHA_1_PLUS) | MECHANISM_BIT(MECHANISM_SCRAM_SHA_1);
+    return set;
+}
+
 static enum err fill(struct snapshot *snapshot, struct slice conf,
     struct certificates *certificates, struct tls_signer *signer)
 {
@@ -92,9 +106,7 @@ static enum err fill(struct snapshot *snapshot, struct slice conf,
     code = find_postmaster(snapshot);
     if (code)
         return code;
-    if (snapshot->conf->users.kind.len > 0)
-        snapshot->mechanisms = MECHANISM_BIT(MECHANISM_SCRAM_SHA_256) |
-                               MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN);
+    snapshot->mechanisms = mechanisms_of(snapshot->conf);
     return start_tls(snapshot, certificates, signer);
 }
 

@@ -150,6 +150,7 @@ struct msg_auth_start {
     struct slice client;  /* address text, for fairness and limits */
     bool tls;
     struct slice channel_binding; /* tls-exporter octets, empty without */
+    struct slice tls_unique;      /* the same for tls-unique (TLS 1.2), empty without */
 };
 
 struct msg_auth_step {

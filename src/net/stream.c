@@ -216,6 +216,13 @@ bool stream_export_channel_binding(struct stream *stream, uint8_t out_binding[32
     return stream_is_secured(stream) && tls_session_export(stream->tls, out_binding);
 }
 
+bool stream_export_unique(
+    struct stream *stream, uint8_t out_binding[STREAM_UNIQUE_MAX], size_t *out_len)
+{
+    return stream_is_secured(stream) &&
+           tls_session_unique(stream->tls, out_binding, STREAM_UNIQUE_MAX, out_len);
+}
+
 const char *stream_why(const struct stream *stream)
 {
     return stream->why;

@@ -122,6 +122,11 @@ const struct tls_info *stream_tls_info(const struct stream *stream);
 /* tls-exporter of RFC 9266. False when TLS is not up, or for TLS 1.2 without extended master
  * secret. */
 MUST_CHECK bool stream_export_channel_binding(struct stream *stream, uint8_t out_binding[32]);
+/* tls-unique of RFC 5929: the first Finished message of the latest handshake, TLS 1.2 with extended
+ * master secret alone; void in TLS 1.3. False when it cannot be had. */
+enum { STREAM_UNIQUE_MAX = 64 };
+MUST_CHECK bool stream_export_unique(
+    struct stream *stream, uint8_t out_binding[STREAM_UNIQUE_MAX], size_t *out_len);
 /* Why it ended or what TLS complained of, as a phrase for logs; "" while all is well. Never NULL.
  */
 const char *stream_why(const struct stream *stream);

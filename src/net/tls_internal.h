@@ -148,6 +148,8 @@ enum tls_result tls_session_shutdown(struct tls_session *session);
  * readable. */
 bool tls_session_has_pending(const struct tls_session *session);
 bool tls_session_export(struct tls_session *session, uint8_t out_binding[32]);
+bool tls_session_unique(
+    struct tls_session *session, uint8_t *out_binding, size_t size, size_t *out_len);
 
 /* The topmost error of OpenSSL's queue as a phrase; the queue is emptied. */
 void tls_explain(char *out_why, size_t size);

@@ -366,3 +366,21 @@ bool tls_session_export(struct tls_session *session, uint8_t out_binding[32])
     return SSL_export_keying_material(session->ssl, out_binding, 32, label, sizeof label - 1,
                (const unsigned char *)"", 0, 1) == 1;
 }
+
+/* RFC 5929 section 3.1: the Finished message that was sent first, the client's in a full handshake,
+ * the server's when a session is resumed. */
+bool tls_session_unique(
+    struct tls_session *session, uint8_t *out_binding, size_t size, size_t *out_len)
+{
+    bool is_ours = SSL_is_server(session->ssl) == SSL_session_reused(session->ssl);
+    size_t len;
+
+    if (!session->info.has_extended_master_secret || SSL_version(session->ssl) != TLS1_2_VERSION)
+        return false;
+    len = is_ours ? SSL_get_finished(session->ssl, out_binding, size)
+                  : SSL_get_peer_finished(session->ssl, out_binding, size);
+    if (len == 0 || len > size)
+        return false;
+    *out_len = len;
+    return true;
+}

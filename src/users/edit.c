@@ -27,24 +27,55 @@ const char *user_fault_text(enum user_fault fault)
     return fault_texts[fault];
 }
 
-/* The hash and verifier of a new password, both or nothing. */
+/* The hash and verifiers of a new password, all or nothing. */
 struct proofs {
     char hash[PASSWORD_HASH_MAX + 1];
     struct scram_verifier scram;
+    struct scram_verifier scram_sha1; /* where it is wanted */
 };
 
-static enum user_fault make_proofs(struct slice password, struct proofs *out_proofs)
+static enum user_fault make_proofs(
+    const struct users *users, struct slice password, struct proofs *out_proofs)
 {
     struct secret prepared = { 0 };
     enum user_fault fault = USER_OK;
 
+    *out_proofs = (struct proofs){ .hash = "" };
     if (!password_prepare(password, true, &prepared))
         return USER_BAD_PASSWORD;
     if (password_hash(secret_slice(&prepared), out_proofs->hash) != ERR_OK ||
-        scram_make(secret_slice(&prepared), &out_proofs->scram) != ERR_OK)
+        scram_make(SCRAM_SHA_256, secret_slice(&prepared), &out_proofs->scram) != ERR_OK)
+        fault = USER_FAILED;
+    if (fault == USER_OK && users->makes_sha1 &&
+        scram_make(SCRAM_SHA_1, secret_slice(&prepared), &out_proofs->scram_sha1) != ERR_OK)
         fault = USER_FAILED;
     secret_clear(&prepared);
     return fault;
+}
+
+/* False without memory; the record is as it was. */
+static bool keep_proofs(struct users *users, const struct proofs *proofs, struct user *user)
+{
+    struct scram_verifier *sha1 = NULL;
+    struct slice hash;
+
+    if (!arena_copy(&users->arena, slice_text(proofs->hash), &hash))
+        return false;
+    if (proofs->scram_sha1.iterations > 0) {
+        sha1 = arena_alloc(&users->arena, sizeof *sha1);
+        if (!sha1)
+            return false;
+        *sha1 = proofs->scram_sha1;
+    }
+    user->hash = hash;
+    user->scram = proofs->scram;
+    user->scram_sha1 = sha1;
+    return true;
+}
+
+void users_make_sha1(struct users *users, bool is_wanted)
+{
+    users->makes_sha1 = is_wanted;
 }
 
 static struct user *find(struct users *users, struct slice login)
@@ -87,12 +118,11 @@ enum user_fault users_add(struct users *users, struct slice login, struct slice 
     fault = users_change_rights(users,
         &(struct rights_change){ .senders = { true, senders, sender_count } }, &user->rights);
     if (fault == USER_OK)
-        fault = make_proofs(password, &proofs);
+        fault = make_proofs(users, password, &proofs);
     if (fault != USER_OK)
         return fault;
-    user->scram = proofs.scram;
     if (!arena_copy(&users->arena, login_slice(&prepared), &user->login) ||
-        !arena_copy(&users->arena, slice_text(proofs.hash), &user->hash) ||
+        !keep_proofs(users, &proofs, user) ||
         !users_append(users, slice_text(NULL), user->login, user))
         fault = USER_FAILED;
     explicit_bzero(&proofs, sizeof proofs);
@@ -104,19 +134,14 @@ enum user_fault users_set_password(struct users *users, struct slice login, stru
     struct user *user = find(users, login);
     struct proofs proofs;
     enum user_fault fault;
-    struct slice hash;
 
     if (!user)
         return USER_UNKNOWN;
-    fault = make_proofs(password, &proofs);
+    fault = make_proofs(users, password, &proofs);
     if (fault != USER_OK)
         return fault;
-    if (arena_copy(&users->arena, slice_text(proofs.hash), &hash)) {
-        user->hash = hash;
-        user->scram = proofs.scram;
-    } else {
+    if (!keep_proofs(users, &proofs, user))
         fault = USER_FAILED;
-    }
     explicit_bzero(&proofs, sizeof proofs);
     return fault;
 }

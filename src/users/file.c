@@ -154,9 +154,9 @@ static bool read_hash(struct reader *reader UNUSED, struct user *user, struct sl
     return password_hash_is_valid(value);
 }
 
-static bool read_scram(struct reader *reader UNUSED, struct user *user, struct slice value)
+static bool read_verifier(enum scram_hash hash, struct slice value, struct scram_verifier *scram)
 {
-    struct scram_verifier *scram = &user->scram;
+    size_t size = scram_key_size(hash);
     uint64_t iterations;
     size_t len;
 
@@ -165,12 +165,26 @@ static bool read_scram(struct reader *reader UNUSED, struct user *user, struct s
         return false;
     if (!decode_exactly(take_until(&value, ':'), 1, SCRAM_SALT_MAX, scram->salt, &scram->salt_len))
         return false;
-    if (!decode_exactly(take_until(&value, ':'), SCRAM_KEY, SCRAM_KEY, scram->stored_key, &len))
+    if (!decode_exactly(take_until(&value, ':'), size, size, scram->stored_key, &len))
         return false;
-    if (!decode_exactly(value, SCRAM_KEY, SCRAM_KEY, scram->server_key, &len))
+    if (!decode_exactly(value, size, size, scram->server_key, &len))
         return false;
+    scram->hash = hash;
     scram->iterations = (uint32_t)iterations;
     return true;
+}
+
+static bool read_scram(struct reader *reader UNUSED, struct user *user, struct slice value)
+{
+    return read_verifier(SCRAM_SHA_256, value, &user->scram);
+}
+
+static bool read_scram_sha1(struct reader *reader, struct user *user, struct slice value)
+{
+    user->scram_sha1 = arena_alloc(&reader->users->arena, sizeof *user->scram_sha1);
+    if (!user->scram_sha1)
+        reader->error = ERR_NOMEM;
+    return user->scram_sha1 && read_verifier(SCRAM_SHA_1, value, user->scram_sha1);
 }
 
 static bool read_sender(struct reader *reader, struct user *user, struct slice value)
@@ -224,6 +238,9 @@ static const struct word {
     { "scram=", read_scram,
         "allowed is ITERATIONS:SALT:STORED:SERVER, at least 4096 iterations, the rest base64",
         false, false, false },
+    { "scram_sha1=", read_scram_sha1,
+        "allowed is ITERATIONS:SALT:STORED:SERVER, at least 4096 iterations, the rest base64",
+        false, false, false },
     { "sender=", read_sender, "allowed are 256 of sender=user@domain, sender=*@domain or sender=*",
         true, true, true },
     { "recipient=", read_recipient,
@@ -266,8 +283,8 @@ static bool read_word(struct reader *reader, struct user *user, struct slice tex
     }
     report(reader, slice_first(text, name_len),
         is_group ? "unknown word; allowed are submit= sender= recipient= max_recipients= max_size="
-                 : "unknown word; allowed are state= min_mech= hash= scram= group= submit= sender= "
-                   "recipient= max_recipients= max_size=");
+                 : "unknown word; allowed are state= min_mech= hash= scram= scram_sha1= group= "
+                   "submit= sender= recipient= max_recipients= max_size=");
     return false;
 }
 
@@ -629,6 +646,13 @@ const struct user *users_find(const struct users *users, struct slice login)
 
     HASH_FIND(hh, users->by_login, login.data, (unsigned)login.len, user);
     return user;
+}
+
+const struct scram_verifier *user_scram(const struct user *user, enum scram_hash hash)
+{
+    const struct scram_verifier *scram = hash == SCRAM_SHA_1 ? user->scram_sha1 : &user->scram;
+
+    return scram && scram->iterations > 0 ? scram : NULL;
 }
 
 const struct user *users_first(const struct users *users)

@@ -5,7 +5,8 @@
  * octets, makes what is shown for unknown users stable; it may be missing). Then one user a line:
  *
  *   LOGIN state=active|disabled [min_mech=any|scram] [hash=CRYPT]
- * [scram=ITERATIONS:SALT:STORED:SERVER] [group=NAME]... [RIGHT]...
+ * [scram=ITERATIONS:SALT:STORED:SERVER] [scram_sha1=ITERATIONS:SALT:STORED:SERVER]
+ * [group=NAME]... [RIGHT]...
  *
  * or a group, whose rights its members have in addition to their own:
  *
@@ -15,7 +16,8 @@
  * max_recipients=NUMBER and max_size=OCTETS. users/grant.h says what they come to together.
  *
  * Words are separated by one blank; no word can hold a blank, so nothing can be smuggled in. The
- * last three of scram= are base64. At least one of hash and scram is there. Empty lines and lines
+ * last three of scram= (SHA-256) and scram_sha1= are base64. At least one of hash and scram is
+ * there. Empty lines and lines
  * that begin with '#' are kept and say nothing. A line that breaks these rules sets that user
  * aside: it is reported, kept as it is, and stops nobody else. So does a group that no line
  * describes: its member would otherwise miss a limit. */
@@ -82,7 +84,8 @@ struct user {
     enum user_mech min_mech; /* the weakest mechanism that this user may log in with (AUTH-16) */
     struct slice hash;       /* empty: none, then only SCRAM works */
     struct scram_verifier scram;
-    struct user_rights rights; /* its own */
+    struct scram_verifier *scram_sha1; /* NULL: none; then SCRAM-SHA-1 does not work */
+    struct user_rights rights;         /* its own */
     struct membership *groups;
     size_t group_count;
     UT_hash_handle hh;
@@ -167,6 +170,11 @@ const struct user *users_model(const struct users *users, uint64_t pick);
 /* USERS_KEY octets, or the empty slice when the file has none. */
 struct slice users_key(const struct users *users);
 
+/* The verifier of that hash; NULL where the record has none. */
+const struct scram_verifier *user_scram(const struct user *user, enum scram_hash hash);
+
+/* From now on a new password gets a verifier for SCRAM-SHA-1, too; at first it does not. */
+void users_make_sha1(struct users *users, bool is_wanted);
 /* Changes, in memory only; users_save writes them. login, password and senders are as the operator
  * gave them and are prepared here. Users that were found before stay valid until they are removed.
  */

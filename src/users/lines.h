@@ -29,6 +29,7 @@ struct users {
     bool has_key;
     unsigned char key[USERS_KEY];
     struct users_stamp stamp;
+    bool makes_sha1; /* of new passwords */
 };
 
 /* A line at the end, for a user or (user NULL) with raw text. False without memory. */

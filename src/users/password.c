@@ -1,4 +1,4 @@
-/* users/password.c: crypt(3) hashes and SCRAM-SHA-256 verifiers. */
+/* users/password.c: crypt(3) hashes and SCRAM verifiers. */
 #include "users/password.h"
 
 #include <assert.h>
@@ -131,18 +131,28 @@ bool password_hash_is_valid(struct slice hash)
     return verdict != CRYPT_SALT_INVALID && verdict != CRYPT_SALT_METHOD_DISABLED;
 }
 
-static bool hmac_sha256(
-    const unsigned char key[SCRAM_KEY], const char *text, unsigned char out[SCRAM_KEY])
+static const EVP_MD *digest_of(enum scram_hash hash)
+{
+    return hash == SCRAM_SHA_1 ? EVP_sha1() : EVP_sha256();
+}
+
+static bool hmac(enum scram_hash hash, const unsigned char key[SCRAM_KEY], const char *text,
+    unsigned char out[SCRAM_KEY])
 {
     unsigned int len = SCRAM_KEY;
 
-    return HMAC(EVP_sha256(), key, SCRAM_KEY, (const unsigned char *)text, strlen(text), out, &len);
+    return HMAC(digest_of(hash), key, (int)scram_key_size(hash), (const unsigned char *)text,
+        strlen(text), out, &len);
 }
 
-enum err scram_derive(struct slice password, struct slice salt, uint32_t iterations,
-    struct scram_verifier *out_verifier)
+enum err scram_derive(enum scram_hash hash, struct slice password, struct slice salt,
+    uint32_t iterations, struct scram_verifier *out_verifier)
 {
-    struct scram_verifier verifier = { .iterations = iterations, .salt_len = salt.len };
+    struct scram_verifier verifier = {
+        .hash = hash, .iterations = iterations, .salt_len = salt.len
+    };
+    const EVP_MD *digest = digest_of(hash);
+    size_t size = scram_key_size(hash);
     unsigned char salted[SCRAM_KEY];
     unsigned char client_key[SCRAM_KEY];
     bool good;
@@ -152,10 +162,10 @@ enum err scram_derive(struct slice password, struct slice salt, uint32_t iterati
     assert(password.len <= PASSWORD_MAX);
     memcpy(verifier.salt, salt.data, salt.len);
     good = PKCS5_PBKDF2_HMAC(password.data, (int)password.len, verifier.salt, (int)salt.len,
-               (int)iterations, EVP_sha256(), SCRAM_KEY, salted) == 1 &&
-           hmac_sha256(salted, "Client Key", client_key) &&
-           EVP_Digest(client_key, SCRAM_KEY, verifier.stored_key, NULL, EVP_sha256(), NULL) == 1 &&
-           hmac_sha256(salted, "Server Key", verifier.server_key);
+               (int)iterations, digest, (int)size, salted) == 1 &&
+           hmac(hash, salted, "Client Key", client_key) &&
+           EVP_Digest(client_key, size, verifier.stored_key, NULL, digest, NULL) == 1 &&
+           hmac(hash, salted, "Server Key", verifier.server_key);
     explicit_bzero(salted, sizeof salted);
     explicit_bzero(client_key, sizeof client_key);
     if (good)
@@ -164,11 +174,13 @@ enum err scram_derive(struct slice password, struct slice salt, uint32_t iterati
     return good ? ERR_OK : ERR_NOMEM;
 }
 
-enum err scram_make(struct slice password, struct scram_verifier *out_verifier)
+enum err scram_make(
+    enum scram_hash hash, struct slice password, struct scram_verifier *out_verifier)
 {
     char salt[SCRAM_SALT];
 
     if (!fill_random(salt, sizeof salt))
         return ERR_IO;
-    return scram_derive(password, slice_of(salt, sizeof salt), SCRAM_ITERATIONS, out_verifier);
+    return scram_derive(
+        hash, password, slice_of(salt, sizeof salt), SCRAM_ITERATIONS, out_verifier);
 }

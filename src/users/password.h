@@ -1,5 +1,5 @@
-/* users/password.h: what is kept of a password: a crypt(3) hash and a SCRAM-SHA-256 verifier. Both
- * are made here and checked here; both cost milliseconds on purpose, so in a room they run on a
+/* users/password.h: what is kept of a password: a crypt(3) hash and SCRAM verifiers. They
+ * are made here and checked here; they cost milliseconds on purpose, so in a room they run on a
  * hand. Safe to call from any thread. */
 #ifndef USERS_PASSWORD_H
 #define USERS_PASSWORD_H
@@ -16,7 +16,8 @@
 enum {
     PASSWORD_MAX = 255,      /* octets, as it came and prepared (SASL-1) */
     PASSWORD_HASH_MAX = 383, /* characters of a crypt(3) string */
-    SCRAM_KEY = 32,
+    SCRAM_KEY = 32,          /* octets of a key of SCRAM-SHA-256, the longest */
+    SCRAM_KEY_SHA_1 = 20,
     SCRAM_SALT = 16,     /* octets of a new salt */
     SCRAM_SALT_MAX = 64, /* octets of a salt that is read */
     SCRAM_ITERATIONS = 32768,
@@ -24,8 +25,17 @@ enum {
     SCRAM_ITERATIONS_MAX = 10000000,
 };
 
-/* RFC 5803's fields. iterations 0: there is none. */
+/* The hashes of the SCRAM family that are served. */
+enum scram_hash { SCRAM_SHA_256, SCRAM_SHA_1, SCRAM_HASHES };
+
+static inline size_t scram_key_size(enum scram_hash hash)
+{
+    return hash == SCRAM_SHA_1 ? SCRAM_KEY_SHA_1 : SCRAM_KEY;
+}
+
+/* RFC 5803's fields. iterations 0: there is none. A key of a shorter hash has zeros behind it. */
 struct scram_verifier {
+    enum scram_hash hash;
     uint32_t iterations;
     size_t salt_len;
     unsigned char salt[SCRAM_SALT_MAX];
@@ -49,11 +59,12 @@ bool password_verify(struct slice password, struct slice hash);
  * offers? The methods without a "$" (DES) are refused: they cut passwords to eight characters. */
 bool password_hash_is_valid(struct slice hash);
 
-/* The verifier for a prepared password (RFC 5802 section 3 with SHA-256). salt: 1 .. SCRAM_SALT_MAX
- * octets; iterations at least 1. */
-MUST_CHECK enum err scram_derive(struct slice password, struct slice salt, uint32_t iterations,
-    struct scram_verifier *out_verifier);
+/* The verifier for a prepared password (RFC 5802 section 3). salt: 1 .. SCRAM_SALT_MAX octets;
+ * iterations at least 1. */
+MUST_CHECK enum err scram_derive(enum scram_hash hash, struct slice password, struct slice salt,
+    uint32_t iterations, struct scram_verifier *out_verifier);
 /* The same with a random salt and SCRAM_ITERATIONS. About 15 ms. */
-MUST_CHECK enum err scram_make(struct slice password, struct scram_verifier *out_verifier);
+MUST_CHECK enum err scram_make(
+    enum scram_hash hash, struct slice password, struct scram_verifier *out_verifier);
 
 #endif

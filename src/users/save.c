@@ -23,14 +23,16 @@ static void put_base64(struct buffer *out, const void *data, size_t len)
     base64_encode(out, slice_of(data, len));
 }
 
-static void put_scram(struct buffer *out, const struct scram_verifier *scram)
+static void put_scram(struct buffer *out, const char *word, const struct scram_verifier *scram)
 {
-    buffer_printf(out, " scram=%u:", (unsigned)scram->iterations);
+    size_t size = scram_key_size(scram->hash);
+
+    buffer_printf(out, " %s=%u:", word, (unsigned)scram->iterations);
     put_base64(out, scram->salt, scram->salt_len);
     buffer_put_char(out, ':');
-    put_base64(out, scram->stored_key, SCRAM_KEY);
+    put_base64(out, scram->stored_key, size);
     buffer_put_char(out, ':');
-    put_base64(out, scram->server_key, SCRAM_KEY);
+    put_base64(out, scram->server_key, size);
 }
 
 static void put_patterns(
@@ -72,7 +74,9 @@ static void put_user(struct buffer *out, const struct user *user)
         buffer_put_slice(out, user->hash);
     }
     if (user->scram.iterations > 0)
-        put_scram(out, &user->scram);
+        put_scram(out, "scram", &user->scram);
+    if (user->scram_sha1)
+        put_scram(out, "scram_sha1", user->scram_sha1);
     for (size_t i = 0; i < user->group_count; i++) {
         buffer_put_text(out, " group=");
         buffer_put_slice(out, user->groups[i].name);

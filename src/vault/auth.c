@@ -285,12 +285,14 @@ static void advance(struct conversation *c, enum sasl_result result);
 static void on_lookup(struct conversation *c)
 {
     const struct user *user = find_user(c);
+    enum scram_hash hash = sasl_hash(&c->sasl);
+    const struct scram_verifier *own = user ? user_scram(user, hash) : NULL;
     struct scram_verifier verifier;
 
-    if (user && user->scram.iterations > 0)
-        verifier = user->scram;
+    if (own)
+        verifier = *own;
     else
-        store_invent(c->auth->store, account_of(c), &verifier);
+        store_invent(c->auth->store, hash, account_of(c), &verifier);
     advance(c, sasl_supply(&c->sasl, &verifier));
     explicit_bzero(&verifier, sizeof verifier);
 }
@@ -545,6 +547,11 @@ static struct conversation *begin(
 void auth_start(struct auth *auth, struct asker *asker, const struct msg_auth_start *message)
 {
     struct conversation *c = find(auth, asker, message->session);
+    const struct sasl_opening opening = { .mechanism = message->mechanism,
+        .has_initial = message->has_initial,
+        .initial = message->initial,
+        .exporter = message->channel_binding,
+        .unique = message->tls_unique };
 
     if (c)
         forget(c); /* the gate has begun anew under the same number */
@@ -555,8 +562,7 @@ void auth_start(struct auth *auth, struct asker *asker, const struct msg_auth_st
         /* AUTH-3: in the clear nothing is looked at, so the answer tells nothing. */
         conclude(c, AUTH_REFUSED, NULL, "no TLS");
     else
-        advance(c, sasl_start(&c->sasl, auth->library, message->mechanism, message->has_initial,
-                       message->initial));
+        advance(c, sasl_start(&c->sasl, auth->library, &opening));
 }
 
 void auth_step(struct auth *auth, struct asker *asker, const struct msg_auth_step *message)

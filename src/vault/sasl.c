@@ -1,5 +1,5 @@
-/* vault/sasl.c: PLAIN and LOGIN, which are splitting a line, and SCRAM-SHA-256 on GNU SASL, which
- * gets everything it might ask for in advance and so never calls back. */
+/* vault/sasl.c: PLAIN and LOGIN, which are splitting a line, and the SCRAM family on GNU SASL,
+ * which gets everything it might ask for in advance and so never calls back. */
 #include "vault/sasl.h"
 
 #include <assert.h>
@@ -12,7 +12,9 @@
 struct mechanism {
     const char *name;
     bool is_strong;
-    const char *prompt; /* the first challenge, where the client sent no initial response */
+    bool needs_binding;   /* -PLUS */
+    enum scram_hash hash; /* of SCRAM */
+    const char *prompt;   /* the first challenge, where the client sent no initial response */
     enum sasl_result (*first)(struct sasl *sasl, struct slice data);
 };
 
@@ -125,14 +127,28 @@ static enum sasl_result scram_final(struct sasl *sasl, struct slice data)
     return SASL_PROVED;
 }
 
-/* RFC 5802 section 6: a server that supports channel binding must refuse "y", because then somebody
- * hid that from the client. We offer no -PLUS mechanism yet, so a client that says "y" is right and
- * is let in; "p" demands a binding and cannot be met by this mechanism. */
+static bool has_binding(const struct sasl *sasl)
+{
+    return sasl->exporter.len > 0 || sasl->unique.len > 0;
+}
+
+/* RFC 5802 section 6: where there is a channel binding -PLUS is offered, so a client that says "y"
+ * was shown another list than ours and must be refused; where there is none it is right. "p"
+ * demands a binding: one that this connection has, and the mechanism that is for it (SASL-6). */
+static bool binding_is_acceptable(const struct sasl *sasl, const struct scram_first *first)
+{
+    if (!sasl->mechanism->needs_binding)
+        return first->binding == 'n' || (first->binding == 'y' && !has_binding(sasl));
+    return first->binding == 'p' &&
+           ((sasl->exporter.len > 0 && slice_is(first->binding_name, "tls-exporter")) ||
+               (sasl->unique.len > 0 && slice_is(first->binding_name, "tls-unique")));
+}
+
 static enum sasl_result scram_first(struct sasl *sasl, struct slice data)
 {
     struct scram_first first;
 
-    if (!scram_read_first(data, &first) || first.binding == 'p')
+    if (!scram_read_first(data, &first) || !binding_is_acceptable(sasl, &first))
         return SASL_REFUSED;
     if (!take_name(sasl, slice_of(first.user.text, first.user.len)))
         return SASL_REFUSED;
@@ -143,8 +159,7 @@ static enum sasl_result scram_first(struct sasl *sasl, struct slice data)
     return sasl->first.error == ERR_OK ? SASL_LOOKUP : SASL_FAILED;
 }
 
-static bool set_base64(
-    struct sasl *sasl, Gsasl_property property, const unsigned char *octets, size_t len)
+static bool set_base64(struct sasl *sasl, Gsasl_property property, const void *octets, size_t len)
 {
     struct buffer text;
     bool good;
@@ -164,22 +179,32 @@ static bool set_base64(
  * which tells a stranger that there is no such user. */
 static bool set_verifier(struct sasl *sasl, const struct scram_verifier *verifier)
 {
+    size_t size = scram_key_size(verifier->hash);
     char iterations[16];
 
     snprintf(iterations, sizeof iterations, "%u", (unsigned)verifier->iterations);
     return gsasl_property_set(sasl->session, GSASL_SCRAM_ITER, iterations) == GSASL_OK &&
            set_base64(sasl, GSASL_SCRAM_SALT, verifier->salt, verifier->salt_len) &&
-           set_base64(sasl, GSASL_SCRAM_STOREDKEY, verifier->stored_key, SCRAM_KEY) &&
-           set_base64(sasl, GSASL_SCRAM_SERVERKEY, verifier->server_key, SCRAM_KEY);
+           set_base64(sasl, GSASL_SCRAM_STOREDKEY, verifier->stored_key, size) &&
+           set_base64(sasl, GSASL_SCRAM_SERVERKEY, verifier->server_key, size);
+}
+
+/* For a mechanism without -PLUS as well: then the library, too, refuses "y". */
+static bool set_bindings(struct sasl *sasl)
+{
+    return (sasl->exporter.len == 0 || set_base64(sasl, GSASL_CB_TLS_EXPORTER,
+                                           sasl->exporter.octets, sasl->exporter.len)) &&
+           (sasl->unique.len == 0 ||
+               set_base64(sasl, GSASL_CB_TLS_UNIQUE, sasl->unique.octets, sasl->unique.len));
 }
 
 enum sasl_result sasl_supply(struct sasl *sasl, const struct scram_verifier *verifier)
 {
     int rc;
 
-    assert(!sasl->session && verifier->iterations > 0);
+    assert(!sasl->session && verifier->iterations > 0 && verifier->hash == sasl->mechanism->hash);
     if (gsasl_server_start(sasl->library, sasl->mechanism->name, &sasl->session) != GSASL_OK ||
-        !set_verifier(sasl, verifier))
+        !set_verifier(sasl, verifier) || !set_bindings(sasl))
         return SASL_FAILED;
     rc = step_library(sasl, buffer_slice(&sasl->first));
     if (rc != GSASL_NEEDS_MORE)
@@ -191,25 +216,46 @@ enum sasl_result sasl_supply(struct sasl *sasl, const struct scram_verifier *ver
 /* What we have; the gate offers these by name. Of LOGIN the initial response is the user name
  * (SASL-9); no mechanism here is one that could not take an initial response (AUTH-12). */
 static const struct mechanism mechanisms[] = {
-    { "SCRAM-SHA-256", true, "", scram_first },
-    { "PLAIN", false, "", plain_first },
-    { "LOGIN", false, "Username:", login_first },
+    /* name, strong, needs a binding, hash, prompt, first step */
+    { "SCRAM-SHA-256-PLUS", true, true, SCRAM_SHA_256, "", scram_first },
+    { "SCRAM-SHA-256", true, false, SCRAM_SHA_256, "", scram_first },
+    { "SCRAM-SHA-1-PLUS", true, true, SCRAM_SHA_1, "", scram_first },
+    { "SCRAM-SHA-1", true, false, SCRAM_SHA_1, "", scram_first },
+    { "PLAIN", false, false, 0, "", plain_first },
+    { "LOGIN", false, false, 0, "Username:", login_first },
 };
 
-enum sasl_result sasl_start(struct sasl *sasl, Gsasl *library, struct slice mechanism,
-    bool has_initial, struct slice initial)
+static void keep_binding(struct slice octets, struct sasl_binding *out)
 {
+    if (octets.len == 0 || octets.len > SASL_BINDING_MAX)
+        return;
+    memcpy(out->octets, octets.data, octets.len);
+    out->len = octets.len;
+}
+
+enum sasl_result sasl_start(struct sasl *sasl, Gsasl *library, const struct sasl_opening *opening)
+{
+    const struct mechanism *mechanism = NULL;
+
     *sasl = (struct sasl){ .library = library };
     buffer_init(&sasl->challenge, SASL_MESSAGE_MAX);
     buffer_init(&sasl->first, SASL_MESSAGE_MAX);
+    keep_binding(opening->exporter, &sasl->exporter);
+    keep_binding(opening->unique, &sasl->unique);
     for (size_t i = 0; i < LENGTH_OF(mechanisms); i++)
-        if (slice_is(mechanism, mechanisms[i].name))
-            sasl->mechanism = &mechanisms[i];
-    if (!sasl->mechanism)
+        if (slice_is(opening->mechanism, mechanisms[i].name))
+            mechanism = &mechanisms[i];
+    if (!mechanism || (mechanism->needs_binding && !has_binding(sasl)))
         return SASL_UNKNOWN;
-    sasl->next = sasl->mechanism->first;
-    return has_initial ? sasl_step(sasl, initial)
-                       : challenge(sasl, slice_text(sasl->mechanism->prompt));
+    sasl->mechanism = mechanism;
+    sasl->next = mechanism->first;
+    return opening->has_initial ? sasl_step(sasl, opening->initial)
+                                : challenge(sasl, slice_text(mechanism->prompt));
+}
+
+enum scram_hash sasl_hash(const struct sasl *sasl)
+{
+    return sasl->mechanism->hash;
 }
 
 enum sasl_result sasl_step(struct sasl *sasl, struct slice data)

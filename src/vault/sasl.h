@@ -32,6 +32,23 @@ enum sasl_result {
     SASL_FAILED,    /* our own trouble: no memory */
 };
 
+/* How a conversation begins. */
+struct sasl_opening {
+    struct slice mechanism; /* upper case */
+    bool has_initial;       /* one that is present and empty is not the same as none (AUTH-9) */
+    struct slice initial;
+    struct slice exporter; /* channel binding of the connection: tls-exporter; empty: none */
+    struct slice unique;   /* tls-unique; empty: none */
+};
+
+/* Octets of a channel binding at most. */
+enum { SASL_BINDING_MAX = 64 };
+
+struct sasl_binding {
+    size_t len; /* 0: the connection has none of this kind */
+    char octets[SASL_BINDING_MAX];
+};
+
 /* Embedded in its owner. */
 struct sasl {
     const struct mechanism *mechanism;
@@ -43,7 +60,8 @@ struct sasl {
     size_t name_len;
     bool has_login; /* the name is one that a user could have; login is set */
     struct login login;
-    struct secret password;  /* prepared */
+    struct secret password; /* prepared */
+    struct sasl_binding exporter, unique;
     struct buffer first;     /* SCRAM: the message that waits for the lookup */
     struct buffer challenge; /* decoded octets; may be empty */
 };
@@ -53,13 +71,14 @@ struct sasl {
 MUST_CHECK struct Gsasl *sasl_library_new(void);
 void sasl_library_free(struct Gsasl **library);
 
-/* Begins. mechanism: upper case. An initial response that is present and empty is not the same as
- * none (AUTH-9). */
-enum sasl_result sasl_start(struct sasl *sasl, struct Gsasl *library, struct slice mechanism,
-    bool has_initial, struct slice initial);
+/* Begins. A -PLUS mechanism without a channel binding to check is SASL_UNKNOWN (AUTH-25). */
+enum sasl_result sasl_start(
+    struct sasl *sasl, struct Gsasl *library, const struct sasl_opening *opening);
 /* After SASL_CHALLENGE, and after SASL_PROVED. data: decoded octets. */
 enum sasl_result sasl_step(struct sasl *sasl, struct slice data);
-/* After SASL_LOOKUP. */
+/* Which verifier SASL_LOOKUP asks for. */
+enum scram_hash sasl_hash(const struct sasl *sasl);
+/* After SASL_LOOKUP. verifier: of sasl_hash. */
 enum sasl_result sasl_supply(struct sasl *sasl, const struct scram_verifier *verifier);
 /* Wipes and frees. Harmless on a zeroed one. */
 void sasl_clear(struct sasl *sasl);

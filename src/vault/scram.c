@@ -81,6 +81,7 @@ static void read_header(struct reader *reader, struct scram_first *first)
     if (first->binding == 'p' ? flag.len < 3 || flag.data[1] != '='
                               : flag.len != 1 || (first->binding != 'n' && first->binding != 'y'))
         reader->bad = true;
+    first->binding_name = slice_from(flag, 2);
     reader->rest = slice_from(reader->rest, flag.len + 1);
     first->has_authzid = reader->rest.len > 0 && reader->rest.data[0] == 'a';
     if (!first->has_authzid) {

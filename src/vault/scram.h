@@ -18,7 +18,8 @@ struct scram_name {
 };
 
 struct scram_first {
-    char binding; /* 'n', 'y' or 'p' */
+    char binding;              /* 'n', 'y' or 'p' */
+    struct slice binding_name; /* with 'p': of the channel binding; points into the message */
     bool has_authzid;
     struct scram_name authzid;
     struct scram_name user;

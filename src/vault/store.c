@@ -273,17 +273,21 @@ const struct user *store_model(const struct store *store, struct slice name)
     return store->users ? users_model(store->users, pick) : NULL;
 }
 
-void store_invent(const struct store *store, struct slice name, struct scram_verifier *out_verifier)
+void store_invent(const struct store *store, enum scram_hash hash, struct slice name,
+    struct scram_verifier *out_verifier)
 {
     const struct user *model = store_model(store, name);
-    struct digest salt = invent(store, "salt", name);
+    const struct scram_verifier *like = model ? user_scram(model, hash) : NULL;
+    struct digest salt = invent(store, hash == SCRAM_SHA_1 ? "salt sha1" : "salt", name);
     struct digest stored = invent(store, "stored", name);
     struct digest server = invent(store, "server", name);
-    struct scram_verifier verifier = { .iterations = SCRAM_ITERATIONS, .salt_len = SCRAM_SALT };
+    struct scram_verifier verifier = {
+        .hash = hash, .iterations = SCRAM_ITERATIONS, .salt_len = SCRAM_SALT
+    };
 
-    if (model && model->scram.iterations > 0) {
-        verifier.iterations = model->scram.iterations;
-        verifier.salt_len = model->scram.salt_len <= DIGEST ? model->scram.salt_len : DIGEST;
+    if (like) {
+        verifier.iterations = like->iterations;
+        verifier.salt_len = like->salt_len <= DIGEST ? like->salt_len : DIGEST;
     }
     memcpy(verifier.salt, salt.octets, verifier.salt_len);
     memcpy(verifier.stored_key, stored.octets, SCRAM_KEY);

@@ -44,7 +44,7 @@ const struct user *store_find(const struct store *store, struct slice login);
 const struct user *store_model(const struct store *store, struct slice name);
 /* What SCRAM shows for it: salt and iterations look like those of the file's users and are stable;
  * the keys fit no password (SASL-8). */
-void store_invent(
-    const struct store *store, struct slice name, struct scram_verifier *out_verifier);
+void store_invent(const struct store *store, enum scram_hash hash, struct slice name,
+    struct scram_verifier *out_verifier);
 
 #endif

@@ -72,8 +72,9 @@ static bool scram_matches(struct slice password, const struct scram_verifier *wa
     struct scram_verifier got;
     bool same;
 
-    if (want->iterations == 0 || scram_derive(password, slice_of(want->salt, want->salt_len),
-                                     want->iterations, &got) != ERR_OK)
+    if (want->iterations == 0 ||
+        scram_derive(want->hash, password, slice_of(want->salt, want->salt_len), want->iterations,
+            &got) != ERR_OK)
         return false;
     same =
         secret_equals(slice_of(got.stored_key, SCRAM_KEY), slice_of(want->stored_key, SCRAM_KEY));

@@ -1,4 +1,4 @@
-"""dialogue/test_sasl.py: SCRAM-SHA-256 with every part of its messages spoilt, and what the user file gives away."""
+"""dialogue/test_sasl.py: SCRAM with every part of its messages spoilt, and what the user file gives away."""
 import concurrent.futures
 import itertools
 import stat
@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from rig.client import Scram, b64
+from rig.client import Scram, b64, login_scram
 from rig.server import PASSWORD
 
 addresses = itertools.count(1)
@@ -17,7 +17,8 @@ def server(shared):
     server = shared.server("sasl", start=False)
     for number in range(12):
         server.add_user(f"victim{number}@example.net")
-    server.add_user()
+    for name in ("alice", "trickle", "bound587", "bound465", "replay"):
+        server.add_user(f"{name}@example.net")
     return server.start()
 
 
@@ -105,6 +106,65 @@ def test_last_step(server):
     assert connection.command(scram.final()).code == 334
     assert connection.command("*").brief == "501 5.7.0"
     connection.expect("MAIL FROM:<alice@example.net>", "530 5.7.0")
+
+
+class Trickle:
+    """A connection that sends each octet on its own."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def command(self, line):
+        for octet in (line + "\r\n").encode():
+            self.connection.send(bytes([octet]))
+        return self.connection.read_reply()
+
+    def binding(self, kind):
+        return self.connection.binding(kind)
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"])
+def test_octet_by_octet(server, mechanism):
+    """SASL-4, SASL-6: a login that comes octet by octet ends like any other, a good one and a wrong one."""
+    connection = reach(server)
+    user = "trickle@example.net"
+    assert login_scram(Trickle(connection), user, "wrong", mechanism).brief == "535 5.7.8"
+    assert login_scram(Trickle(connection), user, PASSWORD, mechanism).brief == "235 2.7.0"
+
+
+@pytest.mark.parametrize("listener", ["587", "465"])
+def test_binding_of_another_connection(server, listener):
+    """SASL-6: a client bound to another TLS connection than the one it is relayed through is refused, with the right
+    password; so is one whose messages were changed to know of no binding."""
+    connections, user = [], f"bound{listener}@example.net"
+    for _ in range(2):
+        connection = server.connect(listener, source=f"127.4.0.{next(addresses)}")
+        connection.hello()
+        if not connection.is_tls:
+            connection.start_tls()
+            connection.hello()
+        connections.append(connection)
+    victim, attacker = connections
+    for scram in (Scram(user, PASSWORD, "p=tls-exporter,,", binding=victim.binding("tls-exporter")),
+                  Scram(user, PASSWORD, "p=tls-exporter,,", binding=b""), Scram(user, PASSWORD, "p=tls-exporter,,", binding=b"x" * 1000)):
+        scram.read_challenge(attacker.expect("AUTH SCRAM-SHA-256-PLUS " + scram.first(), "334").text)
+        assert attacker.command(scram.final()).brief == "535 5.7.8"
+    assert login_scram(attacker, user, PASSWORD, "SCRAM-SHA-256-PLUS").brief == "235 2.7.0"
+
+
+def test_replay(server):
+    """SASL-4: what was overheard of a login that went well is worth nothing in another one, with and without a binding."""
+    for mechanism, gs2 in (("SCRAM-SHA-256", "n,,"), ("SCRAM-SHA-256-PLUS", "p=tls-exporter,,")):
+        connection = reach(server)
+        scram = Scram("replay@example.net", PASSWORD, gs2, binding=connection.binding("tls-exporter") if "PLUS" in mechanism else b"")
+        scram.read_challenge(connection.expect(f"AUTH {mechanism} " + scram.first(), "334").text)
+        final = scram.final()
+        connection.expect("*", "501 5.7.0")
+        connection.expect(f"AUTH {mechanism} " + scram.first(), "334")
+        assert connection.command(final).brief == "535 5.7.8"
+        again = reach(server)
+        again.expect(f"AUTH {mechanism} " + scram.first(), "334")
+        assert again.command(final).brief == "535 5.7.8"
 
 
 def probe(server, user):

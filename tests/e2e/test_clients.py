@@ -1,5 +1,6 @@
 """e2e/test_clients.py: mail programs that people use hand over mail: each logs in over TLS, and what it sent arrives in a
 Maildir with the body as it was and the header completed."""
+import base64
 import email.utils
 import re
 import smtplib
@@ -101,6 +102,18 @@ def test_msmtp(server, tmp_path, way, login):
         f"--auth={login}", f"--user={USER}", f"--passwordeval=echo '{PASSWORD}'", f"--from={USER}", "--", TO,
         stdin=content(subject).replace(b"\r\n", b"\n"))
     check_delivered(server, subject, completed=False)
+
+
+@pytest.mark.parametrize("version, kind", [("1.3", "tls-exporter"), ("1.2", "tls-unique")])
+def test_gsasl_plus(server, version, kind):
+    """SASL-6, SASL-7: GNU SASL's own client, with GnuTLS, binds its SCRAM-SHA-256-PLUS to the connection. (msmtp of Debian 12
+    knows nothing of -PLUS.)"""
+    need("gsasl")
+    said = run("gsasl", "--client", "--smtp", "--verbose", "--starttls", "--mechanism=SCRAM-SHA-256-PLUS", f"--authentication-id={USER}",
+               f"--password={PASSWORD}", f"--x509-ca-file={server.certificate}", f"--priority=NORMAL:-VERS-ALL:+VERS-TLS{version}",
+               "--hostname=localhost", f"--connect=localhost:{server.ports['587']}", stdin=b"QUIT\r\n")
+    first = base64.b64decode(re.search(r"AUTH SCRAM-SHA-256-PLUS\r?\n334 \r?\n(\S+)", said).group(1)).decode()
+    assert first.startswith(f"p={kind},,") and "235 2.7.0" in said, said
 
 
 def test_msmtp_many(server, tmp_path):

@@ -1,6 +1,7 @@
 /* tests/fuzz/fuzz_sasl.c: a client's messages into the server's side of a conversation. The first
- * octet chooses the mechanism and whether there is an initial response; messages end with LF; octet
- * 1 stands for the server's nonce. Nobody gets in: the keys fit no password. */
+ * octet chooses the mechanism, the connection's channel bindings and whether there is an initial
+ * response; messages end with LF; octet 1 stands for the server's nonce. Nobody gets in: the keys
+ * fit no password. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -42,6 +43,7 @@ static enum sasl_result converse(struct sasl *sasl, enum sasl_result result, str
         size_t len = slice_find(rest, '\n');
 
         if (result == SASL_LOOKUP) {
+            verifier.hash = sasl_hash(sasl);
             result = sasl_supply(sasl, &verifier);
             keep_nonce(sasl);
             continue;
@@ -58,19 +60,26 @@ static enum sasl_result converse(struct sasl *sasl, enum sasl_result result, str
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const names[] = { "SCRAM-SHA-256", "PLAIN", "LOGIN", "FOO" };
+    static const char *const names[] = { "SCRAM-SHA-256", "PLAIN", "LOGIN", "FOO",
+        "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "EXTERNAL" };
+    unsigned how = size > 0 ? data[0] : 3;
+    struct sasl_opening opening = { .has_initial = (how & 4) != 0 };
     struct slice rest = slice_from(slice_of(data, size), 1);
     struct sasl sasl;
     enum sasl_result result;
     size_t len = slice_find(rest, '\n');
-    bool has_initial = size > 0 && (data[0] & 4);
 
     if (!library)
         library = sasl_library_new();
     nonce = slice_of(NULL, 0);
-    result = sasl_start(&sasl, library, slice_text(names[size > 0 ? data[0] & 3 : 3]), has_initial,
-        slice_first(rest, len));
-    result = converse(&sasl, result, has_initial ? slice_from(rest, len + 1) : rest);
+    opening.mechanism = slice_text(names[(how & 3) | (how & 64) >> 4]);
+    opening.initial = slice_first(rest, len);
+    if (how & 8)
+        opening.exporter = slice_text("exporter");
+    if (how & 128)
+        opening.unique = slice_text("unique");
+    result = sasl_start(&sasl, library, &opening);
+    result = converse(&sasl, result, opening.has_initial ? slice_from(rest, len + 1) : rest);
     if (result == SASL_PROVED || result == SASL_DONE || result == SASL_FAILED)
         abort();
     if (result == SASL_CHECK && (sasl.password.len == 0 || sasl.password.len > PASSWORD_MAX))

@@ -1,5 +1,6 @@
 """rig/client.py: a mail program under full control: says what it is told, octet by octet, and checks each reply."""
 import base64
+import ctypes
 import hashlib
 import hmac
 import os
@@ -48,8 +49,9 @@ class Connection:
 
     # TLS
 
-    def secure(self, name=None, version=None, ciphers=None, server_certificate=None):
-        """Shakes hands. version: "1.2" or "1.3" alone. server_certificate: what to trust; None: anything."""
+    def secure(self, name=None, version=None, ciphers=None, server_certificate=None, extended=True, own=None):
+        """Shakes hands. version: "1.2" or "1.3" alone. server_certificate: what to trust; None: anything. extended: with
+        the extended master secret (RFC 7627) in TLS 1.2. own: a client certificate to show, as (certificate, key)."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -65,6 +67,10 @@ class Connection:
                 context.minimum_version = context.maximum_version = wanted
         if ciphers:
             context.set_ciphers(ciphers)
+        if not extended:
+            context.options |= 1  # SSL_OP_NO_EXTENDED_MASTER_SECRET, for which Python has no name
+        if own:
+            context.load_cert_chain(*own)
         self.socket = context.wrap_socket(self.socket, server_hostname=name, suppress_ragged_eofs=False)
         self.is_tls = True
         self.note("==", f"{self.socket.version()} {self.socket.cipher()[0]}".encode())
@@ -72,6 +78,19 @@ class Connection:
     def certificate(self):
         """The server's certificate, DER."""
         return self.socket.getpeercert(binary_form=True)
+
+    def binding(self, kind):
+        """The octets of a channel binding as the client sees them: tls-unique, or tls-exporter (RFC 9266), which Python's
+        ssl does not know: asked of OpenSSL itself, whose SSL lies behind two words and the socket in Python's object."""
+        if kind == "tls-unique":
+            return self.socket.get_channel_binding(kind) or b""
+        ssl_pointer = ctypes.c_void_p.from_address(id(self.socket._sslobj) + 3 * ctypes.sizeof(ctypes.c_void_p))
+        label, octets = b"EXPORTER-Channel-Binding", ctypes.create_string_buffer(32)
+        library = ctypes.CDLL("libssl.so.3")
+        done = library.SSL_export_keying_material(ssl_pointer, octets, ctypes.c_size_t(32), label, ctypes.c_size_t(len(label)), b"",
+                                                  ctypes.c_size_t(0), 1)
+        assert done == 1
+        return octets.raw
 
     # Octets
 
@@ -209,10 +228,10 @@ def message(subject="test", sender="alice@example.net", to="bob@example.org", bo
 
 
 class Scram:
-    """SCRAM-SHA-256 (RFC 5802, RFC 7677), each message open to change by a test."""
+    """SCRAM (RFC 5802, RFC 7677), each message open to change by a test. binding: octets, for -PLUS."""
 
-    def __init__(self, user, password, gs2="n,,", nonce=None):
-        self.password, self.gs2 = password, gs2
+    def __init__(self, user, password, gs2="n,,", nonce=None, digest="sha256", binding=b""):
+        self.password, self.gs2, self.digest, self.binding = password, gs2, digest, binding
         name = user.replace("=", "=3D").replace(",", "=2C")
         self.bare = f"n={name},r={nonce or secrets.token_urlsafe(18)}"
 
@@ -225,24 +244,28 @@ class Scram:
         self.nonce, self.salt, self.count = fields["r"], base64.b64decode(fields["s"]), int(fields["i"])
 
     def final(self, binding=None, nonce=None, extra=""):
-        bare = f"c={binding or b64(self.gs2)},r={nonce or self.nonce}{extra}"
-        salted = hashlib.pbkdf2_hmac("sha256", self.password.encode(), self.salt, self.count)
-        client_key = hmac.digest(salted, b"Client Key", "sha256")
+        bare = f"c={binding or b64(self.gs2.encode() + self.binding)},r={nonce or self.nonce}{extra}"
+        salted = hashlib.pbkdf2_hmac(self.digest, self.password.encode(), self.salt, self.count)
+        client_key = hmac.digest(salted, b"Client Key", self.digest)
         self.auth_message = f"{self.bare},{self.server_first},{bare}".encode()
-        signature = hmac.digest(hashlib.sha256(client_key).digest(), self.auth_message, "sha256")
+        signature = hmac.digest(hashlib.new(self.digest, client_key).digest(), self.auth_message, self.digest)
         proof = bytes(one ^ other for one, other in zip(client_key, signature))
-        self.server_key = hmac.digest(salted, b"Server Key", "sha256")
+        self.server_key = hmac.digest(salted, b"Server Key", self.digest)
         return b64(f"{bare},p={b64(proof)}")
 
     def is_server(self, challenge):
         """Has the server proved that it knows the verifier?"""
-        return base64.b64decode(challenge).decode() == "v=" + b64(hmac.digest(self.server_key, self.auth_message, "sha256"))
+        return base64.b64decode(challenge).decode() == "v=" + b64(hmac.digest(self.server_key, self.auth_message, self.digest))
 
 
-def login_scram(connection, user, password):
-    """The whole exchange with SASL-5's last step; the final reply."""
-    scram = Scram(user, password)
-    reply = connection.command("AUTH SCRAM-SHA-256 " + scram.first())
+def login_scram(connection, user, password, mechanism="SCRAM-SHA-256", binding="tls-exporter"):
+    """The whole exchange with SASL-5's last step; the final reply. binding: which, for -PLUS."""
+    digest = "sha1" if "SHA-1" in mechanism else "sha256"
+    if mechanism.endswith("-PLUS"):
+        scram = Scram(user, password, f"p={binding},,", digest=digest, binding=connection.binding(binding))
+    else:
+        scram = Scram(user, password, digest=digest)
+    reply = connection.command(f"AUTH {mechanism} " + scram.first())
     if reply.code != 334:
         return reply
     scram.read_challenge(reply.text)

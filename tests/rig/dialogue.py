@@ -13,6 +13,11 @@ from rig.server import PASSWORD, shared_certificate
 
 USER = "alice@example.net"
 _addresses = itertools.count(1)
+SCRAMS = {
+    "scram": ["SCRAM-SHA-256"], "scram-sha-1": ["SCRAM-SHA-1"],
+    "scram-exporter": ["SCRAM-SHA-256-PLUS", "tls-exporter"], "scram-unique": ["SCRAM-SHA-256-PLUS", "tls-unique"],
+    "scram-sha-1-exporter": ["SCRAM-SHA-1-PLUS", "tls-exporter"], "scram-sha-1-unique": ["SCRAM-SHA-1-PLUS", "tls-unique"],
+}
 
 
 class Failed(AssertionError):
@@ -241,7 +246,7 @@ class Player:
             except OSError:
                 return
             raise Failed("the handshake was not refused")
-        self.connection.secure(name=how.get("sni"), version=how.get("version"))
+        self.connection.secure(name=how.get("sni"), version=how.get("version"), extended=how.get("extended") != "no")
         if "certificate" in how:
             kind, _, name = how["certificate"].partition(":")
             pem = shared_certificate(kind, name or "localhost")[1].read_text()
@@ -257,8 +262,8 @@ class Player:
             for line in ("AUTH LOGIN", b64(user)):
                 assert self.connection.command(line).brief == "334"
             self.connection.send(b64(password) + "\r\n")
-        elif mechanism == "scram":
-            self.hold_reply(login_scram(self.connection, user, password))
+        elif mechanism in SCRAMS:
+            self.hold_reply(login_scram(self.connection, user, password, *SCRAMS[mechanism]))
         else:
             raise Failed(f"cannot log in by {mechanism!r}")
 

@@ -88,6 +88,11 @@ def plain():
     return Server("plain", listeners={"588": LISTENERS["588"]}, top=TRUSTED, certificate=False, users=False)
 
 
+def sasl():
+    """Every mechanism that can be switched on."""
+    return Server("sasl", listeners=LISTENERS, top=TRUSTED, sections={"auth": "scram_sha_1 = true"})
+
+
 def mx():
     """Recipients follow their MX records; nothing is sent anywhere."""
     server = Server("mx", listeners=LISTENERS, routes={"*": 'via = "mx"'}, top=TRUSTED)
@@ -109,7 +114,8 @@ def mx():
     return server
 
 
-PROFILES = {"default": default, "small": small, "strict": strict, "open": open_postmaster, "full": full, "plain": plain, "mx": mx}
+PROFILES = {"default": default, "small": small, "strict": strict, "open": open_postmaster, "full": full, "plain": plain, "mx": mx,
+            "sasl": sasl}
 
 
 def make_server(name):

@@ -17,6 +17,7 @@
 #define FULL_REST                                                                                  \
     "tls { certificate = \"/c\" key = \"/k\" sni \"a.example\" { certificate = \"/c1\" key = "     \
     "\"/k1\" } }\n"                                                                                \
+    "auth { scram_sha_1 = true }\n"                                                                \
     "users \"file\" { path = \"/u\" }\ndomain \"example.org\" { dkim = { } dkim_check = false }\n" \
     "domain \"example.net\" { }\n"                                                                 \
     "route \"a.example\" { via = \"smtp\" to = \"b.example:26\" username = \"u\" password_file = " \

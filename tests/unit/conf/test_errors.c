@@ -83,14 +83,14 @@ static const struct error_case cases[] = {
         "trusted_networks, trusted_senders, allow_address_literals, strict_envelope, "
         "postmaster_unauth, hide_client, "
         "listener, tls, users, "
-        "domain, route, queue, limits, spool, timeouts, dns, accounts, extensions" },
+        "auth, domain, route, queue, limits, spool, timeouts, dns, accounts, extensions" },
     { "OPS-1 octet outside a text", "h\xc3\xb6st = 1\n",
         "1: unknown name \"h\" in the file; allowed are hostname, state, control, postmaster, "
         "gates, relays, "
         "trusted_networks, trusted_senders, allow_address_literals, strict_envelope, "
         "postmaster_unauth, hide_client, "
         "listener, tls, users, "
-        "domain, route, queue, limits, spool, timeouts, dns, accounts, extensions" },
+        "auth, domain, route, queue, limits, spool, timeouts, dns, accounts, extensions" },
     { "OPS-1 path without quotes", "state = /var/lib\n",
         "1: found \"/\"; text with other characters than letters, digits, '_', '.', ':' and '-' "
         "stands in double quotes" },

@@ -69,7 +69,7 @@ static void test_starttls(void **state)
     client_ask(&c, "MAIL FROM:<alice@example.net>", "503 5.5.1");
     reply = client_ask(&c, "EHLO c.example", "250-");
     assert_null(strstr(reply, "STARTTLS"));
-    assert_non_null(strstr(reply, "250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n"));
+    assert_non_null(strstr(reply, "250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n"));
     client_ask(&c, "STARTTLS", "503 5.5.1");
     client_ask(&c, "MAIL FROM:<alice@example.net>", "530 5.7.0 Authentication required");
     client_ask(&c, "AUTH PLAIN " PLAIN_GOOD, "235 2.7.0"); /* AUTH-4 */

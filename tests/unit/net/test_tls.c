@@ -327,6 +327,23 @@ static void names_choose_the_certificate(void **state)
     }
 }
 
+/* SASL-7: tls-unique is the first Finished message of the handshake, the client's in a full one,
+ * the server's in a resumed one; and there is none in TLS 1.3. */
+static void check_unique(struct rig *rig, int version, bool is_resumed)
+{
+    uint8_t ours[STREAM_UNIQUE_MAX], theirs[STREAM_UNIQUE_MAX];
+    size_t len = 0, their_len;
+
+    assert_int_equal(stream_export_unique(rig->us.stream, ours, &len), version == TLS1_2_VERSION);
+    if (version != TLS1_2_VERSION)
+        return;
+    their_len = is_resumed ? SSL_get_peer_finished(rig->raw, theirs, sizeof theirs)
+                           : SSL_get_finished(rig->raw, theirs, sizeof theirs);
+    assert_int_equal(len, 12); /* RFC 5246 section 7.4.9 */
+    assert_int_equal(their_len, len);
+    assert_memory_equal(ours, theirs, len);
+}
+
 /* One connection that offers *kept and keeps what it gets. True when it was resumed. */
 static bool resume(struct rig *rig, int version, SSL_SESSION **kept)
 {
@@ -342,6 +359,7 @@ static bool resume(struct rig *rig, int version, SSL_SESSION **kept)
     assert_int_equal(read_raw(rig, text, sizeof text), SSL_ERROR_NONE);
     resumed = SSL_session_reused(rig->raw) == 1;
     assert_int_equal(stream_tls_info(rig->us.stream)->is_resumed, resumed);
+    check_unique(rig, version, resumed);
     SSL_SESSION_free(*kept);
     *kept = SSL_get1_session(rig->raw);
     assert_int_equal(SSL_SESSION_get_max_early_data(*kept), 0); /* TLS-20: no early data */

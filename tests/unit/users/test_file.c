@@ -13,6 +13,7 @@
 #define FIRST "submitd-users 1\n"
 #define KEY44 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define SCRAM "scram=4096:AAAA:" KEY44 ":" KEY44
+#define KEY28 "AAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define HASH  "hash=$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7O"
 
 static const struct {
@@ -85,6 +86,16 @@ static const struct {
     { "@g h\n", 0, 1, "unknown word" },
     { "@g submit=no", 0, 1, "has no end" },
     { "@g submit=no max_recipients=3 max_size=4 sender=a@x.org recipient=*\n", 0, 0, NULL },
+    { "a@example.org state=active " SCRAM " scram_sha1=4096:AAAA:" KEY28 ":" KEY28 "\n", 1, 0,
+        NULL },
+    { "a@example.org state=active scram_sha1=4096:AAAA:" KEY28 ":" KEY28 "\n", 0, 1,
+        "hash= and scram= are both missing" },
+    { "a@example.org state=active " HASH " scram_sha1=4096:AAAA:" KEY44 ":" KEY44 "\n", 0, 1,
+        "scram_sha1=: allowed is" },
+    { "a@example.org state=active " HASH " scram_sha1=4095:AAAA:" KEY28 ":" KEY28 "\n", 0, 1,
+        "scram_sha1=: allowed is" },
+    { "a@example.org state=active scram=4096:AAAA:" KEY28 ":" KEY28 "\n", 0, 1,
+        "scram=: allowed is" },
     { "bad\na@example.org state=active " HASH "\nworse\n", 1, 2, "bad: not a login name" },
 };
 

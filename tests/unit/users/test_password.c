@@ -119,8 +119,9 @@ static void test_rfc7677_vector(void **state)
     from_base64("W22ZaJ0SNY7soEsUEjb6gQ==", salt, sizeof salt);
     from_base64("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", proof, sizeof proof);
     from_base64("6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", want, sizeof want);
-    assert_int_equal(
-        scram_derive(slice_text("pencil"), slice_of(salt, sizeof salt), 4096, &scram), ERR_OK);
+    assert_int_equal(scram_derive(SCRAM_SHA_256, slice_text("pencil"), slice_of(salt, sizeof salt),
+                         4096, &scram),
+        ERR_OK);
     hmac(scram.server_key, exchange, signature);
     assert_memory_equal(signature, want, SCRAM_KEY);
     hmac(scram.stored_key, exchange, signature);
@@ -130,14 +131,44 @@ static void test_rfc7677_vector(void **state)
     assert_memory_equal(key, scram.stored_key, SCRAM_KEY);
 }
 
+/* SASL-2: the exchange of RFC 5802 section 5, for SCRAM-SHA-1. */
+static void test_rfc5802_vector(void **state)
+{
+    static const char exchange[] =
+        "n=user,r=fyko+d2lbbFgONRv9qkxdawL,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,"
+        "s=QSXCR+Q6sek8bf92,i=4096,c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j";
+    unsigned char salt[12], proof[SCRAM_KEY_SHA_1], want[SCRAM_KEY_SHA_1];
+    unsigned char signature[SCRAM_KEY_SHA_1], key[SCRAM_KEY_SHA_1];
+    struct scram_verifier scram;
+
+    (void)state;
+    from_base64("QSXCR+Q6sek8bf92", salt, sizeof salt);
+    from_base64("v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=", proof, sizeof proof);
+    from_base64("rmF9pqV8S7suAoZWja4dJRkFsKQ=", want, sizeof want);
+    assert_int_equal(
+        scram_derive(SCRAM_SHA_1, slice_text("pencil"), slice_of(salt, sizeof salt), 4096, &scram),
+        ERR_OK);
+    assert_non_null(HMAC(EVP_sha1(), scram.server_key, SCRAM_KEY_SHA_1,
+        (const unsigned char *)exchange, strlen(exchange), signature, NULL));
+    assert_memory_equal(signature, want, sizeof want);
+    assert_non_null(HMAC(EVP_sha1(), scram.stored_key, SCRAM_KEY_SHA_1,
+        (const unsigned char *)exchange, strlen(exchange), signature, NULL));
+    for (size_t i = 0; i < sizeof signature; i++)
+        signature[i] ^= proof[i];
+    assert_int_equal(EVP_Digest(signature, sizeof signature, key, NULL, EVP_sha1(), NULL), 1);
+    assert_memory_equal(key, scram.stored_key, sizeof key);
+    for (size_t i = SCRAM_KEY_SHA_1; i < SCRAM_KEY; i++)
+        assert_int_equal(scram.stored_key[i] | scram.server_key[i], 0);
+}
+
 /* SASL-3: what is new is made with 32768 rounds and a salt of its own. */
 static void test_scram_make(void **state)
 {
     struct scram_verifier a, b;
 
     (void)state;
-    assert_int_equal(scram_make(slice_text("pencil"), &a), ERR_OK);
-    assert_int_equal(scram_make(slice_text("pencil"), &b), ERR_OK);
+    assert_int_equal(scram_make(SCRAM_SHA_256, slice_text("pencil"), &a), ERR_OK);
+    assert_int_equal(scram_make(SCRAM_SHA_256, slice_text("pencil"), &b), ERR_OK);
     assert_int_equal(a.iterations, 32768);
     assert_int_equal(a.salt_len, SCRAM_SALT);
     assert_memory_not_equal(a.salt, b.salt, SCRAM_SALT);
@@ -151,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_hash_forms),
         cmocka_unit_test(test_preparation),
         cmocka_unit_test(test_rfc7677_vector),
+        cmocka_unit_test(test_rfc5802_vector),
         cmocka_unit_test(test_scram_make),
     };
 

@@ -93,6 +93,28 @@ static void test_new_file(void **state)
     users_free(&users);
 }
 
+/* SASL-2: a verifier for SCRAM-SHA-1 is made where it is wanted, and goes with the next password
+ * that is set where it is not. */
+static void test_sha1(void **state)
+{
+    struct slice a = slice_text("a@example.org");
+    struct users *users = NULL;
+
+    (void)state;
+    assert_int_equal(users_new(&users), ERR_OK);
+    users_make_sha1(users, true);
+    assert_int_equal(users_add(users, a, slice_text("pencil"), NULL, 0), USER_OK);
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    users_free(&users);
+    users = load();
+    assert_int_equal(user_scram(users_find(users, a), SCRAM_SHA_1)->iterations, SCRAM_ITERATIONS);
+    assert_int_equal(user_scram(users_find(users, a), SCRAM_SHA_1)->hash, SCRAM_SHA_1);
+    assert_int_equal(user_scram(users_find(users, a), SCRAM_SHA_256)->hash, SCRAM_SHA_256);
+    assert_int_equal(users_set_password(users, a, slice_text("pencil")), USER_OK);
+    assert_null(user_scram(users_find(users, a), SCRAM_SHA_1));
+    users_free(&users);
+}
+
 static void test_owner(void **state)
 {
     struct users *users = NULL;
@@ -312,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_new_file),
+        IN_FOLDER(test_sha1),
         IN_FOLDER(test_owner),
         IN_FOLDER(test_nothing_lost),
         IN_FOLDER(test_changes),

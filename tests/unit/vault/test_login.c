@@ -114,16 +114,18 @@ static void test_login(void **state)
 static enum sasl_result scram(
     const char *password, uint32_t iterations, const struct answer **out_answer)
 {
+    struct sasl_opening opening = { .mechanism = slice_text("SCRAM-SHA-256"), .has_initial = true };
     struct scram_verifier verifier;
     struct sasl server;
     enum sasl_result result;
 
-    assert_int_equal(
-        scram_derive(slice_text(password), slice_text("salt"), iterations, &verifier), ERR_OK);
+    assert_int_equal(scram_derive(SCRAM_SHA_256, slice_text(password), slice_text("salt"),
+                         iterations, &verifier),
+        ERR_OK);
     *out_answer = start(7, 1, true, "PLAIN SCRAM-SHA-256 LOGIN");
     assert_string_equal((*out_answer)->mechanism, "SCRAM-SHA-256");
-    result =
-        sasl_start(&server, library, slice_text("SCRAM-SHA-256"), true, answer_data(*out_answer));
+    opening.initial = answer_data(*out_answer);
+    result = sasl_start(&server, library, &opening);
     assert_int_equal(result, SASL_LOOKUP);
     result = sasl_supply(&server, &verifier);
     while ((result == SASL_CHALLENGE || result == SASL_PROVED) && (*out_answer)->yes) {

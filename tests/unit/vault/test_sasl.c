@@ -15,16 +15,29 @@
 #define T SLICE_LITERAL
 
 static Gsasl *library;
-static struct scram_verifier pencil;
+static struct scram_verifier pencil, pencil_sha1;
 
 static int open_library(void **state)
 {
     (void)state;
     library = sasl_library_new();
-    return library && scram_derive(slice_text("pencil"), slice_text("0123456789abcdef"), 4096,
-                          &pencil) == ERR_OK
+    return library &&
+                   scram_derive(SCRAM_SHA_256, slice_text("pencil"), slice_text("0123456789abcdef"),
+                       4096, &pencil) == ERR_OK &&
+                   scram_derive(SCRAM_SHA_1, slice_text("pencil"), slice_text("fedcba"), 4096,
+                       &pencil_sha1) == ERR_OK
                ? 0
                : -1;
+}
+
+static enum sasl_result start(
+    struct sasl *sasl, const char *mechanism, bool has_initial, struct slice initial)
+{
+    const struct sasl_opening opening = {
+        .mechanism = slice_text(mechanism), .has_initial = has_initial, .initial = initial
+    };
+
+    return sasl_start(sasl, library, &opening);
 }
 
 static int close_library(void **state)
@@ -95,11 +108,9 @@ static void test_plain(void **state)
     for (size_t i = 0; i < LENGTH_OF(plains); i++) {
         struct sasl sasl;
 
-        check_plain(
-            i, sasl_start(&sasl, library, slice_text("PLAIN"), true, plains[i].message), &sasl);
+        check_plain(i, start(&sasl, "PLAIN", true, plains[i].message), &sasl);
         sasl_clear(&sasl);
-        assert_int_equal(
-            sasl_start(&sasl, library, slice_text("PLAIN"), false, slice_text("")), SASL_CHALLENGE);
+        assert_int_equal(start(&sasl, "PLAIN", false, slice_text("")), SASL_CHALLENGE);
         assert_int_equal(sasl.challenge.len, 0);
         check_plain(i, sasl_step(&sasl, plains[i].message), &sasl);
         sasl_clear(&sasl);
@@ -112,23 +123,19 @@ static void test_login(void **state)
     struct sasl sasl;
 
     (void)state;
-    assert_int_equal(
-        sasl_start(&sasl, library, slice_text("LOGIN"), false, slice_text("")), SASL_CHALLENGE);
+    assert_int_equal(start(&sasl, "LOGIN", false, slice_text("")), SASL_CHALLENGE);
     assert_true(slice_is(buffer_slice(&sasl.challenge), "Username:"));
     assert_int_equal(sasl_step(&sasl, slice_text("alice@example.org")), SASL_CHALLENGE);
     assert_true(slice_is(buffer_slice(&sasl.challenge), "Password:"));
     assert_int_equal(sasl_step(&sasl, slice_text("secret")), SASL_CHECK);
     assert_true(slice_is(secret_slice(&sasl.password), "secret"));
     sasl_clear(&sasl);
-    assert_int_equal(
-        sasl_start(&sasl, library, slice_text("LOGIN"), true, slice_text("alice@example.org")),
-        SASL_CHALLENGE);
+    assert_int_equal(start(&sasl, "LOGIN", true, slice_text("alice@example.org")), SASL_CHALLENGE);
     assert_true(slice_is(buffer_slice(&sasl.challenge), "Password:"));
     assert_false(sasl_is_strong(&sasl));
     assert_int_equal(sasl_step(&sasl, slice_text("")), SASL_REFUSED);
     sasl_clear(&sasl);
-    assert_int_equal(
-        sasl_start(&sasl, library, slice_text("LOGIN"), true, slice_text("")), SASL_REFUSED);
+    assert_int_equal(start(&sasl, "LOGIN", true, slice_text("")), SASL_REFUSED);
     sasl_clear(&sasl);
 }
 
@@ -136,13 +143,12 @@ static void test_login(void **state)
 static void test_unknown(void **state)
 {
     static const char *const names[] = { "", "FOO", "plain", "DIGEST-MD5", "CRAM-MD5", "ANONYMOUS",
-        "EXTERNAL", "SCRAM-SHA-1", "SCRAM-SHA-256-PLUS", "OPENID20", "PLAIN " };
+        "EXTERNAL", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "OPENID20", "PLAIN " };
     struct sasl sasl;
 
     (void)state;
     for (size_t i = 0; i < LENGTH_OF(names); i++) {
-        assert_int_equal(
-            sasl_start(&sasl, library, slice_text(names[i]), true, slice_text("x")), SASL_UNKNOWN);
+        assert_int_equal(start(&sasl, names[i], true, slice_text("x")), SASL_UNKNOWN);
         assert_string_equal(sasl_mechanism(&sasl), "");
         sasl_clear(&sasl);
     }
@@ -157,9 +163,8 @@ static void test_too_long(void **state)
     (void)state;
     memset(text, 'x', sizeof text);
     for (size_t extra = 0; extra < 2; extra++) {
-        assert_int_equal(sasl_start(&sasl, library, slice_text("PLAIN"), true,
-                             slice_of(text, SASL_MESSAGE_MAX + extra)),
-            SASL_REFUSED);
+        assert_int_equal(
+            start(&sasl, "PLAIN", true, slice_of(text, SASL_MESSAGE_MAX + extra)), SASL_REFUSED);
         sasl_clear(&sasl);
     }
 }
@@ -202,8 +207,7 @@ static void begin_scram(struct sasl *sasl, struct client *client, const char *pa
 {
     client_open(client, "alice@example.org", password);
     assert_int_equal(client_step(client, slice_text("")), GSASL_NEEDS_MORE);
-    assert_int_equal(sasl_start(sasl, library, slice_text("SCRAM-SHA-256"), false, slice_text("")),
-        SASL_CHALLENGE);
+    assert_int_equal(start(sasl, "SCRAM-SHA-256", false, slice_text("")), SASL_CHALLENGE);
     assert_int_equal(sasl->challenge.len, 0);
     assert_int_equal(sasl_step(sasl, client_said(client)), SASL_LOOKUP);
     assert_true(sasl->has_login);
@@ -270,8 +274,7 @@ static void test_scram_firsts(void **state)
     (void)state;
     for (size_t i = 0; i < LENGTH_OF(scram_firsts); i++) {
         struct sasl sasl;
-        enum sasl_result result =
-            sasl_start(&sasl, library, slice_text("SCRAM-SHA-256"), true, scram_firsts[i].message);
+        enum sasl_result result = start(&sasl, "SCRAM-SHA-256", true, scram_firsts[i].message);
 
         if (result != scram_firsts[i].result)
             fail_msg("row %zu: %d", i, result);
@@ -349,6 +352,204 @@ static void test_every_octet(void **state)
     }
 }
 
+/* Which bindings a connection has. */
+struct bound {
+    const char *exporter, *unique;
+};
+
+static const struct bound unbound = { "", "" }, both = { "exporter octets", "unique octets" },
+                          exporter_only = { "exporter octets", "" },
+                          unique_only = { "", "unique octets" };
+
+static enum sasl_result start_bound(
+    struct sasl *sasl, const char *mechanism, const struct bound *bound, struct slice initial)
+{
+    const struct sasl_opening opening = { .mechanism = slice_text(mechanism),
+        .has_initial = true,
+        .initial = initial,
+        .exporter = slice_text(bound->exporter),
+        .unique = slice_text(bound->unique) };
+
+    return sasl_start(sasl, library, &opening);
+}
+
+static void client_bind(struct client *client, Gsasl_property property, const char *octets)
+{
+    struct buffer text;
+
+    buffer_init(&text, 256);
+    base64_encode(&text, slice_text(octets));
+    buffer_put_u8(&text, 0);
+    if (octets[0] != '\0')
+        gsasl_property_set(client->session, property, buffer_slice(&text).data);
+    buffer_clear(&text);
+}
+
+/* SASL-2, SASL-6, SASL-7: every mechanism of the family with the library's client, which has the
+ * bindings `client`, against a server that has the bindings `server`. */
+static const struct {
+    const char *mechanism;
+    const struct bound *client, *server;
+    const char *flag;        /* how the client's first message begins */
+    enum sasl_result result; /* of the last message; SASL_LOOKUP where the first one is refused */
+} families[] = {
+    { "SCRAM-SHA-256-PLUS", &exporter_only, &exporter_only, "p=tls-exporter,", SASL_PROVED },
+    { "SCRAM-SHA-256-PLUS", &exporter_only, &both, "p=tls-exporter,", SASL_PROVED },
+    { "SCRAM-SHA-256-PLUS", &unique_only, &both, "p=tls-unique,", SASL_PROVED },
+    { "SCRAM-SHA-256-PLUS", &unique_only, &unique_only, "p=tls-unique,", SASL_PROVED },
+    { "SCRAM-SHA-1-PLUS", &exporter_only, &exporter_only, "p=tls-exporter,", SASL_PROVED },
+    { "SCRAM-SHA-1-PLUS", &unique_only, &both, "p=tls-unique,", SASL_PROVED },
+    { "SCRAM-SHA-256", &unbound, &unbound, "n,", SASL_PROVED },
+    { "SCRAM-SHA-256", &unbound, &both, "n,", SASL_PROVED },
+    { "SCRAM-SHA-1", &unbound, &unbound, "n,", SASL_PROVED },
+    { "SCRAM-SHA-1", &unbound, &both, "n,", SASL_PROVED },
+    /* A binding that this connection does not have. */
+    { "SCRAM-SHA-256-PLUS", &unique_only, &exporter_only, "p=tls-unique,", SASL_LOOKUP },
+    { "SCRAM-SHA-256-PLUS", &exporter_only, &unique_only, "p=tls-exporter,", SASL_LOOKUP },
+};
+
+static void run_family(size_t row)
+{
+    bool is_sha1 = strstr(families[row].mechanism, "SHA-1") != NULL;
+    struct sasl sasl;
+    struct client client = { .output = NULL };
+    enum sasl_result result;
+
+    assert_int_equal(
+        gsasl_client_start(library, families[row].mechanism, &client.session), GSASL_OK);
+    gsasl_property_set(client.session, GSASL_AUTHID, "alice@example.org");
+    gsasl_property_set(client.session, GSASL_PASSWORD, "pencil");
+    client_bind(&client, GSASL_CB_TLS_EXPORTER, families[row].client->exporter);
+    client_bind(&client, GSASL_CB_TLS_UNIQUE, families[row].client->unique);
+    assert_int_equal(client_step(&client, slice_text("")), GSASL_NEEDS_MORE);
+    assert_memory_equal(client.output, families[row].flag, strlen(families[row].flag));
+    result =
+        start_bound(&sasl, families[row].mechanism, families[row].server, client_said(&client));
+    if (families[row].result == SASL_LOOKUP) {
+        assert_int_equal(result, SASL_REFUSED);
+    } else {
+        assert_int_equal(result, SASL_LOOKUP);
+        assert_int_equal(sasl_hash(&sasl), is_sha1 ? SCRAM_SHA_1 : SCRAM_SHA_256);
+        assert_int_equal(sasl_supply(&sasl, is_sha1 ? &pencil_sha1 : &pencil), SASL_CHALLENGE);
+        assert_int_equal(client_step(&client, buffer_slice(&sasl.challenge)), GSASL_NEEDS_MORE);
+        assert_int_equal(sasl_step(&sasl, client_said(&client)), SASL_PROVED);
+        assert_int_equal(client_step(&client, buffer_slice(&sasl.challenge)), GSASL_OK);
+        assert_true(sasl_is_strong(&sasl));
+    }
+    client_close(&client);
+    sasl_clear(&sasl);
+}
+
+static void test_families(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(families); i++)
+        run_family(i);
+}
+
+/* SASL-6: flags that no library would send, or that need no second message. */
+static const struct {
+    const char *mechanism;
+    const struct bound *bound;
+    struct slice message;
+    enum sasl_result result;
+} flags[] = {
+    { "SCRAM-SHA-256", &both, T("y,,n=alice@example.org,r=abcdef"), SASL_REFUSED },
+    { "SCRAM-SHA-256", &unique_only, T("y,,n=alice@example.org,r=abcdef"), SASL_REFUSED },
+    { "SCRAM-SHA-256", &unbound, T("y,,n=alice@example.org,r=abcdef"), SASL_LOOKUP },
+    { "SCRAM-SHA-256", &both, T("p=tls-exporter,,n=alice@example.org,r=abcdef"), SASL_REFUSED },
+    { "SCRAM-SHA-256-PLUS", &both, T("n,,n=alice@example.org,r=abcdef"), SASL_REFUSED },
+    { "SCRAM-SHA-256-PLUS", &both, T("y,,n=alice@example.org,r=abcdef"), SASL_REFUSED },
+    { "SCRAM-SHA-256-PLUS", &both, T("p=tls-exporter,,n=alice@example.org,r=abcdef"), SASL_LOOKUP },
+    { "SCRAM-SHA-256-PLUS", &both, T("p=tls-unique,,n=alice@example.org,r=abcdef"), SASL_LOOKUP },
+    { "SCRAM-SHA-256-PLUS", &both, T("p=tls-server-end-point,,n=alice@example.org,r=abcdef"),
+        SASL_REFUSED },
+    { "SCRAM-SHA-256-PLUS", &both, T("p=TLS-EXPORTER,,n=alice@example.org,r=abcdef"),
+        SASL_REFUSED },
+    { "SCRAM-SHA-256-PLUS", &both, T("p=tls-exporte,,n=alice@example.org,r=abcdef"), SASL_REFUSED },
+    { "SCRAM-SHA-256-PLUS", &both, T("p=,,n=alice@example.org,r=abcdef"), SASL_REFUSED },
+    { "SCRAM-SHA-256-PLUS", &both, T("p=tls-exporter,a=bob@example.org,n=alice@example.org,r=abc"),
+        SASL_REFUSED },
+    { "SCRAM-SHA-256-PLUS", &unbound, T("p=tls-exporter,,n=alice@example.org,r=abcdef"),
+        SASL_UNKNOWN },
+    { "SCRAM-SHA-1-PLUS", &unbound, T("p=tls-unique,,n=alice@example.org,r=abcdef"), SASL_UNKNOWN },
+};
+
+static void test_flags(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(flags); i++) {
+        struct sasl sasl;
+        enum sasl_result result =
+            start_bound(&sasl, flags[i].mechanism, flags[i].bound, flags[i].message);
+
+        if (result != flags[i].result)
+            fail_msg("row %zu: %d", i, result);
+        if (result == SASL_LOOKUP)
+            assert_int_equal(sasl_supply(&sasl, &pencil), SASL_CHALLENGE);
+        sasl_clear(&sasl);
+    }
+}
+
+/* SASL-6: whoever stands between two TLS connections has the client's octets of one and the
+ * server's of the other. */
+static void test_another_connection(void **state)
+{
+    static const struct bound other = { "exporter octetz", "unique octetz" };
+    static const struct {
+        Gsasl_property property;
+        const struct bound *client;
+    } kinds[] = { { GSASL_CB_TLS_EXPORTER, &exporter_only },
+        { GSASL_CB_TLS_UNIQUE, &unique_only } };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(kinds); i++) {
+        struct sasl sasl;
+        struct client client = { .output = NULL };
+
+        assert_int_equal(
+            gsasl_client_start(library, "SCRAM-SHA-256-PLUS", &client.session), GSASL_OK);
+        gsasl_property_set(client.session, GSASL_AUTHID, "alice@example.org");
+        gsasl_property_set(client.session, GSASL_PASSWORD, "pencil");
+        client_bind(&client, kinds[i].property,
+            i == 0 ? kinds[i].client->exporter : kinds[i].client->unique);
+        assert_int_equal(client_step(&client, slice_text("")), GSASL_NEEDS_MORE);
+        assert_int_equal(
+            start_bound(&sasl, "SCRAM-SHA-256-PLUS", &other, client_said(&client)), SASL_LOOKUP);
+        assert_int_equal(sasl_supply(&sasl, &pencil), SASL_CHALLENGE);
+        assert_int_equal(client_step(&client, buffer_slice(&sasl.challenge)), GSASL_NEEDS_MORE);
+        assert_int_equal(sasl_step(&sasl, client_said(&client)), SASL_REFUSED);
+        client_close(&client);
+        sasl_clear(&sasl);
+    }
+}
+
+/* SASL-4: both messages of a conversation that was overheard, said again: the server's half of the
+ * nonce is another. */
+static void test_replay(void **state)
+{
+    struct sasl sasl, again;
+    struct client client;
+    char first[256];
+    size_t len;
+
+    (void)state;
+    client_open(&client, "alice@example.org", "pencil");
+    assert_int_equal(client_step(&client, slice_text("")), GSASL_NEEDS_MORE);
+    len = client.len;
+    memcpy(first, client.output, len);
+    assert_int_equal(start(&sasl, "SCRAM-SHA-256", true, slice_of(first, len)), SASL_LOOKUP);
+    assert_int_equal(sasl_supply(&sasl, &pencil), SASL_CHALLENGE);
+    assert_int_equal(client_step(&client, buffer_slice(&sasl.challenge)), GSASL_NEEDS_MORE);
+    assert_int_equal(start(&again, "SCRAM-SHA-256", true, slice_of(first, len)), SASL_LOOKUP);
+    assert_int_equal(sasl_supply(&again, &pencil), SASL_CHALLENGE);
+    assert_int_equal(sasl_step(&again, client_said(&client)), SASL_REFUSED);
+    assert_int_equal(sasl_step(&sasl, client_said(&client)), SASL_PROVED);
+    client_close(&client);
+    sasl_clear(&sasl);
+    sasl_clear(&again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +562,10 @@ int main(void)
         cmocka_unit_test(test_scram_firsts),
         cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_every_octet),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_another_connection),
+        cmocka_unit_test(test_replay),
     };
 
     return cmocka_run_group_tests_name("vault/sasl", tests, open_library, close_library);

@@ -197,9 +197,9 @@ static void test_inventions(void **state)
     (void)state;
     put_file(FIRST ALICE);
     assert_int_equal(ask(), ERR_OK);
-    store_invent(store, slice_text("nouser"), &one);
-    store_invent(store, slice_text("nouser"), &again);
-    store_invent(store, slice_text("nobody"), &other);
+    store_invent(store, SCRAM_SHA_256, slice_text("nouser"), &one);
+    store_invent(store, SCRAM_SHA_256, slice_text("nouser"), &again);
+    store_invent(store, SCRAM_SHA_256, slice_text("nobody"), &other);
     assert_int_equal(one.iterations, 5000);
     assert_int_equal(one.salt_len, 16);
     assert_memory_equal(&one, &again, sizeof one);
@@ -212,7 +212,7 @@ static void test_inventions(void **state)
     store = store_new(loop);
     assert_true(store_set_place(store, open(folder, O_RDONLY | O_DIRECTORY), slice_text("users")));
     assert_int_equal(ask(), ERR_OK);
-    store_invent(store, slice_text("nouser"), &again);
+    store_invent(store, SCRAM_SHA_256, slice_text("nouser"), &again);
     assert_memory_equal(one.salt, again.salt, 16);
     store_free(&second);
 }

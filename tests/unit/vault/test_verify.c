@@ -58,7 +58,8 @@ static int set_up(void **state)
     if (!loop || password_hash(slice_text("secret"), hash) != ERR_OK)
         return -1;
     alice = (struct user){ .login = slice_text("alice@example.org"), .hash = slice_text(hash) };
-    return scram_derive(slice_text("secret"), slice_text("salt"), 4096, &alice.scram) == ERR_OK
+    return scram_derive(SCRAM_SHA_256, slice_text("secret"), slice_text("salt"), 4096,
+               &alice.scram) == ERR_OK
                ? 0
                : -1;
 }
