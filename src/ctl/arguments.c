@@ -39,6 +39,8 @@ static const struct flag flags[] = {
         false, "NUMBER", "recipients of a message at most, or none" },
     { "max-size", 0, CTL_MAX_SIZE, offsetof(struct invocation, max_size), 0, false, "OCTETS",
         "size of a message at most, or none" },
+    { "days", 0, CTL_DAYS, offsetof(struct invocation, days), 0, false, "NUMBER",
+        "works so many days from now on, else for ever" },
     { "limit", 0, CTL_LIMIT, offsetof(struct invocation, limit), 0, false, "NUMBER",
         "at most so many messages (default 1000) or clients (100)" },
     { "after", 0, CTL_AFTER, offsetof(struct invocation, after), 0, false, "ID",

@@ -36,6 +36,7 @@ enum ctl_option {
     CTL_TO = 1 << 14,             /* --to ADDRESS, may repeat */
     CTL_SIZE = 1 << 15,           /* --size OCTETS */
     CTL_CLIENT = 1 << 16,         /* --client ADDRESS */
+    CTL_DAYS = 1 << 17,           /* --days NUMBER */
 };
 
 struct command;
@@ -65,6 +66,7 @@ struct invocation {
     const char *from;
     const char *size;
     const char *client;
+    const char *days;
     const char *limit;
     const char *after;
     const char *user;
@@ -115,6 +117,9 @@ int command_user_set(struct invocation *call);
 int command_group_set(struct invocation *call);
 int command_group_list(struct invocation *call);
 int command_group_remove(struct invocation *call);
+int command_password_add(struct invocation *call);
+int command_password_list(struct invocation *call);
+int command_password_remove(struct invocation *call);
 int command_queue_list(struct invocation *call);
 int command_queue_show(struct invocation *call);
 int command_queue_change(struct invocation *call); /* hold, release, retry, delete */

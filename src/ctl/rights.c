@@ -46,12 +46,6 @@ void rights_json(const struct user_rights *rights, json_t *object)
     json_object_set_new(object, "max_size", limit_json(rights->max_size));
 }
 
-/* The words of the change live here. */
-struct change {
-    struct rights_change rights;
-    struct slice senders[CTL_LIST_MAX], recipients[CTL_LIST_MAX], groups[CTL_LIST_MAX];
-};
-
 /* "none" alone empties the list. */
 static struct rights_list take_list(const struct invocation *call, enum ctl_option option,
     const struct ctl_list *list, struct slice *words)
@@ -79,7 +73,7 @@ static int take_number(struct invocation *call, const char *name, const char *va
         (unsigned long long)most, value);
 }
 
-static int take_change(struct invocation *call, struct change *change)
+int change_take(struct invocation *call, struct change *change)
 {
     struct rights_change *rights = &change->rights;
     int status;
@@ -107,7 +101,7 @@ int command_user_set(struct invocation *call)
 {
     struct change change;
     struct work work;
-    int status = take_change(call, &change);
+    int status = change_take(call, &change);
 
     if (status == 0 && call->given == 0)
         status = call_fail(call, EX_USAGE, "user set takes at least one right to change");
@@ -133,7 +127,7 @@ int command_group_set(struct invocation *call)
 {
     struct change change;
     struct work work;
-    int status = take_change(call, &change);
+    int status = change_take(call, &change);
 
     if (status == 0)
         status = work_open(call, &work);

@@ -24,6 +24,14 @@ MUST_CHECK int work_begin(struct invocation *call, struct work *work, bool may_b
  * over. */
 MUST_CHECK int work_finish(struct invocation *call, struct work *work, enum user_fault fault);
 
+/* The rights that the command line names; the words live here. */
+struct change {
+    struct rights_change rights;
+    struct slice senders[CTL_LIST_MAX], recipients[CTL_LIST_MAX], groups[CTL_LIST_MAX];
+};
+
+MUST_CHECK int change_take(struct invocation *call, struct change *out_change);
+
 /* Adds "submit", "senders", "recipients", "max_recipients" and "max_size" to the object. */
 void rights_json(const struct user_rights *rights, json_t *object);
 /* "  may not submit  also as a, b  only to c  at most 5 recipients  at most 1000 octets". */

@@ -191,6 +191,21 @@ static void keep_patterns(
         out[i].pattern = keep(room, patterns[i].pattern);
 }
 
+static struct grant keep_scope(char **room, const struct msg_scope *scope, struct sender *lists)
+{
+    struct sender *recipients = lists + scope->sender_count;
+
+    keep_patterns(room, scope->senders, scope->sender_count, lists);
+    keep_patterns(room, scope->recipients, scope->recipient_count, recipients);
+    return (struct grant){ .may_submit = scope->may_submit,
+        .senders = lists,
+        .sender_count = scope->sender_count,
+        .recipients = recipients,
+        .recipient_count = scope->recipient_count,
+        .max_recipients = scope->max_recipients,
+        .max_size = scope->max_size };
+}
+
 /* The grant outlives the message it came in, in one piece of memory: most sessions that are open
  * are idle ones with a login. */
 static bool keep_login(struct session *s, const struct msg_auth_done *done)
@@ -198,15 +213,18 @@ static bool keep_login(struct session *s, const struct msg_auth_done *done)
     struct slice mechanism = slice_text(s->exchange->mechanism);
     size_t size = sizeof *s->login + done->user.len + mechanism.len +
                   room_for(done->senders, done->sender_count) +
-                  room_for(done->recipients, done->recipient_count);
+                  room_for(done->recipients, done->recipient_count) +
+                  room_for(done->scope.senders, done->scope.sender_count) +
+                  room_for(done->scope.recipients, done->scope.recipient_count);
     struct login_grant *login = calloc(1, size);
-    struct sender *recipients;
+    struct sender *recipients, *narrower;
     char *room;
 
     if (!login)
         return false;
     recipients = login->senders + done->sender_count;
-    room = (char *)(recipients + done->recipient_count);
+    narrower = recipients + done->recipient_count;
+    room = (char *)(narrower + done->scope.sender_count + done->scope.recipient_count);
     keep_patterns(&room, done->senders, done->sender_count, login->senders);
     keep_patterns(&room, done->recipients, done->recipient_count, recipients);
     login->grant = (struct grant){ .user = keep(&room, done->user),
@@ -219,6 +237,8 @@ static bool keep_login(struct session *s, const struct msg_auth_done *done)
         .recipient_count = done->recipient_count,
         .max_recipients = done->max_recipients,
         .max_size = done->max_size };
+    login->is_narrowed = done->is_narrowed;
+    login->narrower = keep_scope(&room, &done->scope, narrower);
     login->mechanism = keep(&room, mechanism);
     s->login = login;
     return true;

@@ -36,7 +36,7 @@ static void open_body(struct session *s)
 {
     const struct conf *conf = s->snapshot->conf;
     struct body_limits limits = {
-        .size = rights_size(conf, session_mail_grant(s), NULL),
+        .size = rights_size(conf, session_mail_grant(s), session_narrower(s)),
         .large = conf->spool.large_message,
     };
 
@@ -172,6 +172,7 @@ static bool is_too_big(const struct session *s, const struct bdat *bdat)
     const struct rights_case asked = { .step = RIGHTS_CONTENT,
         .conf = s->snapshot->conf,
         .grant = session_mail_grant(s),
+        .narrower = session_narrower(s),
         .size = size_sum(body_content(&s->transaction->body), bdat->size) };
 
     return rights_decide(&asked).verdict == RIGHTS_REFUSED;

@@ -141,6 +141,7 @@ enum answer command_mail(struct session *s, struct slice argument)
     rights = rights_decide(&(struct rights_case){ .step = RIGHTS_MAIL,
         .conf = conf,
         .grant = session_mail_grant(s),
+        .narrower = session_narrower(s),
         .address = &mail.path.address,
         .text = text,
         .size = mail.parameters.size });
@@ -234,6 +235,7 @@ enum answer command_rcpt(struct session *s, struct slice argument)
     rights = rights_decide(&(struct rights_case){ .step = RIGHTS_RCPT,
         .conf = conf,
         .grant = session_mail_grant(s),
+        .narrower = session_narrower(s),
         .address = &rcpt.path.address,
         .text = text,
         .recipients = t->recipient_count });

@@ -446,6 +446,11 @@ const struct grant *session_mail_grant(const struct session *s)
     return grant || !s->snapshot->conf->postmaster_unauth ? grant : &s->snapshot->stranger;
 }
 
+const struct grant *session_narrower(const struct session *s)
+{
+    return s->login && s->login->is_narrowed ? &s->login->narrower : NULL;
+}
+
 bool session_is_tls(const struct session *s)
 {
     return stream_is_secured(s->stream);

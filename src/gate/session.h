@@ -56,8 +56,10 @@ enum { SESSION_NAME = 32 };
 /* Who logged in. One piece of memory, the texts behind the list. */
 struct login_grant {
     struct grant grant;
+    bool is_narrowed;
+    struct grant narrower; /* of an app password */
     struct slice mechanism;
-    struct sender senders[]; /* and behind them the recipients */
+    struct sender senders[]; /* and behind them the recipients, then the same of the narrower */
 };
 
 /* The octets of a BDAT that are still to come, and what follows them. */
@@ -153,6 +155,8 @@ void session_reset(struct session *session);
 const struct grant *session_grant(const struct session *session);
 /* The same for a mail transaction: without a login perhaps the postmaster's alone (SUB-6.4-1). */
 const struct grant *session_mail_grant(const struct session *session);
+/* A second grant that takes rights away from the first, that of an app password; NULL: none. */
+const struct grant *session_narrower(const struct session *session);
 bool session_is_tls(const struct session *session);
 /* The SASL mechanisms that this client may use now, as listed to it (AUTH-2, AUTH-25): a set of
  * MECHANISM_BIT. */

@@ -105,6 +105,15 @@ static const struct field sender_fields[] = { PACK_BYTES(
     struct msg_sender, pattern, NAME_MAX_OCTETS) };
 static const struct shape sender_shape = SHAPE(struct msg_sender, sender_fields);
 
+static const struct field scope_fields[] = {
+    PACK_NUMBER(BOOL, struct msg_scope, may_submit),
+    PACK_LIST(struct msg_scope, senders, sender_count, &sender_shape, SENDERS_MAX),
+    PACK_LIST(struct msg_scope, recipients, recipient_count, &sender_shape, SENDERS_MAX),
+    PACK_NUMBER(U64, struct msg_scope, max_recipients),
+    PACK_NUMBER(U64, struct msg_scope, max_size),
+};
+static const struct shape scope_shape = SHAPE(struct msg_scope, scope_fields);
+
 static const struct field auth_done_fields[] = {
     PACK_NUMBER(U64, struct msg_auth_done, session),
     PACK_ENUM(struct msg_auth_done, result, AUTH_NO_INITIAL),
@@ -116,6 +125,8 @@ static const struct field auth_done_fields[] = {
     PACK_NUMBER(BOOL, struct msg_auth_done, more_recipients),
     PACK_NUMBER(U64, struct msg_auth_done, max_recipients),
     PACK_NUMBER(U64, struct msg_auth_done, max_size),
+    PACK_NUMBER(BOOL, struct msg_auth_done, is_narrowed),
+    PACK_SHAPE(struct msg_auth_done, scope, &scope_shape),
 };
 static const struct shape auth_done_shape = SHAPE(struct msg_auth_done, auth_done_fields);
 

@@ -176,6 +176,17 @@ struct msg_sender {
     struct slice pattern;
 };
 
+/* What an app password leaves of the user's rights. */
+struct msg_scope {
+    bool may_submit;
+    struct msg_sender *senders;
+    size_t sender_count;
+    struct msg_sender *recipients; /* none: everybody */
+    size_t recipient_count;
+    uint64_t max_recipients; /* 0: not said */
+    uint64_t max_size;
+};
+
 struct msg_auth_done {
     uint64_t session;
     enum auth_result result;
@@ -189,6 +200,8 @@ struct msg_auth_done {
     bool more_recipients;
     uint64_t max_recipients; /* of a message; 0: not said */
     uint64_t max_size;
+    bool is_narrowed; /* by the scope: allowed is what both allow */
+    struct msg_scope scope;
 };
 
 enum rights_question { ASK_SENDER, ASK_RECIPIENT };

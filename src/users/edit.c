@@ -19,6 +19,11 @@ static const char *const fault_texts[USER_FAULTS] = {
     [USER_UNKNOWN] = "there is no such user",
     [USER_NO_GROUP] = "there is no such group",
     [USER_HAS_GROUP] = "the group has members",
+    [USER_BAD_APP] = "not a name of an app password; allowed are 64 of letters, digits, dots, "
+                     "hyphens and underscores",
+    [USER_MANY_APPS] = "the user has 16 app passwords already",
+    [USER_HAS_APP] = "the user has an app password of that name already",
+    [USER_NO_APP] = "the user has no app password of that name",
     [USER_FAILED] = "no memory or no random numbers",
 };
 
@@ -34,17 +39,23 @@ struct proofs {
     struct scram_verifier scram_sha1; /* where it is wanted */
 };
 
-static enum user_fault make_proofs(
-    const struct users *users, struct slice password, struct proofs *out_proofs)
+/* like: whose salt and count the new verifier takes over; NULL: a salt of its own. */
+static enum user_fault make_proofs(const struct users *users, struct slice password,
+    const struct scram_verifier *like, struct proofs *out_proofs)
 {
     struct secret prepared = { 0 };
+    enum err rc;
     enum user_fault fault = USER_OK;
 
     *out_proofs = (struct proofs){ .hash = "" };
     if (!password_prepare(password, true, &prepared))
         return USER_BAD_PASSWORD;
-    if (password_hash(secret_slice(&prepared), out_proofs->hash) != ERR_OK ||
-        scram_make(SCRAM_SHA_256, secret_slice(&prepared), &out_proofs->scram) != ERR_OK)
+    rc = password_hash(secret_slice(&prepared), out_proofs->hash);
+    if (rc == ERR_OK)
+        rc = like ? scram_derive(SCRAM_SHA_256, secret_slice(&prepared),
+                        slice_of(like->salt, like->salt_len), like->iterations, &out_proofs->scram)
+                  : scram_make(SCRAM_SHA_256, secret_slice(&prepared), &out_proofs->scram);
+    if (rc != ERR_OK)
         fault = USER_FAILED;
     if (fault == USER_OK && users->makes_sha1 &&
         scram_make(SCRAM_SHA_1, secret_slice(&prepared), &out_proofs->scram_sha1) != ERR_OK)
@@ -118,7 +129,7 @@ enum user_fault users_add(struct users *users, struct slice login, struct slice 
     fault = users_change_rights(users,
         &(struct rights_change){ .senders = { true, senders, sender_count } }, &user->rights);
     if (fault == USER_OK)
-        fault = make_proofs(users, password, &proofs);
+        fault = make_proofs(users, password, NULL, &proofs);
     if (fault != USER_OK)
         return fault;
     if (!arena_copy(&users->arena, login_slice(&prepared), &user->login) ||
@@ -137,7 +148,7 @@ enum user_fault users_set_password(struct users *users, struct slice login, stru
 
     if (!user)
         return USER_UNKNOWN;
-    fault = make_proofs(users, password, &proofs);
+    fault = make_proofs(users, password, user->apps ? &user->apps->scram : NULL, &proofs);
     if (fault != USER_OK)
         return fault;
     if (!keep_proofs(users, &proofs, user))
@@ -165,7 +176,8 @@ enum user_fault users_remove(struct users *users, struct slice login)
     if (!login_prepare(login, true, &prepared))
         return USER_UNKNOWN;
     DL_FOREACH_SAFE (users->lines, line, next) {
-        if (!slice_equals(line->login, login_slice(&prepared)))
+        if (!slice_equals(
+                slice_first(line->login, slice_find(line->login, ':')), login_slice(&prepared)))
             continue;
         if (line->user)
             HASH_DELETE(hh, users->by_login, line->user);

@@ -24,6 +24,7 @@ struct reader {
     struct sender senders[USER_SENDERS_MAX];
     struct sender recipients[USER_RECIPIENTS_MAX];
     struct membership groups[USER_GROUPS_MAX];
+    int64_t until; /* of the app password that is being read */
 };
 
 /* An empty one without a key; NULL without memory. */
@@ -222,36 +223,51 @@ static bool read_group(struct reader *reader, struct user *user, struct slice va
     return true;
 }
 
-/* The words of a line behind the login, or behind a group's name. */
+static bool read_until(struct reader *reader, struct user *user UNUSED, struct slice value)
+{
+    uint64_t seconds;
+
+    if (!slice_number(value, INT64_MAX, &seconds) || seconds == 0)
+        return false;
+    reader->until = (int64_t)seconds;
+    return true;
+}
+
+/* What a line describes. */
+enum subject { OF_USER = 1, OF_GROUP = 2, OF_APP = 4, OF_ALL = 7 };
+
+/* The words of a line behind its first. */
 static const struct word {
     const char *name; /* with its equals sign */
     bool (*read)(struct reader *reader, struct user *user, struct slice value);
     const char *allowed;
     bool is_public; /* the value may be shown in a message */
     bool may_repeat;
-    bool is_right; /* a group has it too */
+    unsigned subjects; /* bits: which lines have it */
 } words[] = {
-    { "state=", read_state, "allowed is state=active or state=disabled", true, false, false },
-    { "submit=", read_submit, "allowed is submit=yes or submit=no", true, false, true },
-    { "min_mech=", read_min_mech, "allowed is min_mech=any or min_mech=scram", true, false, false },
-    { "hash=", read_hash, "not a password hash that crypt(3) knows here", false, false, false },
+    { "state=", read_state, "allowed is state=active or state=disabled", true, false, OF_USER },
+    { "submit=", read_submit, "allowed is submit=yes or submit=no", true, false, OF_ALL },
+    { "min_mech=", read_min_mech, "allowed is min_mech=any or min_mech=scram", true, false,
+        OF_USER },
+    { "hash=", read_hash, "not a password hash that crypt(3) knows here", false, false, OF_USER },
     { "scram=", read_scram,
         "allowed is ITERATIONS:SALT:STORED:SERVER, at least 4096 iterations, the rest base64",
-        false, false, false },
+        false, false, OF_USER | OF_APP },
     { "scram_sha1=", read_scram_sha1,
         "allowed is ITERATIONS:SALT:STORED:SERVER, at least 4096 iterations, the rest base64",
-        false, false, false },
+        false, false, OF_USER },
     { "sender=", read_sender, "allowed are 256 of sender=user@domain, sender=*@domain or sender=*",
-        true, true, true },
+        true, true, OF_ALL },
     { "recipient=", read_recipient,
         "allowed are 256 of recipient=user@domain, recipient=*@domain or recipient=*", true, true,
-        true },
+        OF_ALL },
     { "max_recipients=", read_max_recipients, "allowed is a number from 1 to 1000000", true, false,
-        true },
-    { "max_size=", read_max_size, "allowed is a number of octets above 0", true, false, true },
+        OF_ALL },
+    { "max_size=", read_max_size, "allowed is a number of octets above 0", true, false, OF_ALL },
     { "group=", read_group,
         "allowed are 16 names of letters, digits, dots, hyphens and underscores", true, true,
-        false },
+        OF_USER },
+    { "until=", read_until, "allowed is a number of seconds since 1970", true, false, OF_APP },
 };
 
 static bool is_group_line(struct slice login)
@@ -259,17 +275,41 @@ static bool is_group_line(struct slice login)
     return login.len > 0 && login.data[0] == '@';
 }
 
+static bool is_app_line(struct slice login)
+{
+    return slice_find(login, ':') < login.len && !is_group_line(login);
+}
+
+static enum subject subject_of(struct slice login)
+{
+    return is_group_line(login) ? OF_GROUP : is_app_line(login) ? OF_APP : OF_USER;
+}
+
+static void report_unknown(struct reader *reader, struct slice name, enum subject subject)
+{
+    static const char *const allowed[] = {
+        [OF_USER] = "unknown word; allowed are state= min_mech= hash= scram= scram_sha1= group= "
+                    "submit= sender= recipient= max_recipients= max_size=",
+        [OF_GROUP] =
+            "unknown word; allowed are submit= sender= recipient= max_recipients= max_size=",
+        [OF_APP] = "unknown word; allowed are scram= until= submit= sender= recipient= "
+                   "max_recipients= max_size=",
+    };
+
+    report(reader, name, allowed[subject]);
+}
+
 /* Reads one word; seen has a bit for each row of the table. */
 static bool read_word(struct reader *reader, struct user *user, struct slice text, unsigned *seen)
 {
-    bool is_group = is_group_line(user->login);
+    enum subject subject = subject_of(user->login);
     size_t name_len = slice_find(text, '=') + 1;
 
     for (size_t i = 0; i < LENGTH_OF(words); i++) {
         const struct word *word = &words[i];
 
         if (name_len > text.len || !slice_is(slice_first(text, name_len), word->name) ||
-            (is_group && !word->is_right))
+            !(word->subjects & subject))
             continue;
         if ((*seen & 1u << i) && !word->may_repeat) {
             report(reader, slice_text(word->name), "given twice");
@@ -281,10 +321,7 @@ static bool read_word(struct reader *reader, struct user *user, struct slice tex
         report(reader, word->is_public ? text : slice_text(word->name), word->allowed);
         return false;
     }
-    report(reader, slice_first(text, name_len),
-        is_group ? "unknown word; allowed are submit= sender= recipient= max_recipients= max_size="
-                 : "unknown word; allowed are state= min_mech= hash= scram= scram_sha1= group= "
-                   "submit= sender= recipient= max_recipients= max_size=");
+    report_unknown(reader, slice_first(text, name_len), subject);
     return false;
 }
 
@@ -352,6 +389,37 @@ static bool read_group_line(
     return true;
 }
 
+/* "LOGIN:NAME WORD...". False: it is none, and that was reported. */
+static bool read_app_line(
+    struct reader *reader, struct slice login, struct slice rest, struct user *user)
+{
+    size_t colon = slice_find(login, ':');
+    unsigned seen = 0;
+
+    *user = blank_user(reader, login);
+    reader->until = 0;
+    if (!login_is_valid(slice_first(login, colon)) || !is_prepared(slice_first(login, colon)) ||
+        !group_is_valid(slice_from(login, colon + 1))) {
+        report(reader, login,
+            "not an app password; allowed is user@domain, a colon and letters, digits, dots, "
+            "hyphens and underscores");
+        return false;
+    }
+    while (rest.len > 0)
+        if (!read_word(reader, user, take_until(&rest, ' '), &seen))
+            return false;
+    if (user->scram.iterations == 0) {
+        report(reader, login, "scram= is missing");
+        return false;
+    }
+    if (user->rights.sender_count > APP_PATTERNS_MAX ||
+        user->rights.recipient_count > APP_PATTERNS_MAX) {
+        report(reader, login, "an app password has at most 32 patterns of each kind");
+        return false;
+    }
+    return true;
+}
+
 /* False: the line is no valid user, and that was reported. */
 static bool read_user(
     struct reader *reader, struct slice login, struct slice rest, struct user *user)
@@ -386,7 +454,23 @@ static bool is_comment(struct slice line)
     return line.len == 0 || line.data[0] == '#';
 }
 
-/* A line that was read as a user or a group becomes one. False without memory. */
+static bool keep_app(struct reader *reader, struct slice line, const struct user *parsed)
+{
+    struct app *app = arena_alloc(&reader->users->arena, sizeof *app);
+    size_t colon = slice_find(parsed->login, ':');
+
+    if (!app)
+        return false;
+    *app = (struct app){ .login = slice_first(parsed->login, colon),
+        .name = slice_from(parsed->login, colon + 1),
+        .line = parsed->line,
+        .scram = parsed->scram,
+        .until = reader->until,
+        .rights = parsed->rights };
+    return users_append_app(reader->users, line, parsed->login, app);
+}
+
+/* A line that was read as a user, a group or an app password becomes one. False without memory. */
 static bool keep(struct reader *reader, struct slice line, struct user *parsed)
 {
     struct arena *arena = &reader->users->arena;
@@ -404,6 +488,8 @@ static bool keep(struct reader *reader, struct slice line, struct user *parsed)
         };
         return users_append_group(reader->users, line, group);
     }
+    if (is_app_line(parsed->login))
+        return keep_app(reader, line, parsed);
     user = arena_alloc(arena, sizeof *user);
     if (!user)
         return false;
@@ -425,6 +511,8 @@ static void read_line(struct reader *reader, struct slice line, bool ended)
         report(reader, slice_first(login, 64), "the line is longer than 16384 octets");
     else if (is_group_line(login))
         good = read_group_line(reader, login, rest, &parsed);
+    else if (!is_comment(line) && is_app_line(login))
+        good = read_app_line(reader, login, rest, &parsed);
     else if (!is_comment(line))
         good = read_user(reader, login, rest, &parsed);
     if (!(good ? keep(reader, line, &parsed) : users_append(reader->users, line, login, NULL)))
@@ -498,6 +586,7 @@ static enum err read_all(struct reader *reader)
     if (reader->error != ERR_OK)
         return reader->error;
     users_join_groups(users, tell_group, reader);
+    users_join_apps(users, tell_group, reader);
     return make_models(users);
 }
 

@@ -12,6 +12,14 @@
  *
  *   @NAME [RIGHT]...
  *
+ * or an app password, one more secret of a user's, which narrows what the user may do:
+ *
+ *   LOGIN:NAME scram=ITERATIONS:SALT:STORED:SERVER [until=SECONDS] [RIGHT]...
+ *
+ * Its iterations and salt are those of the user's own scram= and of the user's other app passwords,
+ * so that one salt shown to a client serves them all; until= is the end of its life in seconds
+ * since 1970.
+ *
  * A RIGHT is one of submit=yes|no, sender=PATTERN (repeats), recipient=PATTERN (repeats),
  * max_recipients=NUMBER and max_size=OCTETS. users/grant.h says what they come to together.
  *
@@ -20,7 +28,8 @@
  * there. Empty lines and lines
  * that begin with '#' are kept and say nothing. A line that breaks these rules sets that user
  * aside: it is reported, kept as it is, and stops nobody else. So does a group that no line
- * describes: its member would otherwise miss a limit. */
+ * describes: its member would otherwise miss a limit; and an app password whose user no line
+ * describes. */
 #ifndef USERS_FILE_H
 #define USERS_FILE_H
 
@@ -42,6 +51,9 @@ enum {
     USER_SENDERS_MAX = 256,
     USER_RECIPIENTS_MAX = 256,
     USER_GROUPS_MAX = 16,
+    USER_APPS_MAX = 16, /* app passwords */
+    APP_PATTERNS_MAX = GRANT_SENDERS_MAX,
+    APP_SECRET = 24,                /* characters of a new app password */
     USER_MOST_RECIPIENTS = 1000000, /* the largest max_recipients= */
     USERS_KEY = 32,
     USERS_PROBLEMS_MAX = 16,
@@ -76,6 +88,17 @@ struct membership {
     const struct user_group *group; /* never NULL in a user that users_find and the like give */
 };
 
+/* "LOGIN:NAME": an app password. */
+struct app {
+    struct app *next; /* of the same user, in the file's order */
+    struct slice login;
+    struct slice name; /* letters, digits, dots, hyphens and underscores */
+    size_t line;       /* of the file it was read from; 0: new */
+    struct scram_verifier scram;
+    int64_t until; /* seconds since 1970 from which it no longer works; 0: works for ever */
+    struct user_rights rights;
+};
+
 /* One user. All slices belong to the struct users it came from. */
 struct user {
     struct slice login;
@@ -88,6 +111,8 @@ struct user {
     struct user_rights rights;         /* its own */
     struct membership *groups;
     size_t group_count;
+    struct app *apps;
+    size_t app_count;
     UT_hash_handle hh;
 };
 
@@ -125,7 +150,11 @@ enum user_fault {
     USER_UNKNOWN,
     USER_NO_GROUP,  /* no line describes the group */
     USER_HAS_GROUP, /* the group has members */
-    USER_FAILED,    /* no memory or no randomness */
+    USER_BAD_APP,
+    USER_MANY_APPS,
+    USER_HAS_APP,
+    USER_NO_APP,
+    USER_FAILED, /* no memory or no randomness */
     USER_FAULTS,
 };
 
@@ -155,6 +184,8 @@ bool users_stamp_equals(const struct users_stamp *a, const struct users_stamp *b
 size_t users_count(const struct users *users);
 /* login must be prepared (login_prepare). NULL: unknown. */
 const struct user *users_find(const struct users *users, struct slice login);
+/* The same for a login as the operator typed it. */
+const struct user *users_find_typed(const struct users *users, struct slice login);
 /* The first user and the one after, in the file's order; NULL at the end. */
 const struct user *users_first(const struct users *users);
 const struct user *users_next(const struct user *user);
@@ -207,7 +238,22 @@ MUST_CHECK enum user_fault users_set_group(
     struct users *users, struct slice name, const struct rights_change *change);
 /* USER_HAS_GROUP while it has members, those that were set aside included. */
 MUST_CHECK enum user_fault users_remove_group(struct users *users, struct slice name);
-/* Removes every line of that login, those that were set aside included. */
+/* Makes an app password: out_secret is what the user types, 120 random bits as APP_SECRET letters
+ * and digits, NUL-ended, the caller's to wipe; it is kept nowhere. until as in struct app. Groups
+ * in the change are ignored. USER_MANY_SENDERS above APP_PATTERNS_MAX patterns. */
+MUST_CHECK enum user_fault users_add_app(struct users *users, struct slice login, struct slice name,
+    int64_t until, const struct rights_change *change, char out_secret[APP_SECRET + 1]);
+/* Forgets it, set aside or not. */
+MUST_CHECK enum user_fault users_remove_app(
+    struct users *users, struct slice login, struct slice name);
+/* The user's app password with that stored key (SCRAM_KEY octets; found in constant time for each),
+ * if it works at that time (seconds since 1970); else NULL. */
+const struct app *user_app(const struct user *user, struct slice stored_key, int64_t now);
+/* What it leaves of the user's rights: a second grant, of nobody's address; a decision is allowed
+ * when both allow it. Its texts are the record's. */
+struct grant app_grant(const struct app *app);
+
+/* Removes every line of that login, its app passwords and those that were set aside included. */
 MUST_CHECK enum user_fault users_remove(struct users *users, struct slice login);
 
 /* Nobody else changes the file until users_unlock: take it before users_load when you mean to save.

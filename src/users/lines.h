@@ -13,8 +13,10 @@ struct users_line {
     struct slice raw;         /* without the line end; unused when user is set */
     struct slice login;       /* the first word, empty for comments; a group's with its @ */
     struct user *user;        /* NULL: no user's, or one that was set aside */
-    struct user_group *group; /* NULL: no group's. Neither: a comment, an empty line, set aside */
-    bool is_cut; /* the file ended within it: must not come to life with an end of ours */
+    struct user_group *group; /* NULL: no group's */
+    struct app *app; /* NULL: no app password's. None of the three: a comment, an empty line, set
+                        aside */
+    bool is_cut;     /* the file ended within it: must not come to life with an end of ours */
 };
 
 struct users {
@@ -39,6 +41,11 @@ MUST_CHECK bool users_append(
 /* A line at the end, for a group. False without memory. */
 MUST_CHECK bool users_append_group(struct users *users, struct slice raw, struct user_group *group);
 
+/* A line at the end, for an app password; users_join_apps gives it to its user. False without
+ * memory. */
+MUST_CHECK bool users_append_app(
+    struct users *users, struct slice raw, struct slice login, struct app *app);
+
 /* What is given of the lists and numbers, groups aside, goes into *rights: as a whole or not at
  * all. */
 MUST_CHECK enum user_fault users_change_rights(
@@ -47,6 +54,10 @@ MUST_CHECK enum user_fault users_change_rights(
 /* Takes users whose groups no line describes out of the file's users; each is told. For
  * users_parse, after the last line. */
 void users_join_groups(struct users *users,
+    void (*tell)(void *owner, size_t line, struct slice word, const char *complaint), void *owner);
+/* Gives app passwords to their users; those without one, or with another salt than the user's other
+ * secrets, are taken out and told. After users_join_groups. */
+void users_join_apps(struct users *users,
     void (*tell)(void *owner, size_t line, struct slice word, const char *complaint), void *owner);
 
 #endif

@@ -136,13 +136,13 @@ static const EVP_MD *digest_of(enum scram_hash hash)
     return hash == SCRAM_SHA_1 ? EVP_sha1() : EVP_sha256();
 }
 
-static bool hmac(enum scram_hash hash, const unsigned char key[SCRAM_KEY], const char *text,
+static bool hmac(enum scram_hash hash, const unsigned char key[SCRAM_KEY], struct slice text,
     unsigned char out[SCRAM_KEY])
 {
     unsigned int len = SCRAM_KEY;
 
-    return HMAC(digest_of(hash), key, (int)scram_key_size(hash), (const unsigned char *)text,
-        strlen(text), out, &len);
+    return HMAC(digest_of(hash), key, (int)scram_key_size(hash), (const unsigned char *)text.data,
+        text.len, out, &len);
 }
 
 enum err scram_derive(enum scram_hash hash, struct slice password, struct slice salt,
@@ -163,9 +163,9 @@ enum err scram_derive(enum scram_hash hash, struct slice password, struct slice 
     memcpy(verifier.salt, salt.data, salt.len);
     good = PKCS5_PBKDF2_HMAC(password.data, (int)password.len, verifier.salt, (int)salt.len,
                (int)iterations, digest, (int)size, salted) == 1 &&
-           hmac(hash, salted, "Client Key", client_key) &&
+           hmac(hash, salted, slice_text("Client Key"), client_key) &&
            EVP_Digest(client_key, size, verifier.stored_key, NULL, digest, NULL) == 1 &&
-           hmac(hash, salted, "Server Key", verifier.server_key);
+           hmac(hash, salted, slice_text("Server Key"), verifier.server_key);
     explicit_bzero(salted, sizeof salted);
     explicit_bzero(client_key, sizeof client_key);
     if (good)
@@ -183,4 +183,21 @@ enum err scram_make(
         return ERR_IO;
     return scram_derive(
         hash, password, slice_of(salt, sizeof salt), SCRAM_ITERATIONS, out_verifier);
+}
+
+bool scram_proves(
+    const struct scram_verifier *verifier, struct slice auth_message, struct slice proof)
+{
+    size_t size = scram_key_size(verifier->hash);
+    unsigned char key[SCRAM_KEY], again[SCRAM_KEY];
+    bool same;
+
+    if (proof.len != size || !hmac(verifier->hash, verifier->stored_key, auth_message, key))
+        return false;
+    for (size_t i = 0; i < size; i++)
+        key[i] ^= (unsigned char)proof.data[i];
+    same = EVP_Digest(key, size, again, NULL, digest_of(verifier->hash), NULL) == 1 &&
+           secret_equals(slice_of(again, size), slice_of(verifier->stored_key, size));
+    explicit_bzero(key, sizeof key);
+    return same;
 }

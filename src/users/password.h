@@ -66,5 +66,9 @@ MUST_CHECK enum err scram_derive(enum scram_hash hash, struct slice password, st
 /* The same with a random salt and SCRAM_ITERATIONS. About 15 ms. */
 MUST_CHECK enum err scram_make(
     enum scram_hash hash, struct slice password, struct scram_verifier *out_verifier);
+/* Was the proof (decoded) of a client's final message made with the password of this verifier? (RFC
+ * 5802 section 3.) */
+bool scram_proves(
+    const struct scram_verifier *verifier, struct slice auth_message, struct slice proof);
 
 #endif

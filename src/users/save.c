@@ -84,6 +84,17 @@ static void put_user(struct buffer *out, const struct user *user)
     put_rights(out, &user->rights);
 }
 
+static void put_app(struct buffer *out, const struct app *app)
+{
+    buffer_put_slice(out, app->login);
+    buffer_put_char(out, ':');
+    buffer_put_slice(out, app->name);
+    put_scram(out, "scram", &app->scram);
+    if (app->until > 0)
+        buffer_printf(out, " until=%" PRId64, app->until);
+    put_rights(out, &app->rights);
+}
+
 static void put_file(struct buffer *out, const struct users *users)
 {
     const struct users_line *line;
@@ -102,6 +113,8 @@ static void put_file(struct buffer *out, const struct users *users)
             put_user(out, line->user);
         else if (line->group)
             put_group(out, line->group);
+        else if (line->app)
+            put_app(out, line->app);
         else
             buffer_put_slice(out, line->raw);
         buffer_put_char(out, '\n');

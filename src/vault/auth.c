@@ -47,6 +47,8 @@ struct conversation {
     size_t client_len;
     struct store_wait wait;
     enum sasl_result wanted; /* what the user file was asked for */
+    bool is_app;             /* the secret is an app password, that with this stored key: */
+    unsigned char app_key[SCRAM_KEY];
     struct password_check *check;
     UT_hash_handle hh;
 };
@@ -176,18 +178,36 @@ static const struct {
     [AUTH_NO_INITIAL] = { "no-initial-response", LOG_NOTICE },
 };
 
+static const struct user *find_user(const struct conversation *c)
+{
+    return c->sasl.has_login ? store_find(c->auth->store, login_slice(&c->sasl.login)) : NULL;
+}
+
+/* The app password that the login is by; NULL: none, or one that no longer works. */
+static const struct app *find_app(const struct conversation *c, const struct user *user)
+{
+    return c->is_app && user ? user_app(user, slice_of(c->app_key, SCRAM_KEY), clock_wall()) : NULL;
+}
+
 static void log_attempt(
     const struct conversation *c, enum log_level level, const char *result, const char *why)
 {
+    const struct app *app = find_app(c, find_user(c));
     struct log_field reason = log_text("why", why);
+    struct log_field by = log_slice("app_password", app ? app->name : slice_text(""));
 
-    if (why[0] == '\0')
-        reason.key = NULL; /* the end of the list */
+    /* Without a key it is the end of the list. */
+    if (!app)
+        by.key = NULL;
+    if (why[0] == '\0') {
+        reason = by;
+        by.key = NULL;
+    }
     log_event(level, NULL, "login", log_slice("user", account_of(c)),
         log_text("mechanism", sasl_mechanism(&c->sasl)),
         log_slice("client", slice_of(c->client_text, c->client_len)), log_text("result", result),
         log_number("gate", channel_peer_index(c->asker->channel)),
-        log_number("session", (int64_t)c->key.session), reason);
+        log_number("session", (int64_t)c->key.session), reason, by);
 }
 
 static size_t tell_patterns(
@@ -198,11 +218,32 @@ static size_t tell_patterns(
     return count;
 }
 
-static void send_done(
-    struct asker *asker, uint64_t session, enum auth_result result, const struct user *user)
+/* The lists of a scope. */
+struct scope_lists {
+    struct msg_sender senders[APP_PATTERNS_MAX], recipients[APP_PATTERNS_MAX];
+};
+
+static struct msg_scope scope_of(const struct app *app, struct scope_lists *lists)
+{
+    struct grant grant = app_grant(app);
+
+    return (struct msg_scope){ .may_submit = grant.may_submit,
+        .senders = lists->senders,
+        .sender_count = tell_patterns(grant.senders, grant.sender_count, lists->senders),
+        .recipients = lists->recipients,
+        .recipient_count =
+            tell_patterns(grant.recipients, grant.recipient_count, lists->recipients),
+        .max_recipients = grant.max_recipients,
+        .max_size = grant.max_size };
+}
+
+/* user: only for AUTH_OK; app: what it was by, or NULL. */
+static void send_done(struct asker *asker, uint64_t session, enum auth_result result,
+    const struct user *user, const struct app *app)
 {
     struct msg_auth_done done = { .session = session, .result = result };
     struct msg_sender senders[GRANT_SENDERS_MAX], recipients[GRANT_RECIPIENTS_MAX];
+    struct scope_lists lists;
     struct arena arena;
     struct grant grant;
 
@@ -220,6 +261,9 @@ static void send_done(
         done.more_recipients = grant.recipients_truncated;
         done.max_recipients = grant.max_recipients;
         done.max_size = grant.max_size;
+        done.is_narrowed = app != NULL;
+        if (app)
+            done.scope = scope_of(app, &lists);
     }
     channel_send(asker->channel, MSG_AUTH_DONE, &done, -1);
     arena_clear(&arena);
@@ -230,7 +274,7 @@ static void conclude(
     struct conversation *c, enum auth_result result, const struct user *user, const char *why)
 {
     log_attempt(c, results[result].level, results[result].name, why);
-    send_done(c->asker, c->key.session, result, user);
+    send_done(c->asker, c->key.session, result, user, find_app(c, user));
     forget(c);
 }
 
@@ -259,6 +303,11 @@ static void welcome(struct conversation *c, const struct user *user)
     conclude(c, AUTH_OK, user, "");
 }
 
+static void stale(struct conversation *c)
+{
+    conclude(c, AUTH_TEMPORARY, NULL, "the record changed meanwhile");
+}
+
 static void say_challenge(struct conversation *c, const struct user *user UNUSED)
 {
     struct msg_auth_step say = { .session = c->key.session,
@@ -268,11 +317,6 @@ static void say_challenge(struct conversation *c, const struct user *user UNUSED
     channel_send(c->asker->channel, MSG_AUTH_SAY, &say, -1);
 }
 
-static const struct user *find_user(const struct conversation *c)
-{
-    return c->sasl.has_login ? store_find(c->auth->store, login_slice(&c->sasl.login)) : NULL;
-}
-
 static bool is_over(const struct conversation *c)
 {
     return failures_over(c->auth->failures, &c->client, account_of(c), clock_mono_ms());
@@ -280,21 +324,37 @@ static bool is_over(const struct conversation *c)
 
 static void advance(struct conversation *c, enum sasl_result result);
 
+/* All secrets of the user that the proof may be for; they have one salt. Their number. */
+static size_t list_verifiers(const struct user *user, enum scram_hash hash,
+    struct scram_verifier out_verifiers[1 + USER_APPS_MAX])
+{
+    const struct scram_verifier *own = user_scram(user, hash);
+    int64_t now = clock_wall();
+    size_t count = 0;
+
+    if (own)
+        out_verifiers[count++] = *own;
+    for (const struct app *app = user->apps; app && hash == SCRAM_SHA_256; app = app->next)
+        if (app->until == 0 || now < app->until)
+            out_verifiers[count++] = app->scram;
+    return count;
+}
+
 /* SCRAM: a user without a verifier and a user who is none are shown the same inventions (SASL-8).
  */
 static void on_lookup(struct conversation *c)
 {
     const struct user *user = find_user(c);
     enum scram_hash hash = sasl_hash(&c->sasl);
-    const struct scram_verifier *own = user ? user_scram(user, hash) : NULL;
-    struct scram_verifier verifier;
+    struct scram_verifier verifiers[1 + USER_APPS_MAX];
+    size_t count = user ? list_verifiers(user, hash, verifiers) : 0;
 
-    if (own)
-        verifier = *own;
-    else
-        store_invent(c->auth->store, hash, account_of(c), &verifier);
-    advance(c, sasl_supply(&c->sasl, &verifier));
-    explicit_bzero(&verifier, sizeof verifier);
+    if (count == 0) {
+        store_invent(c->auth->store, hash, account_of(c), &verifiers[0]);
+        count = 1;
+    }
+    advance(c, sasl_supply(&c->sasl, verifiers, count));
+    explicit_bzero(verifiers, sizeof verifiers);
 }
 
 /* Is the record still the one that the password was checked against? */
@@ -305,6 +365,46 @@ static bool is_same_record(const struct user *user, const struct check *check)
            memcmp(user->scram.stored_key, check->scram.stored_key, SCRAM_KEY) == 0;
 }
 
+/* What the proofs of an app password are filed under: a record of its own. */
+static struct user as_record(const struct user *user, const struct app *app)
+{
+    return (struct user){ .login = user->login, .scram = app->scram };
+}
+
+/* Was this password found right a moment ago? *out_app: for which app password; NULL: the user's
+ * own. One that was revoked, or is over, is not looked for. */
+static bool is_remembered(
+    struct auth *auth, const struct user *user, struct slice password, const struct app **out_app)
+{
+    int64_t now = clock_mono_ms();
+    int64_t wall = clock_wall();
+
+    *out_app = NULL;
+    if (proofs_hit(auth->proofs, user, password, now))
+        return true;
+    for (const struct app *app = user->apps; app; app = app->next) {
+        struct user record = as_record(user, app);
+
+        if ((app->until == 0 || wall < app->until) &&
+            proofs_hit(auth->proofs, &record, password, now)) {
+            *out_app = app;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The place of the app password in the check; app_count: it has none. */
+static size_t place_of(const struct check *check, const struct app *app)
+{
+    size_t at = 0;
+
+    while (
+        at < check->app_count && memcmp(check->app_keys[at], app->scram.stored_key, SCRAM_KEY) != 0)
+        at++;
+    return at;
+}
+
 /* While it waited the limit may have been reached, or the same password have been found right for
  * another session of the same user: a program that opens many at once pays for one. */
 static enum check_result foresee(struct check *check)
@@ -312,25 +412,43 @@ static enum check_result foresee(struct check *check)
     struct password_check *pc = CONTAINER_OF(check, struct password_check, check);
     struct slice account = slice_of(pc->account, pc->account_len);
     const struct user *user = pc->conversation ? find_user(pc->conversation) : NULL;
-    int64_t now = clock_mono_ms();
+    const struct app *app;
 
-    if (failures_over(pc->auth->failures, &check->client, account, now))
+    if (failures_over(pc->auth->failures, &check->client, account, clock_mono_ms()))
         return CHECK_REFUSED;
-    if (!check->is_decoy && is_same_record(user, check) &&
-        proofs_hit(pc->auth->proofs, user, secret_slice(&check->password), now))
-        return CHECK_RIGHT;
-    return CHECK_NEEDED;
+    if (check->is_decoy || !is_same_record(user, check) ||
+        !is_remembered(pc->auth, user, secret_slice(&check->password), &app))
+        return CHECK_NEEDED;
+    check->app = app ? place_of(check, app) : check->app_count;
+    return app && check->app == check->app_count ? CHECK_NEEDED : CHECK_RIGHT;
+}
+
+static void take_app(struct conversation *c, const unsigned char key[SCRAM_KEY])
+{
+    c->is_app = true;
+    memcpy(c->app_key, key, SCRAM_KEY);
 }
 
 static void on_right(struct conversation *c, const struct check *check)
 {
     const struct user *user = find_user(c);
 
+    struct user record;
+
     if (!is_same_record(user, check)) {
-        conclude(c, AUTH_TEMPORARY, NULL, "the record changed meanwhile");
+        stale(c);
         return;
     }
-    proofs_add(c->auth->proofs, user, secret_slice(&c->sasl.password), clock_mono_ms());
+    record = *user;
+    if (check->app < check->app_count) {
+        take_app(c, check->app_keys[check->app]);
+        if (!find_app(c, user)) {
+            refuse(c, "the app password is over or revoked");
+            return;
+        }
+        record = as_record(user, find_app(c, user));
+    }
+    proofs_add(c->auth->proofs, &record, secret_slice(&c->sasl.password), clock_mono_ms());
     judge(c, user, welcome);
 }
 
@@ -375,10 +493,12 @@ static bool fill_check(struct conversation *c, const struct user *user, struct p
 static void on_password(struct conversation *c)
 {
     const struct user *user = find_user(c);
+    const struct app *app;
     struct password_check *pc;
 
-    if (user &&
-        proofs_hit(c->auth->proofs, user, secret_slice(&c->sasl.password), clock_mono_ms())) {
+    if (user && is_remembered(c->auth, user, secret_slice(&c->sasl.password), &app)) {
+        if (app)
+            take_app(c, app->scram.stored_key);
         judge(c, user, welcome);
         return;
     }
@@ -398,24 +518,40 @@ static void on_password(struct conversation *c)
     conclude(c, AUTH_TEMPORARY, NULL, "too many logins at once");
 }
 
+/* Does the user still have the secret that was proved? Notes which it is. */
+static bool has_proved(struct conversation *c, const struct user *user)
+{
+    enum scram_hash hash = sasl_hash(&c->sasl);
+    struct slice key = sasl_proved(&c->sasl);
+    const struct scram_verifier *own = user ? user_scram(user, hash) : NULL;
+
+    c->is_app = false;
+    if (!user || (own && secret_equals(slice_of(own->stored_key, key.len), key)))
+        return user != NULL;
+    if (hash != SCRAM_SHA_256 || !user_app(user, key, clock_wall()))
+        return false;
+    take_app(c, (const unsigned char *)key.data);
+    return true;
+}
+
 static void on_proved(struct conversation *c)
 {
     const struct user *user = find_user(c);
 
-    if (user)
+    if (has_proved(c, user))
         judge(c, user, say_challenge);
     else
-        conclude(c, AUTH_TEMPORARY, NULL, "the record changed meanwhile");
+        stale(c);
 }
 
 static void on_done(struct conversation *c)
 {
     const struct user *user = find_user(c);
 
-    if (user)
+    if (has_proved(c, user))
         judge(c, user, welcome);
     else
-        conclude(c, AUTH_TEMPORARY, NULL, "the record changed meanwhile");
+        stale(c);
 }
 
 /* What to do once the user file was looked at. */
@@ -557,7 +693,7 @@ void auth_start(struct auth *auth, struct asker *asker, const struct msg_auth_st
         forget(c); /* the gate has begun anew under the same number */
     c = asker->conversations < ASKER_CONVERSATIONS_MAX ? begin(auth, asker, message) : NULL;
     if (!c)
-        send_done(asker, message->session, AUTH_TEMPORARY, NULL);
+        send_done(asker, message->session, AUTH_TEMPORARY, NULL, NULL);
     else if (!message->tls)
         /* AUTH-3: in the clear nothing is looked at, so the answer tells nothing. */
         conclude(c, AUTH_REFUSED, NULL, "no TLS");
@@ -570,7 +706,7 @@ void auth_step(struct auth *auth, struct asker *asker, const struct msg_auth_ste
     struct conversation *c = find(auth, asker, message->session);
 
     if (!c)
-        send_done(asker, message->session, AUTH_TEMPORARY, NULL);
+        send_done(asker, message->session, AUTH_TEMPORARY, NULL, NULL);
     else if (c->stage != STAGE_CLIENT)
         conclude(c, AUTH_TEMPORARY, NULL, "the gate spoke out of turn");
     else if (is_over(c))

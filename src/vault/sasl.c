@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <gsasl.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/base64.h"
 #include "vault/scram.h"
@@ -114,12 +115,70 @@ static enum sasl_result scram_end(struct sasl *sasl UNUSED, struct slice data)
     return data.len == 0 ? SASL_DONE : SASL_REFUSED;
 }
 
+static bool set_base64(struct sasl *sasl, Gsasl_property property, const void *octets, size_t len)
+{
+    struct buffer text;
+    bool good;
+
+    buffer_init(&text, 256);
+    base64_encode(&text, slice_of(octets, len));
+    buffer_put_u8(&text, 0);
+    good = text.error == ERR_OK &&
+           gsasl_property_set(sasl->session, property, buffer_slice(&text).data) == GSASL_OK;
+    if (text.data)
+        explicit_bzero(text.data, text.size);
+    buffer_clear(&text);
+    return good;
+}
+
+static bool set_keys(struct sasl *sasl, const struct scram_verifier *verifier)
+{
+    size_t size = scram_key_size(verifier->hash);
+
+    return set_base64(sasl, GSASL_SCRAM_STOREDKEY, verifier->stored_key, size) &&
+           set_base64(sasl, GSASL_SCRAM_SERVERKEY, verifier->server_key, size);
+}
+
+/* Behind the gs2-header, which has two commas. */
+static struct slice bare(struct slice first)
+{
+    first = slice_from(first, slice_find(first, ',') + 1);
+    return slice_from(first, slice_find(first, ',') + 1);
+}
+
+/* The proof is for one of several verifiers with one salt; the library knows of one only, so it is
+ * told which (RFC 5802 section 3 says what AuthMessage is). False without memory. */
+static bool choose_verifier(struct sasl *sasl, struct slice final)
+{
+    size_t at = slice_find_last(final, ',');
+    struct buffer message, proof;
+    bool good;
+
+    buffer_init(&message, 4 * SASL_MESSAGE_MAX);
+    buffer_init(&proof, SASL_MESSAGE_MAX);
+    buffer_put_slice(&message, bare(buffer_slice(&sasl->first)));
+    buffer_put_char(&message, ',');
+    buffer_put_slice(&message, buffer_slice(&sasl->challenge));
+    buffer_put_char(&message, ',');
+    buffer_put_slice(&message, slice_first(final, at));
+    good = base64_decode(&proof, slice_from(final, at + 3)) && message.error == ERR_OK &&
+           proof.error == ERR_OK;
+    for (size_t i = 0; i < sasl->verifier_count && good; i++)
+        if (scram_proves(&sasl->verifiers[i], buffer_slice(&message), buffer_slice(&proof)))
+            sasl->proved = i;
+    buffer_clear(&message);
+    buffer_clear(&proof);
+    return good && set_keys(sasl, &sasl->verifiers[sasl->proved]);
+}
+
 static enum sasl_result scram_final(struct sasl *sasl, struct slice data)
 {
     int rc;
 
     if (!scram_final_is_valid(data))
         return SASL_REFUSED;
+    if (!choose_verifier(sasl, data))
+        return SASL_FAILED;
     rc = step_library(sasl, data);
     if (rc != GSASL_OK)
         return of_library(rc);
@@ -159,34 +218,16 @@ static enum sasl_result scram_first(struct sasl *sasl, struct slice data)
     return sasl->first.error == ERR_OK ? SASL_LOOKUP : SASL_FAILED;
 }
 
-static bool set_base64(struct sasl *sasl, Gsasl_property property, const void *octets, size_t len)
-{
-    struct buffer text;
-    bool good;
-
-    buffer_init(&text, 256);
-    base64_encode(&text, slice_of(octets, len));
-    buffer_put_u8(&text, 0);
-    good = text.error == ERR_OK &&
-           gsasl_property_set(sasl->session, property, buffer_slice(&text).data) == GSASL_OK;
-    if (text.data)
-        explicit_bzero(text.data, text.size);
-    buffer_clear(&text);
-    return good;
-}
-
 /* All four, always: what is missing the library would replace by a random salt and 4096 rounds,
  * which tells a stranger that there is no such user. */
 static bool set_verifier(struct sasl *sasl, const struct scram_verifier *verifier)
 {
-    size_t size = scram_key_size(verifier->hash);
     char iterations[16];
 
     snprintf(iterations, sizeof iterations, "%u", (unsigned)verifier->iterations);
     return gsasl_property_set(sasl->session, GSASL_SCRAM_ITER, iterations) == GSASL_OK &&
            set_base64(sasl, GSASL_SCRAM_SALT, verifier->salt, verifier->salt_len) &&
-           set_base64(sasl, GSASL_SCRAM_STOREDKEY, verifier->stored_key, size) &&
-           set_base64(sasl, GSASL_SCRAM_SERVERKEY, verifier->server_key, size);
+           set_keys(sasl, verifier);
 }
 
 /* For a mechanism without -PLUS as well: then the library, too, refuses "y". */
@@ -198,13 +239,20 @@ static bool set_bindings(struct sasl *sasl)
                set_base64(sasl, GSASL_CB_TLS_UNIQUE, sasl->unique.octets, sasl->unique.len));
 }
 
-enum sasl_result sasl_supply(struct sasl *sasl, const struct scram_verifier *verifier)
+enum sasl_result sasl_supply(
+    struct sasl *sasl, const struct scram_verifier *verifiers, size_t count)
 {
     int rc;
 
-    assert(!sasl->session && verifier->iterations > 0 && verifier->hash == sasl->mechanism->hash);
+    assert(!sasl->session && count > 0 && verifiers->iterations > 0 &&
+           verifiers->hash == sasl->mechanism->hash);
+    sasl->verifiers = calloc(count, sizeof *verifiers);
+    if (!sasl->verifiers)
+        return SASL_FAILED;
+    memcpy(sasl->verifiers, verifiers, count * sizeof *verifiers);
+    sasl->verifier_count = count;
     if (gsasl_server_start(sasl->library, sasl->mechanism->name, &sasl->session) != GSASL_OK ||
-        !set_verifier(sasl, verifier) || !set_bindings(sasl))
+        !set_verifier(sasl, verifiers) || !set_bindings(sasl))
         return SASL_FAILED;
     rc = step_library(sasl, buffer_slice(&sasl->first));
     if (rc != GSASL_NEEDS_MORE)
@@ -253,6 +301,13 @@ enum sasl_result sasl_start(struct sasl *sasl, Gsasl *library, const struct sasl
                                 : challenge(sasl, slice_text(mechanism->prompt));
 }
 
+struct slice sasl_proved(const struct sasl *sasl)
+{
+    const struct scram_verifier *verifier = &sasl->verifiers[sasl->proved];
+
+    return slice_of(verifier->stored_key, scram_key_size(verifier->hash));
+}
+
 enum scram_hash sasl_hash(const struct sasl *sasl)
 {
     return sasl->mechanism->hash;
@@ -269,6 +324,9 @@ void sasl_clear(struct sasl *sasl)
     if (sasl->session)
         gsasl_finish(sasl->session);
     secret_clear(&sasl->password);
+    if (sasl->verifiers)
+        explicit_bzero(sasl->verifiers, sasl->verifier_count * sizeof *sasl->verifiers);
+    free(sasl->verifiers);
     buffer_clear(&sasl->first);
     buffer_clear(&sasl->challenge);
     explicit_bzero(sasl, sizeof *sasl);

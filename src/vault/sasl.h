@@ -62,7 +62,10 @@ struct sasl {
     struct login login;
     struct secret password; /* prepared */
     struct sasl_binding exporter, unique;
-    struct buffer first;     /* SCRAM: the message that waits for the lookup */
+    struct buffer first;              /* SCRAM: the message that waits for the lookup */
+    struct scram_verifier *verifiers; /* SCRAM: all that the proof may be for; malloc'ed */
+    size_t verifier_count;
+    size_t proved;           /* after SASL_PROVED: which of them it was */
     struct buffer challenge; /* decoded octets; may be empty */
 };
 
@@ -78,8 +81,11 @@ enum sasl_result sasl_start(
 enum sasl_result sasl_step(struct sasl *sasl, struct slice data);
 /* Which verifier SASL_LOOKUP asks for. */
 enum scram_hash sasl_hash(const struct sasl *sasl);
-/* After SASL_LOOKUP. verifier: of sasl_hash. */
-enum sasl_result sasl_supply(struct sasl *sasl, const struct scram_verifier *verifier);
+/* After SASL_LOOKUP. One at least, all of sasl_hash, all with the first one's salt and count. */
+enum sasl_result sasl_supply(
+    struct sasl *sasl, const struct scram_verifier *verifiers, size_t count);
+/* After SASL_PROVED: the stored key of the verifier that was proved. */
+struct slice sasl_proved(const struct sasl *sasl);
 /* Wipes and frees. Harmless on a zeroed one. */
 void sasl_clear(struct sasl *sasl);
 

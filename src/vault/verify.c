@@ -49,6 +49,17 @@ void check_clear(struct check *check)
     secret_clear(&check->password);
     explicit_bzero(check->hash, sizeof check->hash);
     explicit_bzero(&check->scram, sizeof check->scram);
+    explicit_bzero(&check->apps, sizeof check->apps);
+    explicit_bzero(check->app_keys, sizeof check->app_keys);
+}
+
+/* Those that are over cost as much as the others. */
+static void fill_apps(struct check *check, const struct user *user)
+{
+    check->apps = user->apps->scram;
+    for (const struct app *app = user->apps; app && check->app_count < USER_APPS_MAX;
+         app = app->next)
+        memcpy(check->app_keys[check->app_count++], app->scram.stored_key, SCRAM_KEY);
 }
 
 void check_fill(struct check *check, const struct verifier *verifier, const struct user *user,
@@ -63,6 +74,8 @@ void check_fill(struct check *check, const struct verifier *verifier, const stru
     check->hash[hash.len] = '\0';
     if (like)
         check->scram = like->scram;
+    if (like && like->apps)
+        fill_apps(check, like);
     check->is_decoy = !user;
 }
 
@@ -82,6 +95,22 @@ static bool scram_matches(struct slice password, const struct scram_verifier *wa
     return same;
 }
 
+/* Is it one of the app passwords? One derivation for all of them. */
+static bool is_app(struct check *check, struct slice password)
+{
+    struct scram_verifier got;
+
+    if (scram_derive(check->apps.hash, password, slice_of(check->apps.salt, check->apps.salt_len),
+            check->apps.iterations, &got) != ERR_OK)
+        return false;
+    for (size_t i = 0; i < check->app_count; i++)
+        if (secret_equals(
+                slice_of(got.stored_key, SCRAM_KEY), slice_of(check->app_keys[i], SCRAM_KEY)))
+            check->app = i;
+    explicit_bzero(&got, sizeof got);
+    return check->app < check->app_count;
+}
+
 /* In a worker thread. */
 static void work(struct hand_job *job)
 {
@@ -90,6 +119,9 @@ static void work(struct hand_job *job)
     bool same = check->hash[0] != '\0' ? password_verify(password, slice_text(check->hash))
                                        : scram_matches(password, &check->scram);
 
+    check->app = check->app_count;
+    if (!same && check->app_count > 0)
+        same = is_app(check, password);
     check->result = same && !check->is_decoy ? CHECK_RIGHT : CHECK_WRONG;
 }
 

@@ -35,6 +35,10 @@ struct check {
     struct secret password;           /* prepared */
     char hash[PASSWORD_HASH_MAX + 1]; /* empty: the SCRAM verifier is checked instead */
     struct scram_verifier scram;
+    struct scram_verifier apps; /* salt and count of the app passwords; iterations 0: none */
+    size_t app_count;
+    unsigned char app_keys[USER_APPS_MAX][SCRAM_KEY]; /* their stored keys */
+    size_t app;    /* CHECK_RIGHT: which of them it was; app_count: the user's password itself */
     bool is_decoy; /* there is no such user: the same work, always wrong (AUTH-14) */
     enum check_result result;
     /* In the loop, right before the work begins, perhaps long after it was given: CHECK_NEEDED, or

@@ -1,6 +1,7 @@
 """dialogue/test_sasl.py: SCRAM with every part of its messages spoilt, and what the user file gives away."""
 import concurrent.futures
 import itertools
+import re
 import stat
 import subprocess
 
@@ -223,3 +224,49 @@ def test_change_holds_at_once(rig):
     assert reach(server).command("AUTH PLAIN " + b64(f"\0{USER}\0another password")).brief == "535 5.7.8"
 
 
+def test_app_passwords(rig):
+    """SASL-15, SUB-6.1-1, SUB-3.3-4: further secrets of a user, with PLAIN, LOGIN and SCRAM; each narrows what the user may do,
+    and one that is revoked is refused from the next login on, whatever was verified before."""
+    server = rig.server("apps", start=False)
+    server.add_user(USER, PASSWORD, "*@lists.example.net", "bob@example.net")
+    server.start()
+    phone = server.ctl("password", "add", USER, "phone").strip()
+    lists = server.json("password", "add", USER, "lists", "--sender", "*@lists.example.net", "--recipient", "*@example.org", "--days", "30")["password"]
+    reader = server.ctl("password", "add", USER, "reader", "--submit", "no").strip()
+    assert [len(secret) for secret in (phone, lists, reader)] == [24] * 3 and len({phone, lists, reader}) == 3
+    assert not any(secret in server.users_path.read_text() for secret in (phone, lists, reader))
+
+    def enter(secret, mechanism=None):
+        connection = reach(server)
+        if mechanism:
+            assert login_scram(connection, USER, secret, mechanism).brief == "235 2.7.0"
+        else:
+            connection.login(USER, secret)
+        return connection
+
+    for mechanism in (None, "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"):
+        connection = enter(phone, mechanism)
+        for sender in (USER, "bob@example.net", "x@lists.example.net"):
+            connection.expect(f"MAIL FROM:<{sender}>", "250 2.1.0")
+            connection.expect("RSET", "250 2.0.0")
+        connection.expect("MAIL FROM:<mallory@example.net>", "550 5.7.1")
+        connection = enter(lists, mechanism)
+        connection.expect(f"MAIL FROM:<{USER}>", "550 5.7.1")
+        connection.expect("MAIL FROM:<bob@example.net>", "550 5.7.1")
+        connection.expect("MAIL FROM:<x@lists.example.net>", "250 2.1.0")
+        connection.expect("RCPT TO:<someone@example.com>", "550 5.7.1")
+        connection.expect("RCPT TO:<someone@example.org>", "250 2.1.5")
+        enter(reader, mechanism).expect(f"MAIL FROM:<{USER}>", "550 5.7.1")
+        enter(PASSWORD, mechanism).expect(f"MAIL FROM:<{USER}>", "250 2.1.0")
+    shown = {row["name"]: row for row in server.json("password", "list", USER)["passwords"]}
+    assert list(shown) == ["phone", "lists", "reader"] and shown["lists"]["senders"] == ["*@lists.example.net"] and not shown["reader"]["submit"]
+    server.ctl("password", "remove", USER, "phone")
+    assert reach(server).command("AUTH PLAIN " + b64(f"\0{USER}\0{phone}")).brief == "535 5.7.8"
+    assert login_scram(reach(server), USER, phone).brief == "535 5.7.8"
+    enter(lists)
+    text = server.users_path.read_text()
+    server.users_path.write_text(re.sub(r" until=\d+", " until=1000000000", text))
+    assert reach(server).command("AUTH PLAIN " + b64(f"\0{USER}\0{lists}")).brief == "535 5.7.8"
+    enter(reader)
+    log = server.log()
+    assert "app_password=lists" in log and not any(secret in log for secret in (phone, lists, reader))

@@ -44,7 +44,7 @@ static enum sasl_result converse(struct sasl *sasl, enum sasl_result result, str
 
         if (result == SASL_LOOKUP) {
             verifier.hash = sasl_hash(sasl);
-            result = sasl_supply(sasl, &verifier);
+            result = sasl_supply(sasl, &verifier, 1);
             keep_nonce(sasl);
             continue;
         }

@@ -29,6 +29,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!login_is_valid(user->login) || users_find(users, user->login) != user ||
             grant.sender_count > GRANT_SENDERS_MAX || grant.recipient_count > GRANT_SENDERS_MAX)
             abort();
+        if (user->app_count > USER_APPS_MAX || (user->apps != NULL) != (user->app_count > 0))
+            abort();
+        for (const struct app *app = user->apps; app; app = app->next)
+            if (!slice_equals(app->login, user->login) || !group_is_valid(app->name) ||
+                app->scram.iterations != user->apps->scram.iterations ||
+                app_grant(app).sender_count == 0 || app->rights.sender_count > APP_PATTERNS_MAX)
+                abort();
         for (size_t i = 0; i < user->rights.sender_count; i++)
             if (!sender_is_valid(user->rights.senders[i].pattern))
                 abort();

@@ -39,6 +39,19 @@ static void check_rights(const struct user_rights *was, const struct user_rights
     check_patterns(was->recipients, was->recipient_count, is->recipients, is->recipient_count);
 }
 
+static void check_apps(const struct user *was, const struct user *is)
+{
+    const struct app *there = is->apps;
+
+    REQUIRE(was->app_count == is->app_count);
+    for (const struct app *app = was->apps; app; app = app->next) {
+        REQUIRE(there && slice_equals(app->name, there->name) && app->until == there->until);
+        REQUIRE(memcmp(app->scram.stored_key, there->scram.stored_key, SCRAM_KEY) == 0);
+        check_rights(&app->rights, &there->rights);
+        there = there->next;
+    }
+}
+
 static void check_user(const struct user *was, const struct user *is)
 {
     REQUIRE(is && slice_equals(was->login, is->login) && was->state == is->state);
@@ -47,6 +60,8 @@ static void check_user(const struct user *was, const struct user *is)
     REQUIRE(was->scram.iterations == is->scram.iterations);
     REQUIRE(was->scram.salt_len == is->scram.salt_len &&
             memcmp(was->scram.salt, is->scram.salt, was->scram.salt_len) == 0);
+    REQUIRE(!was->scram_sha1 == !is->scram_sha1);
+    check_apps(was, is);
     REQUIRE(was->group_count == is->group_count);
     for (size_t i = 0; i < was->group_count; i++)
         REQUIRE(slice_equals(was->groups[i].group->name, is->groups[i].group->name));
@@ -98,6 +113,13 @@ static void change(struct users *users, unsigned choice)
 
         memcpy(login, user->login.data, user->login.len);
         if (choice >> i & 1) {
+            if (user->apps && choice & 1) {
+                char app[512];
+                struct slice app_name = slice_of(app, user->apps->name.len);
+
+                memcpy(app, user->apps->name.data, app_name.len);
+                REQUIRE(users_remove_app(users, name, app_name) == USER_OK);
+            }
             if (i % 3 == 0)
                 REQUIRE(users_remove(users, name) == USER_OK && !users_find(users, name));
             else

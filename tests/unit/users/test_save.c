@@ -93,6 +93,67 @@ static void test_new_file(void **state)
     users_free(&users);
 }
 
+/* Writes and reads what an operator does to app passwords. */
+static void test_apps(void **state)
+{
+    struct slice a = slice_text("a@example.org"), name = slice_text("phone");
+    struct slice patterns[APP_PATTERNS_MAX + 1];
+    struct rights_change change = { .has_submit = true, .senders = { true, patterns, 1 } };
+    char secret[APP_SECRET + 1], other[APP_SECRET + 1], number[8];
+    struct users *users = NULL;
+    const struct user *user;
+    struct scram_verifier got;
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(patterns); i++)
+        patterns[i] = slice_text("*@X.example");
+    assert_int_equal(users_new(&users), ERR_OK);
+    assert_int_equal(users_add_app(users, a, name, 0, &change, secret), USER_UNKNOWN);
+    assert_int_equal(users_add(users, a, slice_text("pencil"), NULL, 0), USER_OK);
+    assert_int_equal(users_add_app(users, a, slice_text("a b"), 0, &change, secret), USER_BAD_APP);
+    assert_int_equal(users_add_app(users, a, slice_text(""), 0, &change, secret), USER_BAD_APP);
+    change.senders.count = APP_PATTERNS_MAX + 1;
+    assert_int_equal(users_add_app(users, a, name, 0, &change, secret), USER_MANY_SENDERS);
+    change.senders.count = 1;
+    assert_int_equal(users_add_app(users, a, name, 12345, &change, secret), USER_OK);
+    assert_int_equal(users_add_app(users, a, name, 0, &change, other), USER_HAS_APP);
+    assert_int_equal(strlen(secret), APP_SECRET);
+    for (int i = 1; i < USER_APPS_MAX; i++) {
+        snprintf(number, sizeof number, "n%d", i);
+        assert_int_equal(users_add_app(users, a, slice_text(number), 0, &change, other), USER_OK);
+        assert_string_not_equal(secret, other);
+    }
+    assert_int_equal(
+        users_add_app(users, a, slice_text("last"), 0, &change, other), USER_MANY_APPS);
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    users_free(&users);
+    users = load();
+    user = users_find(users, a);
+    assert_int_equal(user->app_count, USER_APPS_MAX);
+    assert_true(slice_equals(user->apps->name, name));
+    assert_int_equal(user->apps->until, 12345);
+    assert_false(user->apps->rights.may_submit);
+    assert_true(slice_is(user->apps->rights.senders[0].pattern, "*@x.example"));
+    assert_int_equal(
+        scram_derive(SCRAM_SHA_256, slice_text(secret),
+            slice_of(user->scram.salt, user->scram.salt_len), user->scram.iterations, &got),
+        ERR_OK);
+    assert_ptr_equal(user_app(user, slice_of(got.stored_key, SCRAM_KEY), 12344), user->apps);
+    assert_null(user_app(user, slice_of(got.stored_key, SCRAM_KEY), 12345));
+    assert_null(user_app(user, slice_of(user->scram.stored_key, SCRAM_KEY), 0));
+    assert_int_equal(users_remove_app(users, a, slice_text("nobody")), USER_NO_APP);
+    assert_int_equal(users_remove_app(users, a, name), USER_OK);
+    assert_int_equal(users_remove_app(users, a, name), USER_NO_APP);
+    assert_int_equal(user->app_count, USER_APPS_MAX - 1);
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    assert_int_equal(users_remove(users, a), USER_OK); /* and all that it had */
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    users_free(&users);
+    users = load();
+    assert_int_equal(users_count(users), 0);
+    users_free(&users);
+}
+
 /* SASL-2: a verifier for SCRAM-SHA-1 is made where it is wanted, and goes with the next password
  * that is set where it is not. */
 static void test_sha1(void **state)
@@ -334,6 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_new_file),
+        IN_FOLDER(test_apps),
         IN_FOLDER(test_sha1),
         IN_FOLDER(test_owner),
         IN_FOLDER(test_nothing_lost),

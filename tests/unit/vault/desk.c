@@ -49,6 +49,12 @@ static void on_auth_done(void *owner, struct channel *c UNUSED, const void *mess
     answer->result = m->result;
     answer->yes = m->may_submit;
     answer->more_senders = m->more_senders;
+    answer->is_narrowed = m->is_narrowed;
+    answer->scope_submit = m->scope.may_submit;
+    answer->scope_senders = m->scope.sender_count;
+    if (m->scope.sender_count > 0)
+        keep_text(answer->first_scope_sender, sizeof answer->first_scope_sender,
+            m->scope.senders[0].pattern);
     answer->senders = m->sender_count;
     keep_text(answer->user, sizeof answer->user, m->user);
     if (m->sender_count > 0)

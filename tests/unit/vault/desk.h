@@ -15,6 +15,10 @@ struct answer {
     enum auth_result result;
     bool yes; /* may_submit, ok, allowed, or not failed */
     bool more_senders;
+    bool is_narrowed;
+    bool scope_submit;
+    size_t scope_senders;
+    char first_scope_sender[256];
     bool has_data;
     size_t senders;
     char first_sender[256];

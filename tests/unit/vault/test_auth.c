@@ -454,6 +454,107 @@ static void test_scram(void **state)
     assert_false(proved);
 }
 
+/* Makes an app password of alice's. */
+static void add_app(const char *name, int64_t until, const struct rights_change *change,
+    char out_secret[APP_SECRET + 1])
+{
+    static const struct rights_change none;
+    struct users *users;
+
+    load_users(&users);
+    assert_int_equal(users_add_app(users, slice_text("alice@example.org"), slice_text(name), until,
+                         change ? change : &none, out_secret),
+        USER_OK);
+    save_users(&users);
+}
+
+static void remove_app(const char *name)
+{
+    struct users *users;
+
+    load_users(&users);
+    assert_int_equal(
+        users_remove_app(users, slice_text("alice@example.org"), slice_text(name)), USER_OK);
+    save_users(&users);
+}
+
+/* SASL-15: app passwords by PLAIN and by SCRAM, beside the user's own; one that is revoked or over
+ * is refused from then on, whatever was remembered, and the others go on. */
+static void test_apps(void **state)
+{
+    static const char alice[] = "alice@example.org";
+    char phone[APP_SECRET + 1], tablet[APP_SECRET + 1], old[APP_SECRET + 1];
+    bool proved;
+
+    (void)state;
+    add_app("phone", 0, NULL, phone);
+    add_app("tablet", clock_wall() + 1000, NULL, tablet);
+    add_app("old", clock_wall() - 1, NULL, old);
+    for (int turn = 0; turn < 2; turn++) {
+        assert_int_equal(plain(alice, phone), AUTH_OK);
+        assert_true(desk.answers[desk.count - 1].is_narrowed);
+        assert_int_equal(plain(alice, tablet), AUTH_OK);
+        assert_int_equal(plain(alice, "alice's"), AUTH_OK);
+        assert_false(desk.answers[desk.count - 1].is_narrowed);
+        assert_int_equal(plain(alice, old), AUTH_REFUSED);
+        assert_int_equal(plain("bob@example.org", phone), AUTH_REFUSED);
+        assert_int_equal(scram(alice, phone, &proved), AUTH_OK);
+        assert_true(proved && desk.answers[desk.count - 1].is_narrowed);
+        assert_int_equal(scram(alice, "alice's", &proved), AUTH_OK);
+        assert_true(proved && !desk.answers[desk.count - 1].is_narrowed);
+    }
+    assert_int_equal(scram(alice, old, &proved), AUTH_REFUSED);
+    remove_app("phone");
+    assert_int_equal(plain(alice, phone), AUTH_REFUSED);
+    assert_int_equal(scram(alice, phone, &proved), AUTH_REFUSED);
+    assert_int_equal(plain(alice, tablet), AUTH_OK);
+    set_state(alice, USER_DISABLED);
+    assert_int_equal(plain(alice, tablet), AUTH_DISABLED);
+}
+
+/* A new password of the user's leaves the app passwords as they are, also with SCRAM. */
+static void test_apps_outlive_a_password(void **state)
+{
+    static const char alice[] = "alice@example.org";
+    char phone[APP_SECRET + 1];
+    struct users *users;
+    bool proved;
+
+    (void)state;
+    add_app("phone", 0, NULL, phone);
+    load_users(&users);
+    assert_int_equal(users_set_password(users, slice_text(alice), slice_text("new one")), USER_OK);
+    save_users(&users);
+    assert_int_equal(scram(alice, phone, &proved), AUTH_OK);
+    assert_int_equal(plain(alice, phone), AUTH_OK);
+    assert_int_equal(scram(alice, "new one", &proved), AUTH_OK);
+    assert_int_equal(scram(alice, "alice's", &proved), AUTH_REFUSED);
+}
+
+/* What it may do travels with the login. */
+static void test_app_scope(void **state)
+{
+    struct slice sender = slice_text("*@Lists.example.org");
+    const struct rights_change change = {
+        .has_submit = true, .may_submit = true, .senders = { true, &sender, 1 }
+    };
+    const struct rights_change read_only = { .has_submit = true };
+    char lists[APP_SECRET + 1], reader[APP_SECRET + 1];
+    const struct answer *answer;
+
+    (void)state;
+    add_app("lists", 0, &change, lists);
+    add_app("reader", 0, &read_only, reader);
+    answer = plain_from("192.0.2.1", "alice@example.org", lists);
+    assert_int_equal(answer->result, AUTH_OK);
+    assert_true(answer->yes && answer->is_narrowed && answer->scope_submit);
+    assert_int_equal(answer->scope_senders, 1);
+    assert_string_equal(answer->first_scope_sender, "*@lists.example.org");
+    answer = plain_from("192.0.2.1", "alice@example.org", reader);
+    assert_true(answer->yes && answer->is_narrowed && !answer->scope_submit);
+    assert_string_equal(answer->first_scope_sender, "*");
+}
+
 /* AUTH-16: min_mech=scram. */
 static void test_too_weak(void **state)
 {
@@ -723,6 +824,9 @@ int main(void)
         WITH_VAULT(test_no_tls),
         WITH_VAULT(test_unknown_mechanism),
         WITH_VAULT(test_scram),
+        WITH_VAULT(test_apps),
+        WITH_VAULT(test_apps_outlive_a_password),
+        WITH_VAULT(test_app_scope),
         WITH_VAULT(test_too_weak),
         WITH_VAULT(test_stable_fake),
         WITH_VAULT(test_cancel),

@@ -127,7 +127,7 @@ static enum sasl_result scram(
     opening.initial = answer_data(*out_answer);
     result = sasl_start(&server, library, &opening);
     assert_int_equal(result, SASL_LOOKUP);
-    result = sasl_supply(&server, &verifier);
+    result = sasl_supply(&server, &verifier, 1);
     while ((result == SASL_CHALLENGE || result == SASL_PROVED) && (*out_answer)->yes) {
         *out_answer = step(buffer_slice(&server.challenge));
         if ((*out_answer)->yes)
