@@ -142,6 +142,28 @@ static enum err check_users(struct checking *c)
     return ERR_OK;
 }
 
+/* One certificate of two users would be a riddle; and one that logs in nobody, a mistake. */
+static enum err check_certificates(struct checking *c)
+{
+    const struct conf *conf = c->conf;
+
+    for (size_t i = 0; i < conf->certificate_count; i++)
+        for (size_t k = 0; k < conf->certificates[i].sha256_count; k++)
+            for (size_t j = 0; j < i; j++)
+                for (size_t l = 0; l < conf->certificates[j].sha256_count; l++)
+                    if (slice_equals(conf->certificates[i].sha256[k].text,
+                            conf->certificates[j].sha256[l].text))
+                        return fault_set(c->fault,
+                            scan_section(c->scan, SECTION_CERTIFICATE, i)->line,
+                            "a fingerprint of %s is one of %s, too",
+                            fault_word(c->fault, conf->certificates[i].login),
+                            fault_word(c->fault, conf->certificates[j].login));
+    if (conf->certificate_count > 0 && conf->tls.certificate.len == 0)
+        return fault_set(c->fault, scan_section(c->scan, SECTION_CERTIFICATE, 0)->line,
+            "certificate says nothing without a section tls");
+    return ERR_OK;
+}
+
 #define VIA(kind) (1u << CONF_VIA_##kind)
 
 /* Which settings mean something for which kind of route. */
@@ -337,6 +359,7 @@ enum err check_conf(
         check_networks,
         check_listeners,
         check_users,
+        check_certificates,
         check_routes,
         check_numbers,
         check_accounts,

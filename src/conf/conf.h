@@ -50,6 +50,7 @@ struct conf_sni {
 struct conf_tls {
     struct slice certificate; /* path of the PEM chain */
     struct slice key;         /* path of the PEM key */
+    struct slice client_ca;   /* path of PEM certificates; empty: none (TLS-15) */
     struct conf_sni *snis;
     size_t sni_count;
 };
@@ -63,6 +64,13 @@ struct conf_users {
 /* auth { … }: how users may log in. */
 struct conf_auth {
     bool scram_sha_1; /* SASL-2 */
+};
+
+/* certificate "LOGIN" { … }: client certificates that are this user's. */
+struct conf_certificate {
+    struct slice login;
+    struct conf_text *sha256; /* fingerprints, 64 hexadecimal digits in lower case */
+    size_t sha256_count;
 };
 
 /* domain "NAME" { … } */
@@ -194,6 +202,8 @@ struct conf {
     struct conf_tls tls;
     struct conf_users users;
     struct conf_auth auth;
+    struct conf_certificate *certificates;
+    size_t certificate_count;
     struct conf_domain *domains;
     size_t domain_count;
     struct conf_route *routes;

@@ -98,6 +98,7 @@ size_t conf_check_files(const struct conf *conf, struct buffer *out_report)
 
     look(&report, "state", conf->state, FILE_FOLDER);
     look(&report, "tls certificate", conf->tls.certificate, FILE_PUBLIC);
+    look(&report, "tls client_ca", conf->tls.client_ca, FILE_PUBLIC);
     look(&report, "tls key", conf->tls.key, FILE_SECRET);
     for (size_t i = 0; i < conf->tls.sni_count; i++) {
         look(&report, "sni certificate", conf->tls.snis[i].certificate, FILE_PUBLIC);

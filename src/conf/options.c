@@ -42,6 +42,12 @@ const struct section sections[SECTION_COUNT] = {
         ONE(struct conf, auth, struct conf_auth),
         .doc = "How users may log in. PLAIN, LOGIN and SCRAM-SHA-256 are always offered, under TLS "
                "only; SCRAM-SHA-256-PLUS wherever the TLS connection can be bound to the login." },
+    [SECTION_CERTIFICATE] = { .name = "certificate",
+        MANY(struct conf, certificates, certificate_count, struct conf_certificate, 4096),
+        TITLE(struct conf_certificate, login, "user", SYNTAX_LOGIN),
+        .doc = "Client certificates with which this user logs in by EXTERNAL, without a password. "
+               "Clients are asked for a certificate only where there is such a section, or "
+               "client_ca in tls." },
     [SECTION_DOMAIN] = { .name = "domain",
         MANY(struct conf, domains, domain_count, struct conf_domain, 4096),
         TITLE(struct conf_domain, name, "name", SYNTAX_DOMAIN),
@@ -228,6 +234,15 @@ const struct option options[] = {
         AT(struct conf_tls, key),
         .doc = "Its private key, PEM. Others than owner and group must not be able to read it." },
 
+    { .section = SECTION_TLS,
+        .name = "client_ca",
+        TEXT(SYNTAX_FILE),
+        .preset_doc = "none",
+        AT(struct conf_tls, client_ca),
+        .doc = "The certificates of authorities, PEM. A client that shows a certificate of one of "
+               "them logs in by EXTERNAL as the user whose login is the first mail address in its "
+               "subjectAltName, without a password; revocation lists are not looked at." },
+
     { .section = SECTION_SNI,
         .name = "certificate",
         TEXT(SYNTAX_FILE),
@@ -254,6 +269,15 @@ const struct option options[] = {
         AT(struct conf_auth, scram_sha_1),
         .doc = "Offer SCRAM-SHA-1 and SCRAM-SHA-1-PLUS as well, for clients that know nothing "
                "newer. They work for users whose password was set while this was true." },
+
+    { .section = SECTION_CERTIFICATE,
+        .name = "sha256",
+        .kind = OPTION_TEXTS,
+        .syntax = SYNTAX_SHA256,
+        .required = true,
+        LIST(struct conf_certificate, sha256, sha256_count, struct conf_text, 1, 32),
+        .doc = "SHA-256 fingerprints of the certificates, as openssl x509 -fingerprint -sha256 "
+               "shows them. Who signed them does not matter." },
 
     { .section = SECTION_DOMAIN,
         .name = "dkim",

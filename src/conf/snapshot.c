@@ -38,6 +38,7 @@ static const struct shape sni_shape = SHAPE(struct conf_sni, sni_fields);
 static const struct field tls_fields[] = {
     PACK_BYTES(struct conf_tls, certificate, TEXT_MAX),
     PACK_BYTES(struct conf_tls, key, TEXT_MAX),
+    PACK_BYTES(struct conf_tls, client_ca, TEXT_MAX),
     PACK_LIST(struct conf_tls, snis, sni_count, &sni_shape, 1024),
 };
 static const struct shape tls_shape = SHAPE(struct conf_tls, tls_fields);
@@ -52,6 +53,12 @@ static const struct field auth_fields[] = {
     PACK_NUMBER(BOOL, struct conf_auth, scram_sha_1),
 };
 static const struct shape auth_shape = SHAPE(struct conf_auth, auth_fields);
+
+static const struct field certificate_fields[] = {
+    PACK_BYTES(struct conf_certificate, login, TEXT_MAX),
+    PACK_LIST(struct conf_certificate, sha256, sha256_count, &text_shape, OPTION_LIST_MAX),
+};
+static const struct shape certificate_shape = SHAPE(struct conf_certificate, certificate_fields);
 
 static const struct field domain_fields[] = {
     PACK_BYTES(struct conf_domain, name, TEXT_MAX),
@@ -168,6 +175,7 @@ static const struct field conf_fields[] = {
     PACK_SHAPE(struct conf, tls, &tls_shape),
     PACK_SHAPE(struct conf, users, &users_shape),
     PACK_SHAPE(struct conf, auth, &auth_shape),
+    PACK_LIST(struct conf, certificates, certificate_count, &certificate_shape, 4096),
     PACK_LIST(struct conf, domains, domain_count, &domain_shape, 4096),
     PACK_LIST(struct conf, routes, route_count, &route_shape, 4096),
     PACK_SHAPE(struct conf, queue, &queue_shape),

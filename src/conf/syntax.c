@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "smtp/address.h"
+#include "users/login.h"
 
 /* A host name or domain, U-labels allowed; a last label of digits alone would be an IPv4 address.
  */
@@ -59,6 +60,25 @@ static bool fits_sender(struct slice text)
     if (text.len > 2 && memcmp(text.data, "*@", 2) == 0)
         return is_name(slice_from(text, 2));
     return fits_mailbox(text);
+}
+
+static bool fits_login(struct slice text)
+{
+    struct login login;
+
+    return login_prepare(text, true, &login) && slice_equals(login_slice(&login), text);
+}
+
+static bool fits_sha256(struct slice text)
+{
+    size_t digits = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        if (memchr("0123456789abcdef", ascii_lower(text.data[i]), 16))
+            digits++;
+        else if (text.data[i] != ':' || digits == 0 || digits % 2 != 0)
+            return false;
+    return digits == 64 && text.data[text.len - 1] != ':';
 }
 
 static bool fits_text(struct slice text)
@@ -257,6 +277,9 @@ static const struct {
     [SYNTAX_RESOLVER] = { fits_resolver, false,
         "an IP address such as \"192.0.2.1\" or \"127.0.0.1@5300\"" },
     [SYNTAX_ACCOUNT] = { fits_account, false, "the name or number of a user that is not root" },
+    [SYNTAX_LOGIN] = { fits_login, false, "a user such as \"alice@example.org\"" },
+    [SYNTAX_SHA256] = { fits_sha256, false,
+        "64 hexadecimal digits, perhaps with colons between each two" },
     [SYNTAX_WORD] = { fits_word, false, "a word of at most 63 letters, digits, '_', '-' and '.'" },
     [SYNTAX_TEXT] = { fits_text, false, "text that is not empty" },
 };
@@ -273,6 +296,12 @@ const char *syntax_allowed(enum syntax syntax)
 
 bool syntax_canonical(enum syntax syntax, struct slice text, struct buffer *out)
 {
+    if (syntax == SYNTAX_SHA256) {
+        for (size_t i = 0; i < text.len; i++)
+            if (text.data[i] != ':')
+                buffer_put_char(out, ascii_lower(text.data[i]));
+        return true;
+    }
     if (!rows[syntax].folds || slice_is(text, "*")) {
         buffer_put_slice(out, text);
         return true;

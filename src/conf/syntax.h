@@ -25,8 +25,10 @@ enum syntax {
     SYNTAX_HOP,    /* host, host:port, unix:/path or /folder; which of them, check.c decides */
     SYNTAX_RESOLVER,
     SYNTAX_ACCOUNT,
-    SYNTAX_WORD, /* names that we print: listeners, selectors, logins' user names */
-    SYNTAX_TEXT, /* anything printable */
+    SYNTAX_LOGIN,  /* users/login.h's login names */
+    SYNTAX_SHA256, /* 64 hexadecimal digits, perhaps with colons */
+    SYNTAX_WORD,   /* names that we print: listeners, selectors, logins' user names */
+    SYNTAX_TEXT,   /* anything printable */
     SYNTAX_COUNT
 };
 

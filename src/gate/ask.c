@@ -177,6 +177,8 @@ static void send_auth_start(struct session *s)
         .tls = session_is_tls(s),
     };
 
+    if (s->external)
+        message.external = slice_text(s->external);
     peer_text(&s->peer, client);
     message.client = slice_text(client);
     if (message.tls && stream_export_channel_binding(s->stream, exporter))

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "gate/command.h"
 #include "gate/dispatch.h"
+#include "gate/external.h"
 #include "gate/gate.h"
 #include "gate/report.h"
 #include "gate/transaction.h"
@@ -284,9 +285,23 @@ static void forget(struct session *s)
     transaction_free(&s->transaction);
     free(s->ehlo);
     s->ehlo = NULL;
+    free(s->external);
+    s->external = NULL;
     s->is_esmtp = false;
     s->offered = 0;
     s->line = (struct line_reader){ 0 };
+}
+
+/* Without memory it is as if none had been shown. */
+static void note_certificate(struct session *s)
+{
+    struct tls_peer_certificate certificate;
+    struct login login;
+
+    if ((s->snapshot->mechanisms & MECHANISM_BIT(MECHANISM_EXTERNAL)) &&
+        stream_peer_certificate(s->stream, &certificate) &&
+        external_find(s->snapshot->conf, &certificate, &login))
+        s->external = strdup(login.text);
 }
 
 static void on_secured(void *owner)
@@ -296,6 +311,7 @@ static void on_secured(void *owner)
 
     session_woken(s, WAIT_HANDSHAKE);
     forget(s);
+    note_certificate(s);
     session_move(s, PHASE_GREETED);
     if (!is_first) {
         rest(s);
@@ -465,6 +481,8 @@ uint32_t session_mechanisms(const struct session *s)
 
     if (!tls)
         return 0;
+    if (!s->external)
+        set &= ~MECHANISM_BIT(MECHANISM_EXTERNAL);
     /* Without it two connections can have the same channel binding (RFC 9266 section 3, SASL-7). */
     return tls->has_extended_master_secret ? set : set & ~bound;
 }

@@ -104,6 +104,7 @@ struct session {
     bool is_esmtp;    /* greeted with EHLO */
     char *ehlo;       /* its argument, NUL-ended; NULL before */
     uint32_t offered; /* extensions listed to it */
+    char *external;   /* whose certificate it showed, NUL-ended; NULL: nobody's */
     struct login_grant *login;
     struct exchange *exchange;       /* PHASE_AUTH only */
     struct question question;        /* WAIT_AUTH, WAIT_RIGHTS, WAIT_DOMAIN only */

@@ -15,18 +15,23 @@ void certificates_init(struct certificates *certificates)
 {
     arena_init(&certificates->arena, CERTIFICATES_OCTETS);
     certificates->count = 0;
+    certificates->client_ca = slice_of(NULL, 0);
 }
 
 void certificates_clear(struct certificates *certificates)
 {
     arena_clear(&certificates->arena);
     certificates->count = 0;
+    certificates->client_ca = slice_of(NULL, 0);
 }
 
 enum err certificates_add(struct certificates *certificates, uint32_t index, struct slice chain)
 {
     struct tls_identity *identity = &certificates->identities[certificates->count];
 
+    if (index == CERTIFICATE_CLIENT_CA)
+        return arena_copy(&certificates->arena, chain, &certificates->client_ca) ? ERR_OK
+                                                                                 : ERR_NOMEM;
     if (certificates->count == CERTIFICATES_MAX)
         return ERR_LIMIT;
     if (!arena_copy(&certificates->arena, chain, &identity->chain_pem))
@@ -34,6 +39,12 @@ enum err certificates_add(struct certificates *certificates, uint32_t index, str
     identity->key = index;
     certificates->count++;
     return ERR_OK;
+}
+
+/* TLS-16: who could map no certificate asks for none. */
+static bool maps_certificates(const struct conf *conf)
+{
+    return conf->users.kind.len > 0 && (conf->certificate_count > 0 || conf->tls.client_ca.len > 0);
 }
 
 static enum err start_tls(
@@ -50,6 +61,8 @@ static enum err start_tls(
             key_number(snapshot->conf->number, certificates->identities[i].key);
     code =
         tls_server_new(signer, certificates->identities, certificates->count, &snapshot->tls, why);
+    if (code == ERR_OK && maps_certificates(snapshot->conf))
+        code = tls_server_ask_clients(snapshot->tls, certificates->client_ca, why);
     if (code == ERR_INVALID)
         log_event(LOG_ERROR, NULL, "certificate refused", log_text("why", why));
     return code;
@@ -89,6 +102,8 @@ static uint32_t mechanisms_of(const struct conf *conf)
                MECHANISM_BIT(MECHANISM_LOGIN);
     if (conf->users.kind.len > 0 && conf->auth.scram_sha_1)
         set |= MECHANISM_BIT(MECHANISM_SCRAM_SHA_1_PLUS) | MECHANISM_BIT(MECHANISM_SCRAM_SHA_1);
+    if (maps_certificates(conf))
+        set |= MECHANISM_BIT(MECHANISM_EXTERNAL);
     return set;
 }
 

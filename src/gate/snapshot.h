@@ -28,6 +28,7 @@ struct certificates {
     struct arena arena;
     struct tls_identity identities[CERTIFICATES_MAX];
     size_t count;
+    struct slice client_ca; /* PEM */
 };
 
 void certificates_init(struct certificates *certificates);

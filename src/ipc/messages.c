@@ -89,6 +89,7 @@ static const struct field auth_start_fields[] = {
     PACK_NUMBER(BOOL, struct msg_auth_start, tls),
     PACK_BYTES(struct msg_auth_start, channel_binding, 64),
     PACK_BYTES(struct msg_auth_start, tls_unique, 64),
+    PACK_BYTES(struct msg_auth_start, external, NAME_MAX_OCTETS),
 };
 static const struct shape auth_start_shape = SHAPE(struct msg_auth_start, auth_start_fields);
 

@@ -96,6 +96,9 @@ struct msg_give {
     struct slice name; /* what the operator calls it: a path or a title, for messages */
 };
 
+/* The index of the authorities of client certificates, which only gates get. */
+enum { CERTIFICATE_CLIENT_CA = 0x7fffffff };
+
 struct msg_certificate {
     uint32_t index;     /* 0: the default certificate; others by server name */
     struct slice name;  /* server name, empty for index 0 */
@@ -151,6 +154,7 @@ struct msg_auth_start {
     bool tls;
     struct slice channel_binding; /* tls-exporter octets, empty without */
     struct slice tls_unique;      /* the same for tls-unique (TLS 1.2), empty without */
+    struct slice external;        /* whose certificate the client showed, empty without */
 };
 
 struct msg_auth_step {

@@ -223,6 +223,12 @@ bool stream_export_unique(
            tls_session_unique(stream->tls, out_binding, STREAM_UNIQUE_MAX, out_len);
 }
 
+bool stream_peer_certificate(
+    const struct stream *stream, struct tls_peer_certificate *out_certificate)
+{
+    return stream_is_secured(stream) && tls_session_peer(stream->tls, out_certificate);
+}
+
 const char *stream_why(const struct stream *stream)
 {
     return stream->why;

@@ -127,6 +127,9 @@ MUST_CHECK bool stream_export_channel_binding(struct stream *stream, uint8_t out
 enum { STREAM_UNIQUE_MAX = 64 };
 MUST_CHECK bool stream_export_unique(
     struct stream *stream, uint8_t out_binding[STREAM_UNIQUE_MAX], size_t *out_len);
+/* The certificate that the client showed. False: none, or TLS is not up. */
+MUST_CHECK bool stream_peer_certificate(
+    const struct stream *stream, struct tls_peer_certificate *out_certificate);
 /* Why it ended or what TLS complained of, as a phrase for logs; "" while all is well. Never NULL.
  */
 const char *stream_why(const struct stream *stream);

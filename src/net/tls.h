@@ -61,6 +61,24 @@ void tls_server_free(struct tls_server **server);
  */
 void tls_server_set_ticket_keys(struct tls_server *server, const struct tls_ticket_key *current,
     const struct tls_ticket_key *previous);
+/* From now on clients are asked for a certificate (TLS-16: never unless this was called); who shows
+ * none, or any, is served all the same. ca_pem: authorities whose certificates count as verified,
+ * and whose names are told to clients; may be empty. A ticket of a server that asked otherwise is
+ * not taken. Before the first stream. ERR_INVALID with a phrase in out_why, ERR_NOMEM. */
+MUST_CHECK enum err tls_server_ask_clients(
+    struct tls_server *server, struct slice ca_pem, char out_why[TLS_WHY]);
+
+enum { TLS_FINGERPRINT = 32, TLS_MAILS_MAX = 4, TLS_MAIL_MAX = 254 };
+
+/* What a client showed, and proved to have the key of. */
+struct tls_peer_certificate {
+    uint8_t sha256[TLS_FINGERPRINT]; /* of the whole certificate, DER */
+    bool is_verified;                /* a chain to one of our authorities, for clients, in force */
+    size_t mail_count;
+    char mails[TLS_MAILS_MAX][TLS_MAIL_MAX + 1]; /* subjectAltName's mail addresses, without NUL;
+                                                    longer ones and more are left out */
+};
+
 /* Seconds since 1970 when the first of its leaf certificates expires (TLS-17). */
 int64_t tls_server_expiry(const struct tls_server *server);
 

@@ -148,6 +148,8 @@ enum tls_result tls_session_shutdown(struct tls_session *session);
  * readable. */
 bool tls_session_has_pending(const struct tls_session *session);
 bool tls_session_export(struct tls_session *session, uint8_t out_binding[32]);
+bool tls_session_peer(
+    const struct tls_session *session, struct tls_peer_certificate *out_certificate);
 bool tls_session_unique(
     struct tls_session *session, uint8_t *out_binding, size_t size, size_t *out_len);
 

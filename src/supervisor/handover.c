@@ -122,6 +122,7 @@ static enum err open_certificates(
 {
     enum err rc;
 
+    buffer_init(&h->client_ca, CHAIN_MAX);
     if (conf->tls.certificate.len == 0)
         return ERR_OK;
     h->certificates = calloc(1 + conf->tls.sni_count, sizeof *h->certificates);
@@ -132,6 +133,8 @@ static enum err open_certificates(
         const struct conf_sni *sni = &conf->tls.snis[i];
         rc = open_certificate(h, sni->name, sni->certificate, sni->key, out_why);
     }
+    if (rc == ERR_OK && conf->tls.client_ca.len > 0)
+        rc = read_file("client_ca", conf->tls.client_ca, &h->client_ca, out_why);
     return rc;
 }
 
@@ -307,6 +310,7 @@ void handover_close(struct handover *h)
         close_fd(h->maildirs[i]);
         close_fd(h->ca_files[i]);
     }
+    buffer_clear(&h->client_ca);
     close_fd(h->roots);
     close_fd(h->users);
     free(h->certificates);

@@ -16,6 +16,7 @@ struct handover_certificate {
 struct handover {
     struct handover_certificate *certificates; /* the default first */
     size_t certificate_count;
+    struct buffer client_ca; /* PEM; empty without */
     int users;               /* descriptor of the folder, or -1 without a users section */
     struct slice users_name; /* the file's name in it */
     int *passwords;          /* by route, -1 where none */

@@ -181,8 +181,18 @@ static void give_certificate(
     give(g, GIFT_KEY, index, certificate->key_path, certificate->key);
 }
 
+static void give_client_ca(struct giving *g, const struct handover *h)
+{
+    struct msg_certificate message = { .index = CERTIFICATE_CLIENT_CA,
+        .chain = buffer_slice(&h->client_ca) };
+
+    if (g->rc == ERR_OK && h->client_ca.len > 0 && g->process->plan->role == ROLE_GATE)
+        g->rc = channel_send(g->process->control, MSG_CERTIFICATE, &message, -1);
+}
+
 static void give_handover(struct giving *g, const struct handover *h)
 {
+    give_client_ca(g, h);
     for (size_t i = 0; i < h->certificate_count; i++)
         give_certificate(g, &h->certificates[i], (uint32_t)i);
     give(g, GIFT_USERS, 0, h->users_name, h->users);

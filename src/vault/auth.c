@@ -554,11 +554,23 @@ static void on_done(struct conversation *c)
         stale(c);
 }
 
+/* A certificate of nobody's counts as a failure, like any unknown user. */
+static void on_known(struct conversation *c)
+{
+    const struct user *user = find_user(c);
+
+    if (user)
+        judge(c, user, welcome);
+    else
+        refuse(c, "unknown user");
+}
+
 /* What to do once the user file was looked at. */
 static void (*const on_users[])(struct conversation *) = {
     [SASL_LOOKUP] = on_lookup,
     [SASL_CHECK] = on_password,
     [SASL_PROVED] = on_proved,
+    [SASL_KNOWN] = on_known,
     [SASL_DONE] = on_done,
 };
 
@@ -609,6 +621,7 @@ static void (*const on_result[])(struct conversation *, enum sasl_result) = {
     [SASL_LOOKUP] = ask_users,
     [SASL_CHECK] = ask_users,
     [SASL_PROVED] = ask_users,
+    [SASL_KNOWN] = ask_users,
     [SASL_DONE] = ask_users,
     [SASL_REFUSED] = on_refused,
     [SASL_UNKNOWN] = on_unknown,
@@ -687,7 +700,8 @@ void auth_start(struct auth *auth, struct asker *asker, const struct msg_auth_st
         .has_initial = message->has_initial,
         .initial = message->initial,
         .exporter = message->channel_binding,
-        .unique = message->tls_unique };
+        .unique = message->tls_unique,
+        .external = message->external };
 
     if (c)
         forget(c); /* the gate has begun anew under the same number */

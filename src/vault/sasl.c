@@ -89,6 +89,15 @@ static enum sasl_result login_first(struct sasl *sasl, struct slice data)
     return challenge(sasl, slice_text("Password:"));
 }
 
+/* RFC 4422 appendix A: the response is who the client wants to act as, empty for itself. Who it is,
+ * the handshake has shown. */
+static enum sasl_result external_first(struct sasl *sasl, struct slice data)
+{
+    if (!sasl->has_login || data.len > SASL_TEXT_MAX)
+        return SASL_REFUSED;
+    return data.len == 0 || is_own_identity(sasl, data) ? SASL_KNOWN : SASL_REFUSED;
+}
+
 static enum sasl_result of_library(int rc)
 {
     return rc == GSASL_MALLOC_ERROR ? SASL_FAILED : SASL_REFUSED;
@@ -271,6 +280,7 @@ static const struct mechanism mechanisms[] = {
     { "SCRAM-SHA-1", true, false, SCRAM_SHA_1, "", scram_first },
     { "PLAIN", false, false, 0, "", plain_first },
     { "LOGIN", false, false, 0, "Username:", login_first },
+    { "EXTERNAL", true, false, 0, "", external_first },
 };
 
 static void keep_binding(struct slice octets, struct sasl_binding *out)
@@ -293,7 +303,8 @@ enum sasl_result sasl_start(struct sasl *sasl, Gsasl *library, const struct sasl
     for (size_t i = 0; i < LENGTH_OF(mechanisms); i++)
         if (slice_is(opening->mechanism, mechanisms[i].name))
             mechanism = &mechanisms[i];
-    if (!mechanism || (mechanism->needs_binding && !has_binding(sasl)))
+    if (!mechanism || (mechanism->needs_binding && !has_binding(sasl)) ||
+        (mechanism->first == external_first && !take_name(sasl, opening->external)))
         return SASL_UNKNOWN;
     sasl->mechanism = mechanism;
     sasl->next = mechanism->first;

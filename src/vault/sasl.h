@@ -26,6 +26,7 @@ enum sasl_result {
     SASL_CHECK,     /* sasl->password is the client's word: the last thing to do is to check it */
     SASL_PROVED,    /* the client knows the password of sasl->login; when it may log in, send
                        sasl->challenge, then sasl_step */
+    SASL_KNOWN,     /* the client is sasl->login, on somebody else's word: nothing is missing */
     SASL_DONE,      /* nothing is missing any more, after SASL_PROVED */
     SASL_REFUSED,   /* 535 */
     SASL_UNKNOWN,   /* no such mechanism */
@@ -39,6 +40,7 @@ struct sasl_opening {
     struct slice initial;
     struct slice exporter; /* channel binding of the connection: tls-exporter; empty: none */
     struct slice unique;   /* tls-unique; empty: none */
+    struct slice external; /* EXTERNAL: who the client is; empty: nobody known */
 };
 
 /* Octets of a channel binding at most. */

@@ -4,6 +4,7 @@
 
 #include "sample.h"
 
+#define FULL_SHA256 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define FULL_TOP                                                                                   \
     "hostname = \"mail.example.org\"\nstate = \"/srv/state\"\ncontrol = \"/run/c\"\npostmaster = " \
     "\"a@example.org\"\n"                                                                          \
@@ -15,8 +16,10 @@
     "data_timeout = 11 }\n"                                                                        \
     "listener \"b\" { address = \"127.0.0.1:1587\" tls = \"starttls\" require_tls = false }\n"
 #define FULL_REST                                                                                  \
-    "tls { certificate = \"/c\" key = \"/k\" sni \"a.example\" { certificate = \"/c1\" key = "     \
+    "tls { certificate = \"/c\" key = \"/k\" client_ca = \"/ca\" sni \"a.example\" { certificate " \
+    "= \"/c1\" key = "                                                                             \
     "\"/k1\" } }\n"                                                                                \
+    "certificate \"a@example.org\" { sha256 = { \"" FULL_SHA256 "\" } }\n"                         \
     "auth { scram_sha_1 = true }\n"                                                                \
     "users \"file\" { path = \"/u\" }\ndomain \"example.org\" { dkim = { } dkim_check = false }\n" \
     "domain \"example.net\" { }\n"                                                                 \

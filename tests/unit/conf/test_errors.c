@@ -14,7 +14,8 @@ struct error_case {
     const char *said; /* the whole message behind "submitd.conf:" */
 };
 
-#define WITH(line) SAMPLE line "\n"
+#define FINGERPRINT "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+#define WITH(line)  SAMPLE line "\n"
 
 static const struct error_case cases[] = {
     /* What libconfuse lets through. */
@@ -77,20 +78,29 @@ static const struct error_case cases[] = {
         "1: found a single quote; text stands in double quotes" },
     { "OPS-1 include", "include(\"other.conf\")\n",
         "1: found \"include\"; the configuration is one file, nothing is included" },
+    { "TLS-16 fingerprint", WITH("certificate \"a@example.org\" {\n sha256 = { \"ab:cd\" } }"),
+        "8: sha256 is \"ab:cd\"; allowed is 64 hexadecimal digits, perhaps with colons "
+        "between each two" },
+    { "TLS-16 fingerprint of two",
+        WITH("certificate \"a@example.org\" { sha256 = { \"" FINGERPRINT "\" } }\n"
+             "certificate \"b@example.org\" { sha256 = { \"" FINGERPRINT "\" } }"),
+        "8: a fingerprint of \"b@example.org\" is one of \"a@example.org\", too" },
     { "OPS-1 trailing garbage", WITH("garbage"),
         "7: unknown name \"garbage\" in the file; allowed are hostname, state, control, "
         "postmaster, gates, relays, "
         "trusted_networks, trusted_senders, allow_address_literals, strict_envelope, "
         "postmaster_unauth, hide_client, "
         "listener, tls, users, "
-        "auth, domain, route, queue, limits, spool, timeouts, dns, accounts, extensions" },
+        "auth, certificate, domain, route, queue, limits, spool, timeouts, dns, accounts, "
+        "extensions" },
     { "OPS-1 octet outside a text", "h\xc3\xb6st = 1\n",
         "1: unknown name \"h\" in the file; allowed are hostname, state, control, postmaster, "
         "gates, relays, "
         "trusted_networks, trusted_senders, allow_address_literals, strict_envelope, "
         "postmaster_unauth, hide_client, "
         "listener, tls, users, "
-        "auth, domain, route, queue, limits, spool, timeouts, dns, accounts, extensions" },
+        "auth, certificate, domain, route, queue, limits, spool, timeouts, dns, accounts, "
+        "extensions" },
     { "OPS-1 path without quotes", "state = /var/lib\n",
         "1: found \"/\"; text with other characters than letters, digits, '_', '.', ':' and '-' "
         "stands in double quotes" },

@@ -524,6 +524,51 @@ static void test_another_connection(void **state)
     }
 }
 
+/* SASL-13, AUTH-9, AUTH-20: the response says who to act as; who it is was shown before. */
+static const struct {
+    const char *external;
+    struct slice message;
+    enum sasl_result result;
+} externals[] = {
+    { "alice@example.org", T(""), SASL_KNOWN },
+    { "alice@example.org", T("alice@example.org"), SASL_KNOWN },
+    { "alice@example.org", T("alice@EXAMPLE.org"), SASL_KNOWN },
+    { "alice@example.org", T("bob@example.org"), SASL_REFUSED },
+    { "alice@example.org", T("alice@example.org\0"), SASL_REFUSED },
+    { "alice@example.org", T("\0"), SASL_REFUSED },
+    { "alice@example.org", T(LONG255), SASL_REFUSED },
+    { "alice@example.org", T(LONG255 "x"), SASL_REFUSED },
+    { "alice", T(""), SASL_REFUSED },
+    { "", T(""), SASL_UNKNOWN },
+    { "", T("alice@example.org"), SASL_UNKNOWN },
+};
+
+static void test_external(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(externals); i++) {
+        struct sasl_opening opening = { .mechanism = slice_text("EXTERNAL"),
+            .has_initial = true,
+            .initial = externals[i].message,
+            .external = slice_text(externals[i].external) };
+        struct sasl sasl;
+        enum sasl_result result = sasl_start(&sasl, library, &opening);
+
+        if (result != externals[i].result)
+            fail_msg("row %zu: %d", i, result);
+        sasl_clear(&sasl);
+        opening.has_initial = false;
+        result = sasl_start(&sasl, library, &opening);
+        if (externals[i].result != SASL_UNKNOWN) {
+            assert_int_equal(result, SASL_CHALLENGE);
+            assert_int_equal(sasl.challenge.len, 0);
+            assert_int_equal(sasl_step(&sasl, externals[i].message), externals[i].result);
+            assert_true(sasl_is_strong(&sasl));
+        }
+        sasl_clear(&sasl);
+    }
+}
+
 /* SASL-4: both messages of a conversation that was overheard, said again: the server's half of the
  * nonce is another. */
 static void test_replay(void **state)
@@ -565,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_another_connection),
+        cmocka_unit_test(test_external),
         cmocka_unit_test(test_replay),
     };
 
