@@ -27,14 +27,11 @@ static enum answer refuse_syntax(struct session *s, const struct envelope_error 
  */
 static bool address_text(struct session *s, const struct address *address, struct slice *out_text)
 {
-    struct buffer text;
-    bool is_kept;
+    char room[2 * ADDRESS_PATH_MAX];
+    struct buffer text = { .data = room, .size = sizeof room, .cap = sizeof room };
 
-    buffer_init(&text, 2 * ADDRESS_PATH_MAX);
     address_write(&text, address);
-    is_kept = text.error == ERR_OK && arena_copy(&s->gate->scratch, buffer_slice(&text), out_text);
-    buffer_clear(&text);
-    return is_kept;
+    return text.error == ERR_OK && arena_copy(&s->gate->scratch, buffer_slice(&text), out_text);
 }
 
 /* The domain as DNS and the tables of routes know it; the empty slice when it has none such. In the

@@ -1,4 +1,5 @@
-"""dialogue/test_clients.py: submitctl clients shows who is misconfigured, and the log says why (SUB-5.2-1, SUB-5.2-2, SUB-5.2-3)."""
+"""dialogue/test_clients.py: submitctl clients shows who is misconfigured, and the log says why (SUB-5.2-1, SUB-5.2-2, SUB-5.2-3,
+LOG-1, LOG-2)."""
 import itertools
 
 import pytest
@@ -97,6 +98,11 @@ def test_good_clients_are_not_listed(server):
     connection.mail(USER, ["bob@example.org"], "From: alice@example.net\r\n\r\nHello.\r\n")
     connection.quit()
     assert not [row for row in rows(server) if row["client"] == client]
+    log = [line for line in server.log().splitlines() if f"client={client}:" in line]
+    for words in (("login", f"user={USER}", "mechanism=", "code=235", "tls=TLSv1"),
+                  ("accepted", f"user={USER}", "id=", f"from={USER}", "to=bob@example.org", "recipients=1", "size=", "tls=TLSv1"),
+                  ("disconnected", f"user={USER}", "accepted=1", "octets=", "ms=")):  # LOG-1
+        assert any(all(word in line for word in words) for line in log), (words, log)
 
 
 def test_text(server):

@@ -1,6 +1,6 @@
 """dialogue/test_matrix.py: the reply to every command in every state of a connection: in clear text, after STARTTLS and on
-465, before and after the login (SUB-7-2, SUB-7-4, SUB-7-6, SUB-7-7, SUB-7-8, CMD-1, CMD-11, CMD-12, CMD-16, CMD-19, LSN-4,
-SEC-6, requirements section 17). One table: a row is a command, a column is a state."""
+465, before and after the login (SUB-3.1-2, SUB-3.1-3, SUB-7-2 to SUB-7-8: SUB-7-3, SUB-7-4, SUB-7-5, SUB-7-6, SUB-7-7; CMD-1,
+CMD-11, CMD-12, CMD-16, CMD-19, LSN-4, SEC-6, requirements section 17). One table: a row is a command, a column is a state."""
 import itertools
 
 import pytest

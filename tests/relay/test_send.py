@@ -14,7 +14,7 @@ def without(*names):
 
 
 def is_clean(octets):
-    """DATA-6: no bare CR, no bare LF."""
+    """DATA-6, SUB-8-4: no bare CR, no bare LF."""
     joined = octets.replace(b"\r\n", b"")
     return b"\r" not in joined and b"\n" not in joined
 
