@@ -51,6 +51,8 @@ static const struct flag flags[] = {
         "recipients in this domain" },
     { "client", 0, CTL_CLIENT, offsetof(struct invocation, client), 0, false, "IP",
         "the address of a client that does not log in" },
+    { "password", 0, CTL_PASSWORD, offsetof(struct invocation, password), 0, false, "NAME",
+        "the name of the app password that the user has logged in with" },
     { "from", 0, CTL_FROM, offsetof(struct invocation, from), 0, false, "ADDRESS",
         "what it says to MAIL FROM; \"\" is the null sender" },
     { "to", 0, CTL_TO, offsetof(struct invocation, recipients), 0, true, "ADDRESS",

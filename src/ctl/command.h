@@ -37,6 +37,7 @@ enum ctl_option {
     CTL_SIZE = 1 << 15,           /* --size OCTETS */
     CTL_CLIENT = 1 << 16,         /* --client ADDRESS */
     CTL_DAYS = 1 << 17,           /* --days NUMBER */
+    CTL_PASSWORD = 1 << 18,       /* --password NAME */
 };
 
 struct command;
@@ -66,6 +67,7 @@ struct invocation {
     const char *from;
     const char *size;
     const char *client;
+    const char *password; /* the name of one, never the secret */
     const char *days;
     const char *limit;
     const char *after;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/clock.h"
 #include "ctl/show.h"
 #include "ctl/work.h"
 #include "net/peer.h"
@@ -21,7 +22,9 @@ struct explainer {
     struct work work;
     const struct user *user; /* NULL: no login */
     struct grant grant;
-    bool is_utf8; /* MAIL had SMTPUTF8 */
+    const struct app *app; /* NULL: the login was with the user's own password */
+    struct grant narrower; /* of the app password */
+    bool is_utf8;          /* MAIL had SMTPUTF8 */
     size_t recipients;
     json_t *answers;
 };
@@ -114,6 +117,29 @@ static struct place line_of(const struct explainer *e, size_t origin)
         e, origin < e->user->group_count ? e->user->groups[origin].group->line : e->user->line);
 }
 
+static const struct app *find_app(const struct user *user, struct slice name)
+{
+    for (const struct app *app = user->apps; app; app = app->next)
+        if (slice_equals(app->name, name))
+            return app;
+    return NULL;
+}
+
+/* The login with an app password. */
+static void log_in_with_app(struct explainer *e, struct reply_said *said)
+{
+    e->app = find_app(e->user, slice_text(e->call->password));
+    said->place = in_users(e, e->app ? e->app->line : e->user->line);
+    if (!e->app || (e->app->until > 0 && e->app->until <= clock_wall())) {
+        said->reply = REPLY_AUTH_FAILED;
+        said->why = e->app ? "the app password is no longer valid"
+                           : "the user has no app password of that name";
+        return;
+    }
+    e->narrower = app_grant(e->app);
+    said->why = "the user is active; the app password narrows what it may do";
+}
+
 static bool log_in(struct explainer *e)
 {
     struct reply_said said = { REPLY_AUTH_FAILED, NULL, "login", "there is no such user",
@@ -128,6 +154,8 @@ static bool log_in(struct explainer *e)
         if (e->user->state == USER_DISABLED) {
             said.reply = REPLY_AUTH_DISABLED;
             said.why = "the user is disabled";
+        } else if (e->call->password) {
+            log_in_with_app(e, &said);
         }
     }
     add(e, "AUTH", &said);
@@ -190,6 +218,8 @@ static int find_grant(struct explainer *e, bool *out_goes_on)
 /* What a rule stands on. */
 static struct place place_of(const struct explainer *e, const struct rights_answer *answer)
 {
+    if (answer->by_narrower)
+        return in_users(e, e->app->line);
     switch (answer->rule) {
     case RULE_SIZE:
         return in_conf(e, "limits", "message_size");
@@ -302,7 +332,10 @@ static bool explain_mail(struct explainer *e)
     struct mail_command mail;
     struct envelope_error error;
     struct rights_answer answer;
-    struct rights_case asked = { .step = RIGHTS_MAIL, .conf = e->conf, .grant = &e->grant };
+    struct rights_case asked = { .step = RIGHTS_MAIL,
+        .conf = e->conf,
+        .grant = &e->grant,
+        .narrower = e->app ? &e->narrower : NULL };
     struct route_choice choice;
     json_t *said;
 
@@ -387,9 +420,11 @@ static void explain_rcpt(struct explainer *e, const char *to)
     struct rcpt_command rcpt;
     struct envelope_error error;
     struct rights_answer answer;
-    struct rights_case asked = {
-        .step = RIGHTS_RCPT, .conf = e->conf, .grant = &e->grant, .recipients = e->recipients
-    };
+    struct rights_case asked = { .step = RIGHTS_RCPT,
+        .conf = e->conf,
+        .grant = &e->grant,
+        .narrower = e->app ? &e->narrower : NULL,
+        .recipients = e->recipients };
 
     snprintf(command, sizeof command, "RCPT TO:<%s>", to);
     if (!rcpt_command_parse(&e->call->arena, slice_text(command + strlen("RCPT ")),
@@ -468,6 +503,8 @@ static int check_words(struct invocation *call)
         return call_fail(call, EX_USAGE, "explain needs --from");
     if (call->user && call->client)
         return call_fail(call, EX_USAGE, "explain takes --user or --client, not both");
+    if (call->password && !call->user)
+        return call_fail(call, EX_USAGE, "--password goes with --user");
     if (call->size && !slice_number(slice_text(call->size), INT64_MAX, &size))
         return call_fail(call, EX_USAGE, "--size takes a number of octets, not %s", call->size);
     if (strlen(call->from) > ADDRESS_ARGUMENT_MAX / 2)

@@ -133,7 +133,16 @@ def test_faults(servers):
     server = servers("default")
     for words, status in [
         (["--user", "alice@example.net"], 64), (["--from", "", "--user", "a", "--client", "::1"], 64),
-        (["--from", "", "--client", "nonsense"], 64), (["--from", "", "--size", "many"], 64), (["--from", "x" * 600], 64),
+        (["--from", "", "--client", "nonsense"], 64), (["--from", "", "--size", "many"], 64), (["--from", "", "--password", "x"], 64), (["--from", "x" * 600], 64),
     ]:
         assert server.run_ctl("explain", *words).returncode == status
+    server.ctl("password", "add", "list@example.net", "printer", "--sender", "carol@example.net", "--recipient", "*@example.org")
+    for sender, recipient, rule in [("carol@example.net", "bob@example.org", "any-recipient"),
+                                    ("x@lists.example.net", None, "sender-unlisted"),
+                                    ("carol@example.net", "bob@example.com", "recipient-unlisted")]:
+        words = ["--to", recipient] if recipient else []
+        answer = server.json("explain", "--user", "list@example.net", "--password", "printer", "--from", sender, *words)["answers"][-1]
+        assert answer["rule"] == rule
+        assert at(server, answer).startswith("list@example.net:printer " if "unlisted" in rule else "list@example.net ")
+    assert server.json("explain", "--user", "list@example.net", "--password", "x", "--from", "")["answers"][0]["status"] == "5.7.8"
     assert explain(server, "nobody@example.net", "", None, [])["answers"][0]["status"] == "5.7.8"
