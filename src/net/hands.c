@@ -94,18 +94,20 @@ static struct hand_job *list_take(struct job_list *list)
     return job;
 }
 
-/* With the mutex held. */
+/* With the mutex held, which is released before the loop is woken: it would only wait for it. */
 static void give_back(struct hands *hands, struct hand_job *const *jobs, size_t count)
 {
     bool was_empty = hands->finished.count == 0;
 
     for (size_t i = 0; i < count; i++)
         list_put(&hands->finished, jobs[i]);
-    if (was_empty) {
-        pthread_cond_signal(&hands->returned);
-        if (eventfd_write(hands->event_fd, 1) != 0)
-            abort();
-    }
+    if (!was_empty)
+        return;
+    pthread_cond_signal(&hands->returned);
+    pthread_mutex_unlock(&hands->mutex);
+    if (eventfd_write(hands->event_fd, 1) != 0)
+        abort();
+    pthread_mutex_lock(&hands->mutex);
 }
 
 /* With the mutex held, which is released around the work. */
@@ -175,8 +177,8 @@ static void hand_over(struct hands *hands)
 {
     pthread_mutex_lock(&hands->mutex);
     list_join(&hands->waiting, &hands->gathered);
-    pthread_cond_signal(&hands->given);
     pthread_mutex_unlock(&hands->mutex);
+    pthread_cond_signal(&hands->given); /* the thread would only wait for the mutex */
 }
 
 static void on_turn_end(void *owner)

@@ -6,7 +6,7 @@
 
 enum {
     PAGE = 4096,
-    ZEROS_AHEAD = 256 << 10,
+    ZEROS_AHEAD = 1 << 20,
     UNREADABLE = 0xa5, /* stands for octets the disk does not give: neither zero nor a magic */
 };
 
