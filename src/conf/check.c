@@ -142,6 +142,17 @@ static enum err check_users(struct checking *c)
     return ERR_OK;
 }
 
+/* A key set alone would let in whoever has a token of that service for anything. */
+static enum err check_auth(struct checking *c)
+{
+    const struct conf_auth *auth = &c->conf->auth;
+
+    if (auth->oauth_jwks.len > 0 && (auth->oauth_issuer.len == 0 || auth->oauth_audience.len == 0))
+        return fault_set(c->fault, scan_section(c->scan, SECTION_AUTH, 0)->line,
+            "oauth_jwks needs oauth_issuer and oauth_audience");
+    return ERR_OK;
+}
+
 /* One certificate of two users would be a riddle; and one that logs in nobody, a mistake. */
 static enum err check_certificates(struct checking *c)
 {
@@ -360,6 +371,7 @@ enum err check_conf(
         check_listeners,
         check_users,
         check_certificates,
+        check_auth,
         check_routes,
         check_numbers,
         check_accounts,

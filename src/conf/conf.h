@@ -63,7 +63,12 @@ struct conf_users {
 
 /* auth { … }: how users may log in. */
 struct conf_auth {
-    bool scram_sha_1; /* SASL-2 */
+    bool scram_sha_1;        /* SASL-2 */
+    struct slice oauth_jwks; /* path of the key set; empty: no tokens (SASL-11) */
+    struct slice oauth_issuer;
+    struct slice oauth_audience;
+    struct slice oauth_claim;
+    uint64_t oauth_leeway; /* seconds */
 };
 
 /* certificate "LOGIN" { … }: client certificates that are this user's. */

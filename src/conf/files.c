@@ -104,6 +104,7 @@ size_t conf_check_files(const struct conf *conf, struct buffer *out_report)
         look(&report, "sni certificate", conf->tls.snis[i].certificate, FILE_PUBLIC);
         look(&report, "sni key", conf->tls.snis[i].key, FILE_SECRET);
     }
+    look(&report, "auth oauth_jwks", conf->auth.oauth_jwks, FILE_PUBLIC);
     look(&report, "users", conf->users.path, FILE_SECRET);
     look(&report, "dns root_hints", conf->dns.root_hints, FILE_PUBLIC);
     if (needs_dns(conf))

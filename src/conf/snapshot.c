@@ -51,6 +51,11 @@ static const struct shape users_shape = SHAPE(struct conf_users, users_fields);
 
 static const struct field auth_fields[] = {
     PACK_NUMBER(BOOL, struct conf_auth, scram_sha_1),
+    PACK_BYTES(struct conf_auth, oauth_jwks, TEXT_MAX),
+    PACK_BYTES(struct conf_auth, oauth_issuer, TEXT_MAX),
+    PACK_BYTES(struct conf_auth, oauth_audience, TEXT_MAX),
+    PACK_BYTES(struct conf_auth, oauth_claim, TEXT_MAX),
+    PACK_NUMBER(U64, struct conf_auth, oauth_leeway),
 };
 static const struct shape auth_shape = SHAPE(struct conf_auth, auth_fields);
 

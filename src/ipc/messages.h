@@ -81,7 +81,8 @@ enum gift {
     GIFT_LOCK,     /* the instance lock: held open, never used */
     GIFT_COUNTERS, /* shared memory of connection counters (memfd) */
     GIFT_KEY,      /* TLS private key, PEM; index: which certificate */
-    GIFT_USERS,    /* directory descriptor of the user file; name: the file's name in it */
+    GIFT_USERS,    /* directory descriptor of the user file; name: the file's name in it;
+                      index 1: the same for the key set of access tokens */
     GIFT_PASSWORD, /* file with a smarthost's password; index: route */
     GIFT_MAILDIR,  /* directory descriptor; index: route */
     GIFT_ROOTS,    /* PEM file of trusted roots; index: route, or GIFT_ROOTS_SYSTEM */

@@ -224,6 +224,19 @@ static enum err open_users(
     return open_file("folder of the users file", path, O_RDONLY | O_DIRECTORY, &h->users, out_why);
 }
 
+/* The folder, for the same reason. The file may be missing for now: then no token is good. */
+static enum err open_keys(struct handover *h, const struct conf *conf, struct conf_error *out_why)
+{
+    struct slice path = conf->auth.oauth_jwks;
+    size_t slash = slice_find_last(path, '/');
+
+    if (path.len == 0)
+        return ERR_OK;
+    h->keys_name = slice_from(path, slash + 1);
+    path = slice_first(path, slash > 0 ? slash : 1);
+    return open_file("folder of oauth_jwks", path, O_RDONLY | O_DIRECTORY, &h->keys, out_why);
+}
+
 static enum err open_maildir(
     struct slice path, struct account owner, int *out_fd, struct conf_error *out_why)
 {
@@ -285,6 +298,8 @@ enum err handover_open(struct handover *h, const struct conf *conf,
     if (rc == ERR_OK)
         rc = open_users(h, conf, accounts[ROLE_VAULT], out_why);
     if (rc == ERR_OK)
+        rc = open_keys(h, conf, out_why);
+    if (rc == ERR_OK)
         rc = open_routes(h, conf, accounts[ROLE_MAILDROP], out_why);
     if (rc == ERR_OK)
         rc = open_roots(h, out_why);
@@ -313,6 +328,7 @@ void handover_close(struct handover *h)
     buffer_clear(&h->client_ca);
     close_fd(h->roots);
     close_fd(h->users);
+    close_fd(h->keys);
     free(h->certificates);
     free(h->passwords);
     free(h->maildirs);
@@ -341,6 +357,8 @@ unsigned handover_new_folders(const struct handover *old, const struct handover 
     unsigned gifts = 0;
 
     if (fresh->users >= 0 && !is_same_folder(old->users, fresh->users))
+        gifts |= 1u << GIFT_USERS;
+    if (fresh->keys >= 0 && !is_same_folder(old->keys, fresh->keys))
         gifts |= 1u << GIFT_USERS;
     for (size_t i = 0; i < fresh->route_count; i++)
         if (fresh->maildirs[i] >= 0 && !has_maildir(old, fresh->maildirs[i]))

@@ -19,16 +19,18 @@ struct handover {
     struct buffer client_ca; /* PEM; empty without */
     int users;               /* descriptor of the folder, or -1 without a users section */
     struct slice users_name; /* the file's name in it */
-    int *passwords;          /* by route, -1 where none */
-    int *maildirs;           /* by route, -1 where none */
-    int *ca_files;           /* by route, -1 where none */
+    int keys;                /* the same for the key set of auth */
+    struct slice keys_name;
+    int *passwords; /* by route, -1 where none */
+    int *maildirs;  /* by route, -1 where none */
+    int *ca_files;  /* by route, -1 where none */
     size_t route_count;
     int roots; /* what the system trusts, or -1 */
 };
 
 #define HANDOVER_NONE                                                                              \
     {                                                                                              \
-        .users = -1, .roots = -1                                                                   \
+        .users = -1, .keys = -1, .roots = -1                                                       \
     }
 
 /* Opens everything the configuration names. On failure nothing stays open and one sentence in

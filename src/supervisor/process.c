@@ -196,6 +196,7 @@ static void give_handover(struct giving *g, const struct handover *h)
     for (size_t i = 0; i < h->certificate_count; i++)
         give_certificate(g, &h->certificates[i], (uint32_t)i);
     give(g, GIFT_USERS, 0, h->users_name, h->users);
+    give(g, GIFT_USERS, 1, h->keys_name, h->keys);
     for (size_t i = 0; i < h->route_count; i++) {
         give(g, GIFT_PASSWORD, i, slice_text("password"), h->passwords[i]);
         give(g, GIFT_MAILDIR, i, slice_text("Maildir"), h->maildirs[i]);

@@ -13,6 +13,7 @@
 #include "vault/proofs.h"
 #include "vault/sasl.h"
 #include "vault/store.h"
+#include "vault/tokens.h"
 #include "vault/verify.h"
 
 enum {
@@ -27,6 +28,7 @@ enum stage {
     STAGE_CLIENT, /* the client's next message */
     STAGE_USERS,  /* the user file: `wait` */
     STAGE_HASH,   /* a password: `check` */
+    STAGE_TOKEN,  /* an access token: `token` */
 };
 
 struct conversation_key {
@@ -50,6 +52,8 @@ struct conversation {
     bool is_app;             /* the secret is an app password, that with this stored key: */
     unsigned char app_key[SCRAM_KEY];
     struct password_check *check;
+    struct token_wait *token;
+    const char *token_fault; /* why it was refused, for the log */
     UT_hash_handle hh;
 };
 
@@ -62,9 +66,16 @@ struct password_check {
     size_t account_len;
 };
 
+/* A token under way. */
+struct token_wait {
+    struct token_check check;
+    struct conversation *conversation; /* NULL: gone */
+};
+
 struct auth {
     struct loop *loop;
     struct store *store;
+    struct tokens *tokens;
     struct verifier *verifier;
     struct failures *failures;
     struct proofs *proofs;
@@ -90,7 +101,8 @@ struct auth_settings auth_defaults(void)
     };
 }
 
-struct auth *auth_new(struct loop *loop, struct store *store, const struct auth_settings *settings)
+struct auth *auth_new(struct loop *loop, struct store *store, struct tokens *tokens,
+    const struct auth_settings *settings)
 {
     struct auth *auth = calloc(1, sizeof *auth);
 
@@ -98,6 +110,7 @@ struct auth *auth_new(struct loop *loop, struct store *store, const struct auth_
         return NULL;
     auth->loop = loop;
     auth->store = store;
+    auth->tokens = tokens;
     auth->life_ms = settings->life_ms;
     timer_init(&auth->expiry, loop, on_expiry, auth);
     auth->verifier = verifier_new(loop, settings->threads, settings->waiting);
@@ -158,6 +171,8 @@ static void forget(struct conversation *c)
 
     store_forget(&c->wait);
     drop_check(c);
+    if (c->token)
+        c->token->conversation = NULL;
     HASH_DELETE(hh, auth->by_key, c);
     DL_DELETE(auth->oldest, c);
     c->asker->conversations--;
@@ -596,6 +611,51 @@ static void ask_users(struct conversation *c, enum sasl_result result)
     store_ask(c->auth->store, &c->wait);
 }
 
+static void on_token_checked(struct token_check *check)
+{
+    struct token_wait *wait = CONTAINER_OF(check, struct token_wait, check);
+    struct conversation *c = wait->conversation;
+    struct login login = check->login;
+    enum err error = check->error;
+    const char *why = check->why;
+
+    secret_clear(&check->token);
+    free(wait);
+    if (!c)
+        return;
+    c->token = NULL;
+    if (error != ERR_OK) {
+        conclude(c, AUTH_TEMPORARY, NULL, "the key file cannot be used"); /* AUTH-15 */
+        return;
+    }
+    c->token_fault = why;
+    advance(c, sasl_token(&c->sasl, why ? NULL : &login));
+}
+
+static void on_token(struct conversation *c, enum sasl_result result UNUSED)
+{
+    struct token_wait *wait = calloc(1, sizeof *wait);
+
+    if (is_over(c)) {
+        free(wait);
+        conclude(c, AUTH_TEMPORARY, NULL, "too many failures");
+        return;
+    }
+    if (wait && c->auth->tokens &&
+        secret_set(&wait->check.token, secret_slice(&c->sasl.password))) {
+        wait->conversation = c;
+        wait->check.done = on_token_checked;
+        if (tokens_give(c->auth->tokens, &wait->check)) {
+            c->token = wait;
+            c->stage = STAGE_TOKEN;
+            return;
+        }
+        secret_clear(&wait->check.token);
+    }
+    free(wait);
+    conclude(c, AUTH_TEMPORARY, NULL, "too many logins at once");
+}
+
 static void on_challenge(struct conversation *c, enum sasl_result result UNUSED)
 {
     say_challenge(c, NULL);
@@ -603,7 +663,7 @@ static void on_challenge(struct conversation *c, enum sasl_result result UNUSED)
 
 static void on_refused(struct conversation *c, enum sasl_result result UNUSED)
 {
-    refuse(c, "not acceptable");
+    refuse(c, c->token_fault ? c->token_fault : "not acceptable");
 }
 
 static void on_unknown(struct conversation *c, enum sasl_result result UNUSED)
@@ -621,6 +681,7 @@ static void (*const on_result[])(struct conversation *, enum sasl_result) = {
     [SASL_LOOKUP] = ask_users,
     [SASL_CHECK] = ask_users,
     [SASL_PROVED] = ask_users,
+    [SASL_TOKEN] = on_token,
     [SASL_KNOWN] = ask_users,
     [SASL_DONE] = ask_users,
     [SASL_REFUSED] = on_refused,

@@ -11,6 +11,7 @@
 struct auth;
 struct loop;
 struct store;
+struct tokens;
 
 struct auth_settings {
     unsigned threads; /* password hashes at once */
@@ -22,9 +23,9 @@ struct auth_settings {
 /* One hash for each core but one, 1024 waiting, five minutes. */
 struct auth_settings auth_defaults(void);
 
-/* store is borrowed. NULL without memory or threads. */
-MUST_CHECK struct auth *auth_new(
-    struct loop *loop, struct store *store, const struct auth_settings *settings);
+/* store and tokens (NULL: none are accepted) are borrowed. NULL without memory or threads. */
+MUST_CHECK struct auth *auth_new(struct loop *loop, struct store *store, struct tokens *tokens,
+    const struct auth_settings *settings);
 /* Every asker must have been forgotten. */
 void auth_free(struct auth **auth);
 void auth_set_limits(struct auth *auth, struct failure_limits limits);

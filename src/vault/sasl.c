@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "vault/bearer.h"
 #include "vault/scram.h"
 
 struct mechanism {
@@ -96,6 +97,53 @@ static enum sasl_result external_first(struct sasl *sasl, struct slice data)
     if (!sasl->has_login || data.len > SASL_TEXT_MAX)
         return SASL_REFUSED;
     return data.len == 0 || is_own_identity(sasl, data) ? SASL_KNOWN : SASL_REFUSED;
+}
+
+/* Whatever the client answers to the reason, it is refused. */
+static enum sasl_result token_end(struct sasl *sasl UNUSED, struct slice data UNUSED)
+{
+    return SASL_REFUSED;
+}
+
+static enum sasl_result refuse_token(struct sasl *sasl, const char *reason)
+{
+    sasl->next = token_end;
+    return challenge(sasl, slice_text(reason));
+}
+
+static enum sasl_result take_bearer(struct sasl *sasl, const struct bearer *bearer)
+{
+    if (bearer->has_user && !take_name(sasl, slice_of(bearer->user.text, bearer->user.len)))
+        return SASL_REFUSED;
+    return secret_set(&sasl->password, bearer->token) ? SASL_TOKEN : SASL_FAILED;
+}
+
+static enum sasl_result oauthbearer_first(struct sasl *sasl, struct slice data)
+{
+    struct bearer bearer;
+
+    return bearer_read(data, &bearer) ? take_bearer(sasl, &bearer)
+                                      : refuse_token(sasl, "{\"status\":\"invalid_request\"}");
+}
+
+static enum sasl_result xoauth2_first(struct sasl *sasl, struct slice data)
+{
+    struct bearer bearer;
+
+    return bearer_read_x(data, &bearer) ? take_bearer(sasl, &bearer)
+                                        : refuse_token(sasl, "{\"status\":\"400\"}");
+}
+
+/* Who is asked for must be who the token is for (AUTH-20). */
+enum sasl_result sasl_token(struct sasl *sasl, const struct login *login)
+{
+    bool is_plain = sasl->mechanism->first == oauthbearer_first;
+
+    if (!login || (sasl->name_len > 0 && (!sasl->has_login || !slice_equals(login_slice(login),
+                                                                  login_slice(&sasl->login)))))
+        return refuse_token(sasl, is_plain ? "{\"status\":\"invalid_token\"}"
+                                           : "{\"status\":\"401\",\"schemes\":\"bearer\"}");
+    return take_name(sasl, login_slice(login)) ? SASL_KNOWN : SASL_REFUSED;
 }
 
 static enum sasl_result of_library(int rc)
@@ -281,6 +329,8 @@ static const struct mechanism mechanisms[] = {
     { "PLAIN", false, false, 0, "", plain_first },
     { "LOGIN", false, false, 0, "Username:", login_first },
     { "EXTERNAL", true, false, 0, "", external_first },
+    { "OAUTHBEARER", true, false, 0, "", oauthbearer_first },
+    { "XOAUTH2", true, false, 0, "", xoauth2_first },
 };
 
 static void keep_binding(struct slice octets, struct sasl_binding *out)

@@ -26,6 +26,7 @@ enum sasl_result {
     SASL_CHECK,     /* sasl->password is the client's word: the last thing to do is to check it */
     SASL_PROVED,    /* the client knows the password of sasl->login; when it may log in, send
                        sasl->challenge, then sasl_step */
+    SASL_TOKEN,     /* sasl->password is an access token: check it, then sasl_token */
     SASL_KNOWN,     /* the client is sasl->login, on somebody else's word: nothing is missing */
     SASL_DONE,      /* nothing is missing any more, after SASL_PROVED */
     SASL_REFUSED,   /* 535 */
@@ -88,6 +89,9 @@ enum sasl_result sasl_supply(
     struct sasl *sasl, const struct scram_verifier *verifiers, size_t count);
 /* After SASL_PROVED: the stored key of the verifier that was proved. */
 struct slice sasl_proved(const struct sasl *sasl);
+/* After SASL_TOKEN. login: whose the token is; NULL: it is refused. A failure is told to the client
+ * first (RFC 7628 section 3.2.3), so it may be SASL_CHALLENGE. */
+enum sasl_result sasl_token(struct sasl *sasl, const struct login *login);
 /* Wipes and frees. Harmless on a zeroed one. */
 void sasl_clear(struct sasl *sasl);
 

@@ -25,7 +25,7 @@ static struct slice take_attribute(struct reader *reader, char name)
     return slice_from(value, 2);
 }
 
-static bool decode_name(struct slice value, struct scram_name *out)
+bool scram_decode_name(struct slice value, struct scram_name *out)
 {
     size_t at = 0;
 
@@ -88,7 +88,7 @@ static void read_header(struct reader *reader, struct scram_first *first)
         if (reader->rest.len == 0 || reader->rest.data[0] != ',')
             reader->bad = true;
         reader->rest = slice_from(reader->rest, 1);
-    } else if (!decode_name(take_attribute(reader, 'a'), &first->authzid)) {
+    } else if (!scram_decode_name(take_attribute(reader, 'a'), &first->authzid)) {
         reader->bad = true;
     }
 }
@@ -99,7 +99,7 @@ bool scram_read_first(struct slice message, struct scram_first *out_first)
     struct scram_first first = { .binding = '\0' };
 
     read_header(&reader, &first);
-    if (reader.bad || !decode_name(take_attribute(&reader, 'n'), &first.user))
+    if (reader.bad || !scram_decode_name(take_attribute(&reader, 'n'), &first.user))
         return false;
     if (!nonce_is_valid(take_attribute(&reader, 'r')))
         return false;

@@ -25,6 +25,9 @@ struct scram_first {
     struct scram_name user;
 };
 
+/* A saslname: "=2C" and "=3D" decoded, no other equals sign, 1 to SCRAM_NAME_MAX octets.
+ * *out_name undefined on failure. */
+MUST_CHECK bool scram_decode_name(struct slice value, struct scram_name *out_name);
 /* client-first-message. Names decode to 1 to SCRAM_NAME_MAX octets, the nonce has at most
  * SCRAM_NONCE_MAX. "m=" anywhere fails, other extensions are ignored, as the RFC wants it. False:
  * *out_first untouched. */

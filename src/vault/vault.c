@@ -19,6 +19,7 @@
 #include "vault/sign.h"
 #include "vault/store.h"
 #include "vault/tickets.h"
+#include "vault/tokens.h"
 
 enum { CONF_ARENA = 64 << 20, DRAIN_STEP_MS = 20, DRAIN_MS = 5000, SIGN_THREADS_MAX = 8 };
 
@@ -36,6 +37,7 @@ struct vault {
     struct tickets *tickets;
     struct logins *logins;
     struct store *store;
+    struct tokens *tokens;
     struct auth *auth;
     struct senders *senders;
     struct asker *askers;
@@ -44,6 +46,8 @@ struct vault {
     bool is_started;
     int users_dir; /* handed over, not in force yet; -1: none */
     char *users_name;
+    int keys_dir; /* the same for the key set of access tokens */
+    char *keys_name;
     struct timer drain;
     int64_t drain_end;
 };
@@ -279,26 +283,28 @@ static enum err vault_init(struct room *room)
     room->state = vault;
     vault->room = room;
     vault->users_dir = -1;
+    vault->keys_dir = -1;
     timer_init(&vault->drain, room->loop, on_drain, vault);
     vault->secrets = secrets_new();
     vault->store = store_new(room->loop);
     vault->tickets = tickets_new(room->loop, TICKETS_LIFE_MS, on_tickets_changed, vault);
-    if (!vault->secrets || !vault->store || !vault->tickets)
+    vault->tokens = tokens_new(room->loop);
+    if (!vault->secrets || !vault->store || !vault->tickets || !vault->tokens)
         return ERR_NOMEM;
     vault->sign = sign_new(room->loop, vault->secrets, sign_threads());
     vault->logins = logins_new(room->loop, vault->secrets);
-    vault->auth = auth_new(room->loop, vault->store, &settings);
+    vault->auth = auth_new(room->loop, vault->store, vault->tokens, &settings);
     vault->senders = senders_new(vault->store);
     return vault->sign && vault->logins && vault->auth && vault->senders ? ERR_OK : ERR_NOMEM;
 }
 
-static void take_users(struct vault *vault, struct slice name, int fd)
+static void take_folder(struct slice name, int fd, char **name_at, int *dir_at)
 {
-    if (vault->users_dir >= 0)
-        close(vault->users_dir);
-    free(vault->users_name);
-    vault->users_name = strndup(name.len > 0 ? name.data : "", name.len);
-    vault->users_dir = fd;
+    if (*dir_at >= 0)
+        close(*dir_at);
+    free(*name_at);
+    *name_at = strndup(name.len > 0 ? name.data : "", name.len);
+    *dir_at = fd;
 }
 
 static void vault_give(struct room *room, const struct msg_give *gift, int fd)
@@ -313,7 +319,10 @@ static void vault_give(struct room *room, const struct msg_give *gift, int fd)
         secrets_give_password(vault->secrets, gift->index, fd);
         break;
     case GIFT_USERS:
-        take_users(vault, gift->name, fd);
+        if (gift->index == 1)
+            take_folder(gift->name, fd, &vault->keys_name, &vault->keys_dir);
+        else
+            take_folder(gift->name, fd, &vault->users_name, &vault->users_dir);
         break;
     default:
         close(fd);
@@ -340,6 +349,16 @@ static enum err apply_users(struct vault *vault)
     return store_set_place(vault->store, dir, name) ? ERR_OK : ERR_NOMEM;
 }
 
+static enum err apply_tokens(struct vault *vault, const struct conf *conf)
+{
+    int dir = vault->keys_dir;
+
+    vault->keys_dir = -1;
+    return tokens_set_rules(vault->tokens, &conf->auth, dir, slice_text(vault->keys_name))
+               ? ERR_OK
+               : ERR_NOMEM;
+}
+
 static enum err vault_apply(struct room *room, struct slice bytes)
 {
     struct vault *vault = room->state;
@@ -353,6 +372,8 @@ static enum err vault_apply(struct room *room, struct slice bytes)
         rc = secrets_apply(vault->secrets, conf);
     if (rc == ERR_OK)
         rc = apply_users(vault);
+    if (rc == ERR_OK)
+        rc = apply_tokens(vault, conf);
     if (rc == ERR_OK)
         auth_set_limits(vault->auth,
             (struct failure_limits){ .per_client = conf->limits.auth_failures_per_client,
@@ -371,7 +392,8 @@ static enum err vault_apply(struct room *room, struct slice bytes)
 static void on_drain(void *owner)
 {
     struct vault *vault = owner;
-    size_t busy = auth_busy(vault->auth) + sign_busy(vault->sign) + logins_busy(vault->logins);
+    size_t busy = auth_busy(vault->auth) + sign_busy(vault->sign) + logins_busy(vault->logins) +
+                  tokens_busy(vault->tokens);
 
     if (busy == 0 || clock_mono_ms() >= vault->drain_end)
         room_drained(vault->room);

@@ -39,9 +39,13 @@ static enum sasl_result converse(struct sasl *sasl, enum sasl_result result, str
     struct buffer message;
 
     buffer_init(&message, 1 << 20);
-    while (result == SASL_CHALLENGE || result == SASL_LOOKUP) {
+    while (result == SASL_CHALLENGE || result == SASL_LOOKUP || result == SASL_TOKEN) {
         size_t len = slice_find(rest, '\n');
 
+        if (result == SASL_TOKEN) {
+            result = sasl_token(sasl, NULL);
+            continue;
+        }
         if (result == SASL_LOOKUP) {
             verifier.hash = sasl_hash(sasl);
             result = sasl_supply(sasl, &verifier, 1);
@@ -73,6 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         library = sasl_library_new();
     nonce = slice_of(NULL, 0);
     opening.mechanism = slice_text(names[(how & 3) | (how & 64) >> 4]);
+    if (slice_is(opening.mechanism, "EXTERNAL") && (how & 136))
+        opening.mechanism = slice_text(how & 8 ? "OAUTHBEARER" : "XOAUTH2");
+    opening.external = slice_text("alice@example.org");
     opening.initial = slice_first(rest, len);
     if (how & 8)
         opening.exporter = slice_text("exporter");
@@ -80,6 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         opening.unique = slice_text("unique");
     result = sasl_start(&sasl, library, &opening);
     result = converse(&sasl, result, opening.has_initial ? slice_from(rest, len + 1) : rest);
+    if (result == SASL_KNOWN && !slice_is(opening.mechanism, "EXTERNAL"))
+        abort();
     if (result == SASL_PROVED || result == SASL_DONE || result == SASL_FAILED)
         abort();
     if (result == SASL_CHECK && (sasl.password.len == 0 || sasl.password.len > PASSWORD_MAX))

@@ -20,7 +20,8 @@
     "= \"/c1\" key = "                                                                             \
     "\"/k1\" } }\n"                                                                                \
     "certificate \"a@example.org\" { sha256 = { \"" FULL_SHA256 "\" } }\n"                         \
-    "auth { scram_sha_1 = true }\n"                                                                \
+    "auth { scram_sha_1 = true oauth_jwks = \"/j\" oauth_issuer = \"i\" oauth_audience = \"a\" "   \
+    "oauth_claim = \"sub\" oauth_leeway = 5 }\n"                                                   \
     "users \"file\" { path = \"/u\" }\ndomain \"example.org\" { dkim = { } dkim_check = false }\n" \
     "domain \"example.net\" { }\n"                                                                 \
     "route \"a.example\" { via = \"smtp\" to = \"b.example:26\" username = \"u\" password_file = " \

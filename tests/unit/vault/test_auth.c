@@ -122,7 +122,7 @@ static int open_vault(const struct auth_settings *settings)
     dir = open(folder, O_RDONLY | O_DIRECTORY);
     if (!store_set_place(store, dir, slice_text("users")))
         return -1;
-    auth = auth_new(loop, store, settings);
+    auth = auth_new(loop, store, NULL, settings);
     senders = senders_new(store);
     desk_open(&desk, loop, ROLE_GATE, handlers, LENGTH_OF(handlers));
     return auth && senders ? 0 : -1;
