@@ -44,6 +44,12 @@ struct ehlo_state {
     uint64_t message_size; /* 0: no fixed limit */
     uint32_t recipients;   /* RCPTMAX; 0: none */
     uint32_t mails;        /* MAILMAX, mails_per_session; 0: none */
+    uint32_t switched_on;  /* of the extensions that can be switched: EXTENSION_BIT of each that is
+                              on */
+    uint32_t deliver_by_least; /* seconds; 0: not stated */
+    uint32_t hold_most;        /* FUTURERELEASE, seconds */
+    int64_t now;               /* wall time, seconds */
+    struct slice classes;      /* NO-SOLICITING: parted by commas */
 };
 
 /* The extensions that the reply lists in this state; what parameters may be used after it. */

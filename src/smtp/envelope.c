@@ -22,9 +22,15 @@ static enum reply_id path_reply(enum address_fault fault, const struct side *sid
 
 static enum reply_id parameter_reply(enum parameter_fault fault)
 {
-    if (fault == PARAMETER_NOMEM)
-        return REPLY_INTERNAL;
-    return fault == PARAMETER_UNKNOWN ? REPLY_PARAMETER_UNKNOWN : REPLY_BAD_PARAMETER;
+    static const enum reply_id replies[PARAMETER_FAULT_COUNT] = {
+        [PARAMETER_NOMEM] = REPLY_INTERNAL,
+        [PARAMETER_UNKNOWN] = REPLY_PARAMETER_UNKNOWN,
+        [PARAMETER_PRIORITY] = REPLY_BAD_PRIORITY,
+        [PARAMETER_BELOW] = REPLY_PARAMETER_BELOW,
+        [PARAMETER_UNHONOURED] = REPLY_PARAMETER_UNHONOURED,
+    };
+
+    return replies[fault] ? replies[fault] : REPLY_BAD_PARAMETER;
 }
 
 static struct envelope_error path_error(
@@ -70,8 +76,9 @@ static bool path_is_allowed(const struct path *path, const struct side *side, bo
     return true;
 }
 
-bool mail_command_parse(struct arena *arena, struct slice argument, uint32_t offered, bool strict,
-    struct mail_command *out_command, struct envelope_error *out_error)
+bool mail_command_parse(struct arena *arena, struct slice argument,
+    const struct parameter_context *context, bool strict, struct mail_command *out_command,
+    struct envelope_error *out_error)
 {
     struct mail_command command;
     enum parameter_fault parameter;
@@ -83,7 +90,7 @@ bool mail_command_parse(struct arena *arena, struct slice argument, uint32_t off
         *out_error = path_error(fault, &sender_side, argument, at);
         return false;
     }
-    parameter = mail_parameters_parse(arena, rest, offered, &command.parameters, &culprit);
+    parameter = mail_parameters_parse(arena, rest, context, &command.parameters, &culprit);
     if (parameter != PARAMETER_OK) {
         *out_error = parameter_error(parameter, argument, culprit);
         return false;
@@ -95,8 +102,9 @@ bool mail_command_parse(struct arena *arena, struct slice argument, uint32_t off
     return true;
 }
 
-bool rcpt_command_parse(struct arena *arena, struct slice argument, uint32_t offered, bool strict,
-    bool smtputf8, struct rcpt_command *out_command, struct envelope_error *out_error)
+bool rcpt_command_parse(struct arena *arena, struct slice argument,
+    const struct parameter_context *context, bool strict, struct rcpt_command *out_command,
+    struct envelope_error *out_error)
 {
     struct rcpt_command command;
     enum parameter_fault parameter;
@@ -108,13 +116,12 @@ bool rcpt_command_parse(struct arena *arena, struct slice argument, uint32_t off
         *out_error = path_error(fault, &recipient_side, argument, at);
         return false;
     }
-    parameter =
-        rcpt_parameters_parse(arena, rest, offered, smtputf8, &command.parameters, &culprit);
+    parameter = rcpt_parameters_parse(arena, rest, context, &command.parameters, &culprit);
     if (parameter != PARAMETER_OK) {
         *out_error = parameter_error(parameter, argument, culprit);
         return false;
     }
-    if (!path_is_allowed(&command.path, &recipient_side, strict, smtputf8, out_error))
+    if (!path_is_allowed(&command.path, &recipient_side, strict, context->smtputf8, out_error))
         return false;
     *out_command = command;
     return true;

@@ -33,16 +33,16 @@ struct envelope_error {
     size_t at;   /* offset of the culprit in the argument */
 };
 
-/* argument: of struct command. offered: see mail_parameters_parse. strict: white space after the
- * colon is refused (GRM-2). UTF-8 in the path without SMTPUTF8 is refused here (EXT-SMTPUTF8-4).
- * Whether the domain must be qualified, may be a literal or must exist is policy: look at
- * path.address.kind. Slices point into the argument or the arena: address_copy what lasts. False on
- * a fault, and only *out_error is set. */
-MUST_CHECK bool mail_command_parse(struct arena *arena, struct slice argument, uint32_t offered,
-    bool strict, struct mail_command *out_command, struct envelope_error *out_error);
-/* smtputf8: the transaction's MAIL had SMTPUTF8. */
-MUST_CHECK bool rcpt_command_parse(struct arena *arena, struct slice argument, uint32_t offered,
-    bool strict, bool smtputf8, struct rcpt_command *out_command, struct envelope_error *out_error);
+/* argument: of struct command. strict: white space after the colon is refused (GRM-2). UTF-8 in the
+ * path without SMTPUTF8 is refused here (EXT-SMTPUTF8-4). Whether the domain must be qualified, may
+ * be a literal or must exist is policy: look at path.address.kind. Slices point into the argument
+ * or the arena: address_copy what lasts. False on a fault, and only *out_error is set. */
+MUST_CHECK bool mail_command_parse(struct arena *arena, struct slice argument,
+    const struct parameter_context *context, bool strict, struct mail_command *out_command,
+    struct envelope_error *out_error);
+MUST_CHECK bool rcpt_command_parse(struct arena *arena, struct slice argument,
+    const struct parameter_context *context, bool strict, struct rcpt_command *out_command,
+    struct envelope_error *out_error);
 
 /* Appends the reply for it: the phrase and what it is about, escaped and shortened. */
 void envelope_error_write(struct buffer *out, const struct envelope_error *error);

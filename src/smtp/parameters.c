@@ -2,23 +2,14 @@
  */
 #include "smtp/parameters.h"
 
-#include "smtp/xtext.h"
+#include "smtp/parameter_values.h"
 
-/* Where values go, and what decides about them. */
-struct target {
-    struct arena *arena;
-    uint32_t offered;
-    struct mail_parameters *mail;
-    struct rcpt_parameters *rcpt;
+enum value_rule {
+    VALUE_NONE,
+    VALUE_NEEDED,
+    VALUE_PADDED, /* needed, and may hold "=", which esmtp-value does not allow (D-10) */
 };
-
-enum value_rule { VALUE_NONE, VALUE_NEEDED };
 enum command_kind { FOR_MAIL = 1, FOR_RCPT = 2 };
-
-/* A value that has passed the grammar of esmtp-value. */
-typedef enum parameter_fault value_parser(struct target *target, struct slice value);
-
-static value_parser parse_size, parse_body, parse_smtputf8, parse_auth;
 
 static const struct row {
     const char *keyword;
@@ -26,11 +17,31 @@ static const struct row {
     enum extension extension; /* must be offered */
     enum value_rule value;
     value_parser *parse;
+    value_judge *judge;        /* NULL: nothing depends on other parameters */
+    const char *excludes;      /* a parameter that must not stand beside it */
+    enum parameter_fault says; /* for whatever is wrong with it; 0: the fault itself */
 } rows[] = {
     { "SIZE", FOR_MAIL, EXTENSION_SIZE, VALUE_NEEDED, parse_size },
     { "BODY", FOR_MAIL, EXTENSION_8BITMIME, VALUE_NEEDED, parse_body },
     { "SMTPUTF8", FOR_MAIL, EXTENSION_SMTPUTF8, VALUE_NONE, parse_smtputf8 },
     { "AUTH", FOR_MAIL, EXTENSION_AUTH, VALUE_NEEDED, parse_auth },
+    { "RET", FOR_MAIL, EXTENSION_DSN, VALUE_NEEDED, parse_ret },
+    { "ENVID", FOR_MAIL, EXTENSION_DSN, VALUE_NEEDED, parse_envid },
+    { "REQUIRETLS", FOR_MAIL, EXTENSION_REQUIRETLS, VALUE_NONE, parse_requiretls },
+    { "BY", FOR_MAIL, EXTENSION_DELIVERBY, VALUE_NEEDED, parse_by },
+    { "MT-PRIORITY", FOR_MAIL, EXTENSION_MT_PRIORITY, VALUE_NEEDED, parse_priority,
+        .says = PARAMETER_PRIORITY },
+    { "MTRK", FOR_MAIL, EXTENSION_MTRK, VALUE_PADDED, parse_mtrk, judge_mtrk },
+    { "SOLICIT", FOR_MAIL, EXTENSION_NO_SOLICITING, VALUE_NEEDED, parse_solicit },
+    { "CONPERM", FOR_MAIL, EXTENSION_CONPERM, VALUE_NONE, parse_conperm },
+    { "HOLDFOR", FOR_MAIL, EXTENSION_FUTURERELEASE, VALUE_NEEDED, parse_holdfor, judge_hold,
+        .excludes = "HOLDUNTIL" },
+    { "HOLDUNTIL", FOR_MAIL, EXTENSION_FUTURERELEASE, VALUE_NEEDED, parse_holduntil, judge_hold,
+        .excludes = "HOLDFOR" },
+    { "NOTIFY", FOR_RCPT, EXTENSION_DSN, VALUE_NEEDED, parse_notify },
+    { "ORCPT", FOR_RCPT, EXTENSION_DSN, VALUE_NEEDED, parse_orcpt },
+    { "RRVS", FOR_RCPT, EXTENSION_RRVS, VALUE_NEEDED, parse_rrvs },
+    { "CONNEG", FOR_RCPT, EXTENSION_CONNEG, VALUE_NONE, parse_conneg },
 };
 
 static const char *const fault_texts[PARAMETER_FAULT_COUNT] = {
@@ -42,95 +53,16 @@ static const char *const fault_texts[PARAMETER_FAULT_COUNT] = {
     [PARAMETER_NEEDS_VALUE] = "parameter needs a value",
     [PARAMETER_TAKES_NO_VALUE] = "parameter takes no value",
     [PARAMETER_VALUE] = "parameter has a bad value",
+    [PARAMETER_CONFLICT] = "parameter contradicts another",
+    [PARAMETER_INCOMPLETE] = "parameter needs another that fits it",
+    [PARAMETER_PRIORITY] = "bad priority",
+    [PARAMETER_BELOW] = "parameter asks for more than is promised here",
+    [PARAMETER_UNHONOURED] = "parameter cannot be honoured",
 };
 
 const char *parameter_fault_text(enum parameter_fault fault)
 {
     return (unsigned)fault < PARAMETER_FAULT_COUNT ? fault_texts[fault] : "unknown fault";
-}
-
-static bool is_decimal(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (!ascii_is_digit(text.data[i]))
-            return false;
-    return text.len > 0;
-}
-
-/* RFC 1870 section 4: 1*20DIGIT, which is more than 64 bits hold (EXT-SIZE-2). */
-static enum parameter_fault parse_size(struct target *target, struct slice value)
-{
-    enum { DIGITS_MAX = 20 };
-
-    if (!is_decimal(value) || value.len > DIGITS_MAX)
-        return PARAMETER_VALUE;
-    target->mail->has_size = true;
-    if (!slice_number(value, UINT64_MAX, &target->mail->size))
-        target->mail->size = UINT64_MAX;
-    return PARAMETER_OK;
-}
-
-static const struct {
-    const char *name;
-    enum body_type type;
-    enum extension extension;
-} body_types[] = {
-    { "7BIT", BODY_7BIT, EXTENSION_8BITMIME },
-    { "8BITMIME", BODY_8BITMIME, EXTENSION_8BITMIME },
-    { "BINARYMIME", BODY_BINARYMIME, EXTENSION_BINARYMIME },
-};
-
-static enum parameter_fault parse_body(struct target *target, struct slice value)
-{
-    for (size_t i = 0; i < LENGTH_OF(body_types); i++)
-        if (slice_is_nocase(value, body_types[i].name) &&
-            (target->offered & EXTENSION_BIT(body_types[i].extension))) {
-            target->mail->body = body_types[i].type;
-            return PARAMETER_OK;
-        }
-    return PARAMETER_VALUE;
-}
-
-static enum parameter_fault parse_smtputf8(struct target *target, struct slice value UNUSED)
-{
-    target->mail->smtputf8 = true;
-    return PARAMETER_OK;
-}
-
-/* The xtext of a mailbox, or of <> (RFC 4954 section 5); decoded into the arena, where the address
- * stays. */
-static enum parameter_fault parse_auth_text(struct target *target, struct slice decoded)
-{
-    enum address_fault fault;
-    struct slice text;
-    size_t at;
-
-    if (slice_is(decoded, "<>")) {
-        target->mail->auth = (struct address){ .kind = ADDRESS_NULL };
-        return PARAMETER_OK;
-    }
-    if (!arena_copy(target->arena, decoded, &text))
-        return PARAMETER_NOMEM;
-    fault = mailbox_parse(target->arena, text, &target->mail->auth, &at);
-    if (fault == ADDRESS_NOMEM)
-        return PARAMETER_NOMEM;
-    return fault == ADDRESS_OK ? PARAMETER_OK : PARAMETER_VALUE;
-}
-
-static enum parameter_fault parse_auth(struct target *target, struct slice value)
-{
-    enum { ROOM = 4096 };
-    enum parameter_fault fault;
-    struct buffer decoded;
-
-    buffer_init(&decoded, ROOM);
-    fault = xtext_decode(&decoded, value, true) ? parse_auth_text(target, buffer_slice(&decoded))
-                                                : PARAMETER_VALUE;
-    if (decoded.error == ERR_NOMEM)
-        fault = PARAMETER_NOMEM;
-    buffer_clear(&decoded);
-    target->mail->has_auth = fault == PARAMETER_OK;
-    return fault;
 }
 
 /* One parameter, cut at its "=". */
@@ -149,27 +81,14 @@ static bool is_keyword(struct slice text)
     return text.len > 0;
 }
 
-static bool is_value(struct slice text)
+static bool is_value(struct slice text, bool is_padded)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        if (c <= 32 || c == 127 || c == '=')
+        if (c <= 32 || c == 127 || (c == '=' && !is_padded))
             return false;
     }
     return text.len > 0 && text_is_utf8(text);
-}
-
-/* esmtp-param of RFC 5321 section 4.1.2, values as RFC 6531 section 3.3 widens them (GRM-11). */
-static bool cut_parameter(struct slice word, struct parameter *out_parameter)
-{
-    struct parameter p = { .keyword = slice_first(word, slice_find(word, '=')) };
-
-    p.has_value = p.keyword.len < word.len;
-    p.value = slice_from(word, p.keyword.len + 1);
-    if (!is_keyword(p.keyword) || (p.has_value && !is_value(p.value)))
-        return false;
-    *out_parameter = p;
-    return true;
 }
 
 static const struct row *row_find(struct slice keyword, enum command_kind command, uint32_t offered)
@@ -181,25 +100,64 @@ static const struct row *row_find(struct slice keyword, enum command_kind comman
     return NULL;
 }
 
+/* esmtp-param of RFC 5321 section 4.1.2, values as RFC 6531 section 3.3 widens them (GRM-11).
+ * *out_row: NULL when it is none that is offered. */
+static bool cut_parameter(struct slice word, enum command_kind command, uint32_t offered,
+    struct parameter *out_parameter, const struct row **out_row)
+{
+    struct parameter p = { .keyword = slice_first(word, slice_find(word, '=')) };
+    const struct row *row = row_find(p.keyword, command, offered);
+
+    p.has_value = p.keyword.len < word.len;
+    p.value = slice_from(word, p.keyword.len + 1);
+    if (!is_keyword(p.keyword) ||
+        (p.has_value && !is_value(p.value, row && row->value == VALUE_PADDED)))
+        return false;
+    *out_parameter = p;
+    *out_row = row;
+    return true;
+}
+
+static uint32_t row_bit(const struct row *row)
+{
+    return UINT32_C(1) << (row - rows);
+}
+
+static enum parameter_fault said(const struct row *row, enum parameter_fault fault)
+{
+    return row->says && fault != PARAMETER_OK && fault != PARAMETER_NOMEM ? row->says : fault;
+}
+
+static bool has_excluded(const struct row *row, uint32_t seen)
+{
+    const struct row *other =
+        row->excludes ? row_find(slice_text(row->excludes), row->command, UINT32_MAX) : NULL;
+
+    return other && (seen & row_bit(other));
+}
+
+static enum parameter_fault take_parameter(
+    struct target *target, const struct row *row, const struct parameter *p, uint32_t *seen)
+{
+    if (*seen & row_bit(row))
+        return PARAMETER_DUPLICATE;
+    *seen |= row_bit(row);
+    if (p->has_value != (row->value != VALUE_NONE))
+        return p->has_value ? PARAMETER_TAKES_NO_VALUE : PARAMETER_NEEDS_VALUE;
+    if (has_excluded(row, *seen))
+        return PARAMETER_CONFLICT;
+    return row->parse(target, p->value);
+}
+
 static enum parameter_fault parse_one(
     struct target *target, enum command_kind command, struct slice word, uint32_t *seen)
 {
     struct parameter p;
     const struct row *row;
-    uint32_t bit;
 
-    if (!cut_parameter(word, &p))
+    if (!cut_parameter(word, command, target->context->offered, &p, &row))
         return PARAMETER_SYNTAX;
-    row = row_find(p.keyword, command, target->offered);
-    if (!row)
-        return PARAMETER_UNKNOWN;
-    bit = UINT32_C(1) << (row - rows);
-    if (*seen & bit)
-        return PARAMETER_DUPLICATE;
-    *seen |= bit;
-    if (p.has_value != (row->value == VALUE_NEEDED))
-        return p.has_value ? PARAMETER_TAKES_NO_VALUE : PARAMETER_NEEDS_VALUE;
-    return row->parse(target, p.value);
+    return row ? said(row, take_parameter(target, row, &p, seen)) : PARAMETER_UNKNOWN;
 }
 
 /* *out_culprit: the faulty word, or when all is well the first that holds UTF-8, or nothing. */
@@ -228,32 +186,65 @@ static enum parameter_fault parse_all(struct target *target, enum command_kind c
     return PARAMETER_OK;
 }
 
-enum parameter_fault mail_parameters_parse(struct arena *arena, struct slice text, uint32_t offered,
-    struct mail_parameters *out_parameters, struct slice *out_culprit)
+/* The word of text that gave the row's parameter. */
+static struct slice word_of(struct slice text, const struct row *row)
+{
+    struct slice word = { 0 };
+
+    while (text.len > 0) {
+        word = slice_first(text, slice_find(text, ' '));
+        if (slice_is_nocase(slice_first(word, slice_find(word, '=')), row->keyword))
+            break;
+        text = slice_from(text, word.len + 1);
+    }
+    return word;
+}
+
+/* What depends on several parameters, now that all are known. */
+static enum parameter_fault judge_all(
+    const struct target *target, uint32_t seen, struct slice text, struct slice *out_culprit)
+{
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        enum parameter_fault fault =
+            (seen & row_bit(&rows[i])) && rows[i].judge ? rows[i].judge(target) : PARAMETER_OK;
+
+        if (fault == PARAMETER_OK)
+            continue;
+        *out_culprit = word_of(text, &rows[i]);
+        return fault;
+    }
+    return PARAMETER_OK;
+}
+
+enum parameter_fault mail_parameters_parse(struct arena *arena, struct slice text,
+    const struct parameter_context *context, struct mail_parameters *out_parameters,
+    struct slice *out_culprit)
 {
     struct mail_parameters mail = { 0 };
-    struct target target = { .arena = arena, .offered = offered, .mail = &mail };
-    uint32_t seen;
-    enum parameter_fault fault = parse_all(&target, FOR_MAIL, text, &seen, out_culprit);
+    struct target target = { .arena = arena, .context = context, .mail = &mail };
+    enum parameter_fault fault = parse_all(&target, FOR_MAIL, text, &mail.seen, out_culprit);
 
     if (fault != PARAMETER_OK)
         return fault;
     if (out_culprit->len > 0 && !mail.smtputf8)
         return PARAMETER_SYNTAX;
-    *out_parameters = mail;
-    return PARAMETER_OK;
+    fault = judge_all(&target, mail.seen, text, out_culprit);
+    if (fault == PARAMETER_OK)
+        *out_parameters = mail;
+    return fault;
 }
 
-enum parameter_fault rcpt_parameters_parse(struct arena *arena, struct slice text, uint32_t offered,
-    bool smtputf8, struct rcpt_parameters *out_parameters, struct slice *out_culprit)
+enum parameter_fault rcpt_parameters_parse(struct arena *arena, struct slice text,
+    const struct parameter_context *context, struct rcpt_parameters *out_parameters,
+    struct slice *out_culprit)
 {
     struct rcpt_parameters rcpt = { 0 };
-    struct target target = { .arena = arena, .offered = offered, .rcpt = &rcpt };
+    struct target target = { .arena = arena, .context = context, .rcpt = &rcpt };
     enum parameter_fault fault = parse_all(&target, FOR_RCPT, text, &rcpt.seen, out_culprit);
 
     if (fault != PARAMETER_OK)
         return fault;
-    if (out_culprit->len > 0 && !smtputf8)
+    if (out_culprit->len > 0 && !context->smtputf8)
         return PARAMETER_SYNTAX;
     *out_parameters = rcpt;
     return PARAMETER_OK;

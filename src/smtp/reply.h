@@ -15,21 +15,22 @@ enum { REPLY_LINE_MAX = 512 };
 
 /* The comment gives code, enhanced code and where it is due. The texts are in reply.c. */
 enum reply_id {
-    REPLY_GREETING,       /* 220: LSN-1; reply_greeting writes it */
-    REPLY_STARTTLS_READY, /* 220 2.0.0: TLS-1 */
-    REPLY_HELP,           /* 214 2.0.0: CMD-18 */
-    REPLY_BYE,            /* 221 2.0.0: QUIT; the text begins with the host name (CMD-13) */
-    REPLY_AUTH_OK,        /* 235 2.7.0: AUTH-4 */
-    REPLY_HELO,           /* 250: CMD-4; reply_helo writes it */
-    REPLY_OK,             /* 250 2.0.0: NOOP, RSET */
-    REPLY_CHUNK_OK,       /* 250 2.0.0: BDAT not LAST; "86 octets received" (EXT-CHUNKING-2) */
-    REPLY_QUEUED,         /* 250 2.0.0: EOD; "Ok: queued as ID" (CMD-31) */
-    REPLY_SENDER_OK,      /* 250 2.1.0: MAIL */
-    REPLY_RECIPIENT_OK,   /* 250 2.1.5: RCPT */
-    REPLY_VRFY_LIMITED,   /* 252 2.5.0: VRFY, EXPN (CMD-15, CMD-17, D-18) */
-    REPLY_VRFY_UTF8,      /* 252 2.6.8: EXT-SMTPUTF8-5 */
-    REPLY_CHALLENGE,      /* 334: AUTH-8; reply_challenge writes it */
-    REPLY_DATA_READY,     /* 354: DATA-1 */
+    REPLY_GREETING,         /* 220: LSN-1; reply_greeting writes it */
+    REPLY_STARTTLS_READY,   /* 220 2.0.0: TLS-1 */
+    REPLY_HELP,             /* 214 2.0.0: CMD-18 */
+    REPLY_BYE,              /* 221 2.0.0: QUIT; the text begins with the host name (CMD-13) */
+    REPLY_AUTH_OK,          /* 235 2.7.0: AUTH-4 */
+    REPLY_HELO,             /* 250: CMD-4; reply_helo writes it */
+    REPLY_OK,               /* 250 2.0.0: NOOP, RSET */
+    REPLY_CHUNK_OK,         /* 250 2.0.0: BDAT not LAST; "86 octets received" (EXT-CHUNKING-2) */
+    REPLY_QUEUED,           /* 250 2.0.0: EOD; "Ok: queued as ID" (CMD-31) */
+    REPLY_SENDER_OK,        /* 250 2.1.0: MAIL */
+    REPLY_RECIPIENT_OK,     /* 250 2.1.5: RCPT */
+    REPLY_PRIORITY_CHANGED, /* 250 2.3.6: MAIL; the text begins with the new value (EXT-MTPRI-2) */
+    REPLY_VRFY_LIMITED,     /* 252 2.5.0: VRFY, EXPN (CMD-15, CMD-17, D-18) */
+    REPLY_VRFY_UTF8,        /* 252 2.6.8: EXT-SMTPUTF8-5 */
+    REPLY_CHALLENGE,        /* 334: AUTH-8; reply_challenge writes it */
+    REPLY_DATA_READY,       /* 354: DATA-1 */
 
     REPLY_SHUTDOWN,             /* 421 4.3.2: LSN-6 */
     REPLY_CONNECTIONS_TOTAL,    /* 421 4.3.2: LSN-8 */
@@ -60,6 +61,7 @@ enum reply_id {
     REPLY_RECIPIENT_SYNTAX,   /* 501 5.1.3: SUB-5.1-1 */
     REPLY_SENDER_SYNTAX,      /* 501 5.1.7: SUB-5.1-1 */
     REPLY_BASE64,             /* 501 5.5.2: AUTH-11 */
+    REPLY_BAD_PRIORITY,       /* 501 5.5.2: EXT-MTPRI-1 */
     REPLY_BAD_ARGUMENT,       /* 501 5.5.4: CMD-6 and all others */
     REPLY_NO_ARGUMENT,        /* 501 5.5.4: CMD-14, TLS-2: the command takes none */
     REPLY_BAD_PARAMETER,      /* 501 5.5.4: CMD-26 */
@@ -78,25 +80,27 @@ enum reply_id {
     REPLY_STARTTLS_IN_MAIL,   /* 503 5.5.1 */
     REPLY_DATA_AFTER_BDAT,    /* 503 5.5.1: EXT-CHUNKING-4 */
     REPLY_RSET_FIRST,         /* 503 5.5.1: EXT-CHUNKING-3: the transaction failed */
-    REPLY_REFUSED_BEFORE,   /* 503 5.5.1: LSN-3: after 554 in place of the greeting, all but QUIT */
-    REPLY_AUTH_MECHANISM,   /* 504 5.5.4: AUTH-5 */
-    REPLY_AUTH_DISABLED,    /* 525 5.7.13: AUTH-16 */
-    REPLY_TLS_FIRST,        /* 530 5.7.0: TLS-7, AUTH-2 */
-    REPLY_AUTH_FIRST,       /* 530 5.7.0: SUB-4.3-1, SUB-4.3-3 */
-    REPLY_AUTH_WEAK,        /* 534 5.7.9: AUTH-16 */
-    REPLY_AUTH_FAILED,      /* 535 5.7.8: AUTH-14 */
-    REPLY_AUTH_NEEDS_TLS,   /* 538 5.7.11: AUTH-5, D-6 */
-    REPLY_NO_SUCH_USER,     /* 550 5.1.1: CMD-34 */
-    REPLY_SENDER_DOMAIN,    /* 550 5.1.8: OPS-7: does not exist */
-    REPLY_NO_RETURN_PATH,   /* 550 5.1.8: SUB-3.2-3 */
-    REPLY_RECIPIENT_COUNT,  /* 550 5.5.3: CMD-27, site policy */
-    REPLY_SENDER_UTF8,      /* 550 5.6.7: EXT-SMTPUTF8-4 */
-    REPLY_CONTENT_POLICY,   /* 550 5.7.0: EOD */
-    REPLY_SENDER_FORBIDDEN, /* 550 5.7.1: SUB-6.1-1 */
+    REPLY_REFUSED_BEFORE, /* 503 5.5.1: LSN-3: after 554 in place of the greeting, all but QUIT */
+    REPLY_AUTH_MECHANISM, /* 504 5.5.4: AUTH-5 */
+    REPLY_PARAMETER_UNHONOURED,  /* 504 5.5.4: EXT-CONPERM-1, EXT-CONNEG-1, D-28 */
+    REPLY_AUTH_DISABLED,         /* 525 5.7.13: AUTH-16 */
+    REPLY_TLS_FIRST,             /* 530 5.7.0: TLS-7, AUTH-2 */
+    REPLY_AUTH_FIRST,            /* 530 5.7.0: SUB-4.3-1, SUB-4.3-3 */
+    REPLY_AUTH_WEAK,             /* 534 5.7.9: AUTH-16 */
+    REPLY_AUTH_FAILED,           /* 535 5.7.8: AUTH-14 */
+    REPLY_AUTH_NEEDS_TLS,        /* 538 5.7.11: AUTH-5, D-6 */
+    REPLY_NO_SUCH_USER,          /* 550 5.1.1: CMD-34 */
+    REPLY_SENDER_DOMAIN,         /* 550 5.1.8: OPS-7: does not exist */
+    REPLY_NO_RETURN_PATH,        /* 550 5.1.8: SUB-3.2-3 */
+    REPLY_RECIPIENT_COUNT,       /* 550 5.5.3: CMD-27, site policy */
+    REPLY_SENDER_UTF8,           /* 550 5.6.7: EXT-SMTPUTF8-4 */
+    REPLY_CONTENT_POLICY,        /* 550 5.7.0: EOD */
+    REPLY_SENDER_FORBIDDEN,      /* 550 5.7.1: SUB-6.1-1 */
     REPLY_RECIPIENT_FORBIDDEN,   /* 550 5.7.1: SUB-6.2-1 */
     REPLY_ACCOUNT_FORBIDDEN,     /* 550 5.7.1: SUB-3.3-4 */
     REPLY_AUTHOR_FORBIDDEN,      /* 550 5.7.1: MSG-8 */
     REPLY_SENDER_NULL_MX,        /* 550 5.7.27: OUT-3 */
+    REPLY_HELD_QUOTA,            /* 552 5.2.2: EXT-FUTURE-6 */
     REPLY_TOO_BIG,               /* 552 5.3.4: EXT-SIZE-2, EXT-CHUNKING-7, DATA-10 */
     REPLY_RECIPIENT_UTF8,        /* 553 5.6.7: EXT-SMTPUTF8-4 */
     REPLY_RECIPIENT_UNQUALIFIED, /* 554 5.1.2: SUB-4.2-1 */
@@ -117,6 +121,7 @@ enum reply_id {
     REPLY_TLS_WEAK,              /* 554 5.7.0: TLS-9 */
     REPLY_REFUSED,               /* 554 5.7.1: in place of the greeting (LSN-3) */
     REPLY_PARAMETER_UNKNOWN,     /* 555 5.5.4: CMD-25 */
+    REPLY_PARAMETER_BELOW,       /* 555 5.5.4: EXT-DELIVERBY-3, D-41 */
     REPLY_RECIPIENT_NULL_MX,     /* 556 5.1.10: OUT-3 */
     REPLY_COUNT
 };
