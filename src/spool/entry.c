@@ -5,7 +5,7 @@
 #include <endian.h>
 #include <string.h>
 
-enum { ENTRY_VERSION = 1 };
+enum { ENTRY_VERSIONS = 2 };
 
 const struct frame_format journal_format = {
     .magic = { 'S', 'U', 'B', 'M', 'T', 'E', 'N', 'T' },
@@ -27,7 +27,7 @@ static const struct field arrived_fields[] = {
     PACK_BYTES(struct journal_arrived, client, ENVELOPE_CLIENT_MAX),
     PACK_BYTES(struct journal_arrived, tls_version, ENVELOPE_TLS_MAX),
     PACK_BYTES(struct journal_arrived, tls_cipher, ENVELOPE_CIPHER_MAX),
-    PACK_ENUM(struct journal_arrived, notice, NOTICE_DELAY),
+    PACK_ENUM(struct journal_arrived, notice, NOTICE_SUCCESS),
     PACK_SHAPE(struct journal_arrived, about, &spool_id_shape),
 };
 static const struct shape arrived_shape = SHAPE(struct journal_arrived, arrived_fields);
@@ -66,7 +66,7 @@ static const struct shape noticed_recipient_shape =
     SHAPE(struct journal_noticed_recipient, noticed_recipient_fields);
 
 static const struct field noticed_fields[] = {
-    PACK_ENUM(struct journal_noticed, notice, NOTICE_DELAY),
+    PACK_ENUM(struct journal_noticed, notice, NOTICE_SUCCESS),
     PACK_SHAPE(struct journal_noticed, notice_id, &spool_id_shape),
     PACK_LIST(struct journal_noticed, recipients, recipient_count, &noticed_recipient_shape,
         ENVELOPE_RECIPIENTS_MAX),
@@ -107,38 +107,58 @@ static const struct field segment_fields[] = {
 };
 static const struct shape segment_shape = SHAPE(struct journal_segment, segment_fields);
 
+/* What both versions of a recipient and of a state begin with. */
+#define FIRST_RECIPIENT_FIELDS                                                                     \
+    PACK_BYTES(struct journal_state_recipient, domain, ENVELOPE_ADDRESS_MAX),                      \
+        PACK_ENUM(struct journal_state_recipient, state, RECOVER_DELETED),                         \
+        PACK_NUMBER(U32, struct journal_state_recipient, attempts),                                \
+        PACK_NUMBER(I64, struct journal_state_recipient, next_us),                                 \
+        PACK_NUMBER(BOOL, struct journal_state_recipient, has_delay_notice),                       \
+        PACK_NUMBER(U8, struct journal_state_recipient, cause),                                    \
+        PACK_NUMBER(U16, struct journal_state_recipient, code),                                    \
+        PACK_BYTES(struct journal_state_recipient, status, JOURNAL_STATUS_MAX),                    \
+        PACK_BYTES(struct journal_state_recipient, host, JOURNAL_HOST_MAX),                        \
+        PACK_BYTES(struct journal_state_recipient, address, JOURNAL_HOST_MAX),                     \
+        PACK_BYTES(struct journal_state_recipient, text, JOURNAL_TEXT_MAX)
+#define FIRST_STATE_FIELDS(notice_last)                                                            \
+    PACK_NUMBER(U64, struct journal_state, segment),                                               \
+        PACK_NUMBER(U64, struct journal_state, offset),                                            \
+        PACK_NUMBER(U64, struct journal_state, body_file),                                         \
+        PACK_NUMBER(I64, struct journal_state, arrival_us),                                        \
+        PACK_NUMBER(U64, struct journal_state, size),                                              \
+        PACK_NUMBER(U64, struct journal_state, body_size),                                         \
+        PACK_BYTES(struct journal_state, sender, ENVELOPE_ADDRESS_MAX),                            \
+        PACK_BYTES(struct journal_state, user, ENVELOPE_USER_MAX),                                 \
+        PACK_ENUM(struct journal_state, notice, notice_last),                                      \
+        PACK_SHAPE(struct journal_state, about, &spool_id_shape),                                  \
+        PACK_NUMBER(BOOL, struct journal_state, is_held),                                          \
+        PACK_NUMBER(U32, struct journal_state, recipient_total),                                   \
+        PACK_NUMBER(U32, struct journal_state, first)
+
+static const struct field first_state_recipient_fields[] = { FIRST_RECIPIENT_FIELDS };
+static const struct shape first_state_recipient_shape =
+    SHAPE(struct journal_state_recipient, first_state_recipient_fields);
+
+static const struct field first_state_fields[] = {
+    FIRST_STATE_FIELDS(NOTICE_DELAY),
+    PACK_LIST(struct journal_state, recipients, recipient_count, &first_state_recipient_shape,
+        ENVELOPE_RECIPIENTS_MAX),
+};
+static const struct shape first_state_shape = SHAPE(struct journal_state, first_state_fields);
+
 static const struct field state_recipient_fields[] = {
-    PACK_BYTES(struct journal_state_recipient, domain, ENVELOPE_ADDRESS_MAX),
-    PACK_ENUM(struct journal_state_recipient, state, RECOVER_DELETED),
-    PACK_NUMBER(U32, struct journal_state_recipient, attempts),
-    PACK_NUMBER(I64, struct journal_state_recipient, next_us),
-    PACK_NUMBER(BOOL, struct journal_state_recipient, has_delay_notice),
-    PACK_NUMBER(U8, struct journal_state_recipient, cause),
-    PACK_NUMBER(U16, struct journal_state_recipient, code),
-    PACK_BYTES(struct journal_state_recipient, status, JOURNAL_STATUS_MAX),
-    PACK_BYTES(struct journal_state_recipient, host, JOURNAL_HOST_MAX),
-    PACK_BYTES(struct journal_state_recipient, address, JOURNAL_HOST_MAX),
-    PACK_BYTES(struct journal_state_recipient, text, JOURNAL_TEXT_MAX),
+    FIRST_RECIPIENT_FIELDS,
+    PACK_NUMBER(U8, struct journal_state_recipient, notify),
 };
 static const struct shape state_recipient_shape =
     SHAPE(struct journal_state_recipient, state_recipient_fields);
 
 static const struct field state_fields[] = {
-    PACK_NUMBER(U64, struct journal_state, segment),
-    PACK_NUMBER(U64, struct journal_state, offset),
-    PACK_NUMBER(U64, struct journal_state, body_file),
-    PACK_NUMBER(I64, struct journal_state, arrival_us),
-    PACK_NUMBER(U64, struct journal_state, size),
-    PACK_NUMBER(U64, struct journal_state, body_size),
-    PACK_BYTES(struct journal_state, sender, ENVELOPE_ADDRESS_MAX),
-    PACK_BYTES(struct journal_state, user, ENVELOPE_USER_MAX),
-    PACK_ENUM(struct journal_state, notice, NOTICE_DELAY),
-    PACK_SHAPE(struct journal_state, about, &spool_id_shape),
-    PACK_NUMBER(BOOL, struct journal_state, is_held),
-    PACK_NUMBER(U32, struct journal_state, recipient_total),
-    PACK_NUMBER(U32, struct journal_state, first),
+    FIRST_STATE_FIELDS(NOTICE_SUCCESS),
     PACK_LIST(struct journal_state, recipients, recipient_count, &state_recipient_shape,
         ENVELOPE_RECIPIENTS_MAX),
+    PACK_NUMBER(U8, struct journal_state, priority),
+    PACK_NUMBER(I64, struct journal_state, hold_us),
 };
 static const struct shape state_shape = SHAPE(struct journal_state, state_fields);
 
@@ -148,25 +168,36 @@ static const struct field clock_fields[] = {
 };
 static const struct shape clock_shape = SHAPE(struct journal_clock_entry, clock_fields);
 
+/* The newest version is what is written; a kind that has one shape has one version. */
 static const struct {
     const char *name;
-    const struct shape *shape;
+    const struct shape *shapes[ENTRY_VERSIONS]; /* the first version's first */
 } rows[JOURNAL_KINDS] = {
-    [JOURNAL_ARRIVED] = { "arrived", &arrived_shape },
-    [JOURNAL_OUTCOME] = { "outcome", &journal_outcome_shape },
-    [JOURNAL_HELD] = { "held", &held_shape },
-    [JOURNAL_RELEASED] = { "released", &by_shape },
-    [JOURNAL_DELETED] = { "deleted", &by_shape },
-    [JOURNAL_CLOSED] = { "closed", &by_shape },
-    [JOURNAL_NOTICED] = { "noticed", &noticed_shape },
-    [JOURNAL_MOVED] = { "moved", &moved_shape },
-    [JOURNAL_CUT] = { "cut", &cut_shape },
-    [JOURNAL_SET_ASIDE] = { "set_aside", &set_aside_shape },
-    [JOURNAL_CHECKPOINT] = { "checkpoint", &checkpoint_shape },
-    [JOURNAL_SEGMENT] = { "segment", &segment_shape },
-    [JOURNAL_STATE] = { "state", &state_shape },
-    [JOURNAL_CLOCK] = { "clock", &clock_shape },
+    [JOURNAL_ARRIVED] = { "arrived", { &arrived_shape } },
+    [JOURNAL_OUTCOME] = { "outcome", { &journal_outcome_shape } },
+    [JOURNAL_HELD] = { "held", { &held_shape } },
+    [JOURNAL_RELEASED] = { "released", { &by_shape } },
+    [JOURNAL_DELETED] = { "deleted", { &by_shape } },
+    [JOURNAL_CLOSED] = { "closed", { &by_shape } },
+    [JOURNAL_NOTICED] = { "noticed", { &noticed_shape } },
+    [JOURNAL_MOVED] = { "moved", { &moved_shape } },
+    [JOURNAL_CUT] = { "cut", { &cut_shape } },
+    [JOURNAL_SET_ASIDE] = { "set_aside", { &set_aside_shape } },
+    [JOURNAL_CHECKPOINT] = { "checkpoint", { &checkpoint_shape } },
+    [JOURNAL_SEGMENT] = { "segment", { &segment_shape } },
+    [JOURNAL_STATE] = { "state", { &first_state_shape, &state_shape } },
+    [JOURNAL_CLOCK] = { "clock", { &clock_shape } },
 };
+
+static unsigned newest(enum journal_kind kind)
+{
+    return rows[kind].shapes[1] ? 2 : 1;
+}
+
+static const struct shape *shape_of(enum journal_kind kind)
+{
+    return rows[kind].shapes[newest(kind) - 1];
+}
 
 /* The shapes describe the members of the union, which all lie at its front. */
 #define UNION_AT offsetof(struct journal_entry, arrived)
@@ -209,7 +240,7 @@ static void clip_texts(const struct shape *shape, char *members)
 
 static void clip_entry(struct journal_entry *entry)
 {
-    clip_texts(rows[entry->kind].shape, (char *)entry + UNION_AT);
+    clip_texts(shape_of(entry->kind), (char *)entry + UNION_AT);
     for (size_t i = 0; entry->kind == JOURNAL_STATE && i < entry->state.recipient_count; i++)
         clip_texts(&state_recipient_shape, (char *)&entry->state.recipients[i]);
 }
@@ -230,9 +261,9 @@ static size_t texts_size(const struct shape *shape, const char *members)
 }
 
 enum {
-    STATE_NUMBERS = 8 + 8 * 6 + 1 + 16 + 1 + 4 + 4 + 4, /* with the time before them */
+    STATE_NUMBERS = 8 + 8 * 6 + 1 + 16 + 1 + 4 + 4 + 4 + 1 + 8, /* with the time before them */
     STATE_TEXTS = 2 * 4 + ENVELOPE_ADDRESS_MAX + ENVELOPE_USER_MAX,
-    RECIPIENT_NUMBERS = 1 + 4 + 8 + 1 + 1 + 2,
+    RECIPIENT_NUMBERS = 1 + 4 + 8 + 1 + 1 + 2 + 1,
     RECIPIENT_TEXTS =
         5 * 4 + ENVELOPE_ADDRESS_MAX + JOURNAL_STATUS_MAX + 2 * JOURNAL_HOST_MAX + JOURNAL_TEXT_MAX,
 };
@@ -267,7 +298,7 @@ void journal_put(struct journal_batch *batch, const struct journal_entry *entry)
     clip_entry(&clipped);
     buffer_put(bytes, (const char[FRAME_HEAD]){ 0 }, FRAME_HEAD);
     buffer_put_u64(bytes, (uint64_t)entry->at_us);
-    pack(bytes, rows[entry->kind].shape, members);
+    pack(bytes, shape_of(entry->kind), members);
     if (bytes->error == ERR_OK && bytes->len - before - FRAME_HEAD > JOURNAL_ENTRY_MAX)
         bytes->error = ERR_LIMIT;
     payload = slice_from(buffer_slice(bytes), before + FRAME_HEAD);
@@ -276,7 +307,7 @@ void journal_put(struct journal_batch *batch, const struct journal_entry *entry)
         return;
     /* The padding may have moved the bytes. */
     payload.data = buffer_slice(bytes).data + before + FRAME_HEAD;
-    frame_seal(&journal_format, 0, entry->id, (uint16_t)entry->kind, ENTRY_VERSION,
+    frame_seal(&journal_format, 0, entry->id, (uint16_t)entry->kind, newest(entry->kind),
         (const struct frame_part[FRAME_PARTS]){ { &payload, 1 } },
         (unsigned char *)bytes->data + bytes->start + before);
     batch->count++;
@@ -307,11 +338,12 @@ enum err journal_entry_from_frame(
     struct cursor in = cursor_of(frame->parts[0]);
     enum err rc;
 
-    if (!journal_kind_name(frame->kind) || frame->version != ENTRY_VERSION)
+    if (!journal_kind_name(frame->kind) || frame->version == 0 || frame->version > ENTRY_VERSIONS ||
+        !rows[frame->kind].shapes[frame->version - 1])
         return ERR_INVALID;
     entry.kind = (enum journal_kind)frame->kind;
     entry.at_us = (int64_t)cursor_u64(&in);
-    rc = unpack(&in, rows[entry.kind].shape, arena, (char *)&entry + UNION_AT);
+    rc = unpack(&in, rows[entry.kind].shapes[frame->version - 1], arena, (char *)&entry + UNION_AT);
     if (rc == ERR_OK)
         rc = cursor_finish(&in);
     if (rc == ERR_OK)

@@ -145,6 +145,7 @@ struct journal_state_recipient {
     uint32_t attempts;
     int64_t next_us; /* PENDING: wall time of the next attempt, 0: now */
     bool has_delay_notice;
+    uint8_t notify; /* as in the envelope; from version 2 on */
     /* The last attempt that did not deliver; all empty for none. */
     uint8_t cause;
     uint16_t code;
@@ -173,6 +174,8 @@ struct journal_state {
     uint32_t first;           /* index in the envelope of the first in the list */
     struct journal_state_recipient *recipients;
     size_t recipient_count; /* in this entry */
+    uint8_t priority;       /* as in the envelope; from version 2 on, as is */
+    int64_t hold_us;        /* it is held for so long from its arrival on */
 };
 
 /* How many of state->recipients, from the front of the list, one entry can hold: at least

@@ -348,6 +348,7 @@ static enum err recipient_state(const struct known_set *set, const struct known_
         recipient->next_us = journal_clock_shift(
             &set->clock, known->next_us, (struct journal_mark){ .away_us = known->away_us });
     recipient->has_delay_notice = known->has_delay_notice;
+    recipient->notify = known->notify;
     recipient->has_outcome = known->outcome_len > 0;
     if (!recipient->has_outcome)
         return ERR_OK;

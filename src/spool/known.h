@@ -20,6 +20,7 @@ struct known_recipient {
     uint8_t state;  /* enum recover_state */
     bool is_stated; /* a checkpoint has named it, so the domain is known */
     bool has_delay_notice;
+    uint8_t notify;
 };
 
 /* What a checkpoint says of the message as a whole. */
@@ -34,6 +35,8 @@ struct known_head {
     uint32_t born;    /* as struct known's, when that run began */
     bool is_running;  /* and nothing of the run is lost so far */
     uint8_t notice;
+    uint8_t priority;
+    int64_t hold_us;
     uint16_t sender_len;
     uint16_t user_len;
     char text[]; /* sender, user */

@@ -77,6 +77,8 @@ static struct known_head *head_of(const struct journal_state *state)
         .about = state->about,
         .total = state->recipient_total,
         .notice = (uint8_t)state->notice,
+        .priority = state->priority <= ENVELOPE_PRIORITY_MAX ? state->priority : 0,
+        .hold_us = state->hold_us > 0 ? state->hold_us : 0,
         .sender_len = (uint16_t)state->sender.len,
         .user_len = (uint16_t)state->user.len,
     };
@@ -119,6 +121,7 @@ static enum err state_recipient(const struct known_set *set, struct known_recipi
     known->attempts = from->attempts;
     known_keep_next(set, known, from->state == RECOVER_PENDING ? from->next_us : 0);
     known->has_delay_notice = from->has_delay_notice;
+    known->notify = from->notify & ENVELOPE_NOTIFY_ALL;
     known->is_stated = true;
     return known_keep_texts(known, from->domain, has_outcome ? &outcome : NULL);
 }

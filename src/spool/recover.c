@@ -134,6 +134,7 @@ static enum err hand_over(
     for (size_t i = 0; envelope && i < message->recipient_count; i++) {
         struct slice address = envelope->recipients[i].address;
         recipients[i].domain = slice_from(address, slice_find_last(address, '@') + 1);
+        recipients[i].notify = envelope->recipients[i].notify;
     }
     message->recipients = recipients;
     message->is_suspect = known_is_suspect(&recover->known, known, message->arrival_us);
@@ -169,6 +170,8 @@ enum err recover_hand_over(struct recover *recover, const struct live_segment *s
         .user = envelope->user,
         .notice = envelope->notice,
         .about = envelope->about,
+        .priority = envelope->priority,
+        .hold_us = envelope_hold_us(envelope),
         .recipient_count = envelope->recipient_count,
     };
 
@@ -199,6 +202,8 @@ static enum err hand_over_stated(struct recover *recover, struct known *known)
         .user = slice_of(head->text + head->sender_len, head->user_len),
         .notice = (enum envelope_notice)head->notice,
         .about = head->about,
+        .priority = head->priority,
+        .hold_us = head->hold_us,
         .recipient_count = head->total,
     };
     return hand_over(recover, known, &message);

@@ -16,6 +16,7 @@ struct recover_recipient {
     uint32_t attempts;
     int64_t next_us; /* wall time of the next attempt; 0: now */
     bool has_delay_notice;
+    uint8_t notify;   /* as in the envelope */
     bool has_outcome; /* `outcome` is the last one; not kept for DELIVERED. From a checkpoint only
                          result, attempt, next_us, cause, code, status, host, address and text */
     struct journal_outcome outcome;
@@ -36,6 +37,8 @@ struct recover_message {
     struct slice user;
     enum envelope_notice notice;
     struct queue_id about;
+    uint8_t priority;   /* as in the envelope */
+    int64_t hold_us;    /* so long from its arrival on it is not sent */
     bool is_journalled; /* an "arrived" or a "state" entry exists; otherwise the queue writes the
                            former */
     bool is_held;

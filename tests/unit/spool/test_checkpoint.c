@@ -231,6 +231,7 @@ static void test_octets(void **state)
         one_recipient(),
     };
 
+    recipients[1].notify = ENVELOPE_NOTIFY_SUCCESS | ENVELOPE_NOTIFY_FAILURE;
     (void)state;
     assert_payload(
         (struct journal_entry){ JOURNAL_MOVED, sample_id(1), 1, .moved = { 0x712345678, 4096 } },
@@ -261,7 +262,9 @@ static void test_octets(void **state)
                            .recipient_total = 12,
                            .first = 10,
                            .recipients = recipients,
-                           .recipient_count = 2 } },
+                           .recipient_count = 2,
+                           .priority = ENVELOPE_PRIORITY_ZERO + 4,
+                           .hold_us = 0x3c } },
         TIME "7856341207000000"
              "0010000000000000"
              "0900000000000000" /* segment, offset, body */
@@ -288,6 +291,7 @@ static void test_octets(void **state)
              "00000000"
              "00000000"
              "00000000"
+             "00"
              "0b0000006578616d706c652e6e6574"
              "00"
              "02000000"
@@ -298,7 +302,10 @@ static void test_octets(void **state)
              "05000000342e332e30"
              "0e0000006d782e6578616d706c652e6e6574"
              "0c0000003139322e302e322e313a3235"
-             "0f00000034353120342e332e30206c61746572");
+             "0f00000034353120342e332e30206c61746572"
+             "06"
+             "0e"
+             "3c00000000000000");
 }
 
 /* However long the texts are, an entry never becomes too large; and none is left half empty. */
