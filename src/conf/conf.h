@@ -171,6 +171,28 @@ struct conf_accounts {
     struct slice gate, vault, queue, relay, maildrop;
 };
 
+/* extensions { … }: what clients are offered beyond what always is (requirements section 16). */
+struct conf_extensions {
+    bool chunking;
+    bool smtputf8;
+    bool dsn;
+    bool limits;
+    bool deliverby;
+    uint64_t deliverby_least; /* seconds that mode R needs at least (EXT-DELIVERBY-3) */
+    bool futurerelease;
+    uint64_t futurerelease_most; /* seconds */
+    bool requiretls;
+    bool mt_priority;
+    struct conf_text *mt_priority_users; /* who may raise it (EXT-MTPRI-2) */
+    size_t mt_priority_user_count;
+    bool rrvs;
+    bool mtrk;
+    struct conf_text *no_soliciting; /* classes that are refused; none: not offered (EXT-NOSOL-1) */
+    size_t no_soliciting_count;
+    bool conperm;
+    bool conneg;
+};
+
 /* trusted_networks, each as an IPv6 prefix (an IPv4 network is mapped: ::ffff:a.b.c.d and 96 more
  * bits). */
 struct conf_network {
@@ -219,6 +241,7 @@ struct conf {
     struct conf_timeouts timeouts;
     struct conf_dns dns;
     struct conf_accounts accounts;
+    struct conf_extensions extensions;
 };
 
 enum { CONF_FILE_MAX = 1 << 20, CONF_SNAPSHOT_MAX = 4 << 20 };

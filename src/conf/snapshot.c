@@ -152,6 +152,27 @@ static const struct field accounts_fields[] = {
 };
 static const struct shape accounts_shape = SHAPE(struct conf_accounts, accounts_fields);
 
+static const struct field extensions_fields[] = {
+    PACK_NUMBER(BOOL, struct conf_extensions, chunking),
+    PACK_NUMBER(BOOL, struct conf_extensions, smtputf8),
+    PACK_NUMBER(BOOL, struct conf_extensions, dsn),
+    PACK_NUMBER(BOOL, struct conf_extensions, limits),
+    PACK_NUMBER(BOOL, struct conf_extensions, deliverby),
+    PACK_NUMBER(U64, struct conf_extensions, deliverby_least),
+    PACK_NUMBER(BOOL, struct conf_extensions, futurerelease),
+    PACK_NUMBER(U64, struct conf_extensions, futurerelease_most),
+    PACK_NUMBER(BOOL, struct conf_extensions, requiretls),
+    PACK_NUMBER(BOOL, struct conf_extensions, mt_priority),
+    PACK_LIST(struct conf_extensions, mt_priority_users, mt_priority_user_count, &text_shape,
+        OPTION_LIST_MAX),
+    PACK_NUMBER(BOOL, struct conf_extensions, rrvs),
+    PACK_NUMBER(BOOL, struct conf_extensions, mtrk),
+    PACK_LIST(struct conf_extensions, no_soliciting, no_soliciting_count, &text_shape, 16),
+    PACK_NUMBER(BOOL, struct conf_extensions, conperm),
+    PACK_NUMBER(BOOL, struct conf_extensions, conneg),
+};
+static const struct shape extensions_shape = SHAPE(struct conf_extensions, extensions_fields);
+
 static const struct field network_fields[] = {
     PACK_BYTES(struct conf_network, text, TEXT_MAX),
     PACK_NUMBER(U64, struct conf_network, high),
@@ -189,6 +210,7 @@ static const struct field conf_fields[] = {
     PACK_SHAPE(struct conf, timeouts, &timeouts_shape),
     PACK_SHAPE(struct conf, dns, &dns_shape),
     PACK_SHAPE(struct conf, accounts, &accounts_shape),
+    PACK_SHAPE(struct conf, extensions, &extensions_shape),
 };
 static const struct shape conf_shape = SHAPE(struct conf, conf_fields);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "smtp/address.h"
+#include "smtp/parameters.h"
 #include "users/login.h"
 
 /* A host name or domain, U-labels allowed; a last label of digits alone would be an IPv4 address.
@@ -79,6 +80,11 @@ static bool fits_sha256(struct slice text)
         else if (text.data[i] != ':' || digits == 0 || digits % 2 != 0)
             return false;
     return digits == 64 && text.data[text.len - 1] != ':';
+}
+
+static bool fits_class(struct slice text)
+{
+    return solicit_is_valid(text) && slice_find(text, ',') == text.len;
 }
 
 static bool fits_text(struct slice text)
@@ -281,6 +287,8 @@ static const struct {
     [SYNTAX_SHA256] = { fits_sha256, false,
         "64 hexadecimal digits, perhaps with colons between each two" },
     [SYNTAX_WORD] = { fits_word, false, "a word of at most 63 letters, digits, '_', '-' and '.'" },
+    [SYNTAX_CLASS] = { fits_class, false,
+        "a word of letters, digits, '.', '-', '_' and ':' that begins with a letter" },
     [SYNTAX_TEXT] = { fits_text, false, "text that is not empty" },
 };
 

@@ -28,6 +28,7 @@ enum syntax {
     SYNTAX_LOGIN,  /* users/login.h's login names */
     SYNTAX_SHA256, /* 64 hexadecimal digits, perhaps with colons */
     SYNTAX_WORD,   /* names that we print: listeners, selectors, logins' user names */
+    SYNTAX_CLASS,  /* of solicitation: RFC 3865 section 2.1 */
     SYNTAX_TEXT,   /* anything printable */
     SYNTAX_COUNT
 };

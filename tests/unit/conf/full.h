@@ -43,7 +43,11 @@
     " idle = 0 }\n"                                                                                \
     "dns { trust_anchor = \"/t\" root_hints = \"/r\" forward = { \"127.0.0.1@5300\", \"::1\" } "   \
     "}\n"                                                                                          \
-    "accounts { gate = \"g\" vault = \"v\" queue = \"q\" relay = \"r\" maildrop = 1001 }\n"
+    "accounts { gate = \"g\" vault = \"v\" queue = \"q\" relay = \"r\" maildrop = 1001 }\n"        \
+    "extensions { chunking = false smtputf8 = false dsn = false limits = false deliverby = true "  \
+    "deliverby_least = 1 futurerelease = true futurerelease_most = 61 requiretls = true "          \
+    "mt_priority = true mt_priority_users = { \"u\" } rrvs = true mtrk = true no_soliciting = { "  \
+    "\"net.example:ADV\" } conperm = true conneg = true }\n"
 #define FULL FULL_TOP FULL_LISTENERS FULL_REST
 
 #endif

@@ -292,14 +292,14 @@ static const struct error_case cases[] = {
     /* What a later version will know. */
     { "OPS-1 signing", WITH("domain \"example.org\" {\ndkim = { \"rsa2026\" } }"),
         "8: dkim is not implemented in this version; allowed is the empty list { } only" },
-    { "OPS-1 message tracking", WITH("extensions { mtrk = true }"),
-        "7: mtrk is not implemented in this version; allowed is false only" },
-    { "OPS-1 solicitation", WITH("extensions { no_soliciting = { \"a\" } }"),
-        "7: no_soliciting is not implemented in this version; allowed is the empty list { } only" },
-    { "OPS-1 unknown extension", WITH("extensions { dsn = true }"),
-        "7: unknown name \"dsn\" in extensions; allowed are mtrk, no_soliciting, conperm, conneg, "
-        "checkpoint, mt_priority, rrvs, "
-        "burl" },
+    { "OPS-1 restart of transactions", WITH("extensions { checkpoint = true }"),
+        "7: checkpoint is not implemented in this version; allowed is false only" },
+    { "EXT-NOSOL-1 no class", WITH("extensions { no_soliciting = { \"1a\" } }"),
+        "7: no_soliciting is \"1a\"; allowed is a word of letters, digits, '.', '-', '_' and ':' "
+        "that "
+        "begins with a letter" },
+    { "OPS-1 unknown extension", WITH("extensions { dsm = true }"),
+        "7: unknown name \"dsm\" in extensions; did you mean \"dsn\"?" },
 };
 
 static unsigned refused_wrongly;
