@@ -6,7 +6,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ID = re.compile(r"\b(?:SUB-\d(?:\.\d)?|LSN|CMD|GRM|DATA|TLS|AUTH|SASL|MSG|QUE|OUT|DSN|LOG|OPS|EXT-[A-Z0-9]+)-\d+\b")
+ID = re.compile(r"\b(?:SUB-\d(?:\.\d)?|LSN|CMD|GRM|DATA|TLS|AUTH|SASL|MSG|QUE|OUT|DSN|RTLS|LOG|OPS|EXT-[A-Z0-9]+)-\d+\b")
 
 
 def read_groups():

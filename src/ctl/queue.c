@@ -186,7 +186,12 @@ static void put_details(FILE *to, const json_t *message)
 {
     static const char *const names[][2] = { { "user", "user" }, { "client", "client" },
         { "listener", "listener" }, { "notice_of", "notice of" }, { "segment", "segment" },
-        { "body_file", "body file" } };
+        { "body_file", "body file" }, { "ret", "return" }, { "envid", "envelope id" },
+        { "requiretls", "require TLS" }, { "deliver_by", "deliver by" },
+        { "deliver_by_mode", "deliver by, mode" }, { "priority", "priority" },
+        { "mtrk", "tracking" }, { "mtrk_timeout", "tracked for" },
+        { "solicit", "solicitation" }, { "conperm", "may be converted" },
+        { "release", "release" } };
     const json_t *recipients = json_object_get(message, "recipients");
     char arrival[SHOW_TIME], expires[SHOW_TIME], size[SHOW_TIME];
     int width = widest(recipients);

@@ -159,7 +159,32 @@ enum answer accept_message(struct session *s)
     return answer;
 }
 
-/* The record. */
+/* The record. What smtp/ reads and what the spool keeps have the same numbers, and neither may know
+ * the other. */
+
+_Static_assert((int)RETURN_HEADERS == ENVELOPE_RETURN_HEADERS &&
+                   (int)BY_RETURN == ENVELOPE_BY_RETURN && (int)HOLD_UNTIL == ENVELOPE_HOLD_UNTIL &&
+                   (int)RRVS_REJECT == ENVELOPE_RRVS_REJECT &&
+                   (int)NOTIFY_DELAY == ENVELOPE_NOTIFY_DELAY,
+    "the same numbers");
+
+static void put_parameters(struct envelope *envelope, const struct mail_parameters *from)
+{
+    envelope->ret = (enum envelope_return)from->ret;
+    envelope->envid = from->envid;
+    envelope->require_tls = from->require_tls;
+    envelope->by = (enum envelope_by)from->by.mode;
+    envelope->by_trace = from->by.trace;
+    envelope->by_seconds = from->by.seconds;
+    envelope->priority =
+        from->has_priority ? (uint8_t)(from->priority + ENVELOPE_PRIORITY_ZERO) : 0;
+    envelope->mtrk_certifier = from->mtrk.certifier;
+    envelope->mtrk_timeout = from->mtrk.timeout;
+    envelope->solicit = from->solicit;
+    envelope->conperm = from->conperm;
+    envelope->hold = (enum envelope_hold)from->hold.kind;
+    envelope->hold_value = from->hold.value;
+}
 
 static enum err pack_envelope(struct session *s, struct entry *entry)
 {
@@ -193,6 +218,7 @@ static enum err pack_envelope(struct session *s, struct entry *entry)
 
     peer_text(&s->peer, client);
     envelope.client = slice_text(client);
+    put_parameters(&envelope, &t->parameters);
     return envelope_pack(&entry->envelope, &envelope);
 }
 

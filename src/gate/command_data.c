@@ -6,6 +6,7 @@
 #include "gate/session.h"
 #include "gate/transaction.h"
 #include "policy/rights.h"
+#include "smtp/extension.h"
 
 enum {
     SPARE_MS = BLANK_MS,
@@ -197,6 +198,8 @@ enum answer command_bdat(struct session *s, struct slice argument)
 
     if (!s->is_esmtp)
         return command_bdat_refused(s, argument, REPLY_EHLO_FIRST); /* CMD-4 */
+    if (!(s->offered & EXTENSION_BIT(EXTENSION_CHUNKING)))
+        return command_bdat_refused(s, argument, REPLY_NOT_OFFERED); /* CMD-19 */
     switch (bdat_parse(argument, &bdat)) {
     case BDAT_LOST:
         return lose_chunk(s, REPLY_CHUNK_SIZE);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "gate/command.h"
 #include "gate/gate.h"
 #include "gate/session.h"
@@ -31,6 +32,51 @@ static bool greet(struct session *s, struct slice argument, bool is_esmtp)
     return true;
 }
 
+static const struct {
+    enum extension extension;
+    size_t offset; /* of its switch */
+} switches[] = {
+    { EXTENSION_CHUNKING, offsetof(struct conf_extensions, chunking) },
+    { EXTENSION_SMTPUTF8, offsetof(struct conf_extensions, smtputf8) },
+    { EXTENSION_DSN, offsetof(struct conf_extensions, dsn) },
+    { EXTENSION_LIMITS, offsetof(struct conf_extensions, limits) },
+    { EXTENSION_DELIVERBY, offsetof(struct conf_extensions, deliverby) },
+    { EXTENSION_FUTURERELEASE, offsetof(struct conf_extensions, futurerelease) },
+    { EXTENSION_REQUIRETLS, offsetof(struct conf_extensions, requiretls) },
+    { EXTENSION_MT_PRIORITY, offsetof(struct conf_extensions, mt_priority) },
+    { EXTENSION_RRVS, offsetof(struct conf_extensions, rrvs) },
+    { EXTENSION_MTRK, offsetof(struct conf_extensions, mtrk) },
+    { EXTENSION_CONPERM, offsetof(struct conf_extensions, conperm) },
+    { EXTENSION_CONNEG, offsetof(struct conf_extensions, conneg) },
+};
+
+static uint32_t switched_on(const struct conf_extensions *extensions)
+{
+    uint32_t set = extensions->no_soliciting_count > 0 ? EXTENSION_BIT(EXTENSION_NO_SOLICITING) : 0;
+
+    for (size_t i = 0; i < LENGTH_OF(switches); i++)
+        if (*(const bool *)((const char *)extensions + switches[i].offset))
+            set |= EXTENSION_BIT(switches[i].extension);
+    return set;
+}
+
+/* The classes as EHLO lists them, in the scratch arena; as many as its line holds. */
+static struct slice solicit_classes(struct session *s)
+{
+    enum { ROOM = 400 };
+    const struct conf_extensions *extensions = &s->snapshot->conf->extensions;
+    struct slice list = { 0 };
+
+    for (size_t i = 0; i < extensions->no_soliciting_count; i++) {
+        struct slice word = extensions->no_soliciting[i].text;
+        if (list.len + word.len + 1 > ROOM)
+            break;
+        list = arena_printf(&s->gate->scratch, "%.*s%s%.*s", SLICE_ARGS(list),
+            list.len > 0 ? "," : "", SLICE_ARGS(word));
+    }
+    return list;
+}
+
 enum answer command_ehlo(struct session *s, struct slice argument)
 {
     const struct conf *conf = s->snapshot->conf;
@@ -43,6 +89,11 @@ enum answer command_ehlo(struct session *s, struct slice argument)
         .message_size = conf->limits.message_size,
         .recipients = (uint32_t)conf->limits.recipients,
         .mails = (uint32_t)conf->limits.mails_per_session,
+        .switched_on = switched_on(&conf->extensions),
+        .deliver_by_least = (uint32_t)conf->extensions.deliverby_least,
+        .hold_most = (uint32_t)conf->extensions.futurerelease_most,
+        .now = clock_wall(),
+        .classes = solicit_classes(s),
     };
 
     if (!greet(s, argument, true))

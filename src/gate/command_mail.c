@@ -1,5 +1,6 @@
 /* gate/command_mail.c: MAIL and RCPT: each a short story of checks, from what needs nobody to what
  * another room has to say. Whatever is not decided yet waits in the transaction. */
+#include "base/clock.h"
 #include "gate/command.h"
 #include "gate/gate.h"
 #include "gate/report.h"
@@ -61,6 +62,10 @@ static enum answer refuse_sender(struct session *s, enum reply_id reply)
 static enum answer take_sender(struct session *s)
 {
     session_move(s, PHASE_MAIL);
+    if (s->transaction->is_lowered) {
+        session_sayf(s, REPLY_PRIORITY_CHANGED, "%d priority lowered", 0); /* EXT-MTPRI-2 */
+        return ANSWER_REPLY;
+    }
     session_sayf(s, REPLY_SENDER_OK, "<%.*s> Sender ok", SLICE_ARGS(s->transaction->sender));
     return ANSWER_REPLY;
 }
@@ -104,13 +109,48 @@ static enum answer sender_rights_known(struct session *s, enum rights_word word)
     return replies[word] ? refuse_sender(s, replies[word]) : check_sender_domain(s);
 }
 
+static bool may_raise_priority(const struct session *s)
+{
+    const struct conf_extensions *extensions = &s->snapshot->conf->extensions;
+    struct slice user = session_user(s);
+
+    for (size_t i = 0; i < extensions->mt_priority_user_count; i++)
+        if (user.len > 0 && slice_equals_nocase(extensions->mt_priority_users[i].text, user))
+            return true;
+    return false;
+}
+
+/* Anybody may lower it, and who may not raise it has his mail sent as any other (EXT-MTPRI-2). */
+static void lower_priority(struct session *s)
+{
+    struct transaction *t = s->transaction;
+
+    t->is_lowered = t->parameters.priority > 0 && !may_raise_priority(s);
+    if (t->is_lowered)
+        t->parameters.priority = 0;
+}
+
+static struct parameter_context parameter_context(const struct session *s)
+{
+    const struct conf_extensions *extensions = &s->snapshot->conf->extensions;
+
+    return (struct parameter_context){
+        .offered = s->offered,
+        .smtputf8 = s->transaction && s->transaction->parameters.smtputf8,
+        .now = clock_wall(),
+        .deliver_by_least = (uint32_t)extensions->deliverby_least,
+        .hold_most = (uint32_t)extensions->futurerelease_most,
+    };
+}
+
 static bool open_transaction(struct session *s, const struct mail_command *mail)
 {
     s->transaction = transaction_new(s->snapshot->conf->limits.recipients);
     if (!s->transaction)
         return false;
-    s->transaction->parameters = mail->parameters;
-    s->transaction->parameters.auth = (struct address){ 0 }; /* not believed, not kept (AUTH-22) */
+    if (transaction_set_parameters(s->transaction, &mail->parameters) != ERR_OK)
+        return false;
+    lower_priority(s);
     return transaction_set_sender(s->transaction, &mail->path.address) == ERR_OK &&
            address_copy(&s->transaction->arena, &mail->path.address, &s->transaction->candidate);
 }
@@ -118,6 +158,7 @@ static bool open_transaction(struct session *s, const struct mail_command *mail)
 enum answer command_mail(struct session *s, struct slice argument)
 {
     const struct conf *conf = s->snapshot->conf;
+    struct parameter_context context = parameter_context(s);
     struct mail_command mail;
     struct envelope_error error;
     struct rights_answer rights;
@@ -129,7 +170,7 @@ enum answer command_mail(struct session *s, struct slice argument)
     }
     s->conduct.mails++;
     if (!mail_command_parse(
-            &s->gate->scratch, argument, s->offered, conf->strict_envelope, &mail, &error))
+            &s->gate->scratch, argument, &context, conf->strict_envelope, &mail, &error))
         return refuse_syntax(s, &error);
     if (mail.path.is_spaced)
         report_spaced(s); /* D-25 */
@@ -159,7 +200,7 @@ static enum answer take_recipient(struct session *s)
     struct transaction *t = s->transaction;
     struct buffer path;
 
-    if (transaction_add_recipient(t, &t->candidate) != ERR_OK)
+    if (transaction_add_recipient(t) != ERR_OK)
         return say(s, REPLY_INTERNAL);
     if (s->phase == PHASE_MAIL)
         session_move(s, PHASE_RCPT);
@@ -214,6 +255,7 @@ enum answer command_rcpt(struct session *s, struct slice argument)
 {
     const struct conf *conf = s->snapshot->conf;
     struct transaction *t = s->transaction;
+    struct parameter_context context = parameter_context(s);
     struct rcpt_command rcpt;
     struct envelope_error error;
     struct rights_answer rights;
@@ -222,8 +264,8 @@ enum answer command_rcpt(struct session *s, struct slice argument)
     if (t->tried >= conf->limits.recipients)
         return say(s, REPLY_TOO_MANY_RECIPIENTS); /* CMD-27, EXT-LIMITS-2 */
     t->tried++;
-    if (!rcpt_command_parse(&s->gate->scratch, argument, s->offered, conf->strict_envelope,
-            t->parameters.smtputf8, &rcpt, &error))
+    if (!rcpt_command_parse(
+            &s->gate->scratch, argument, &context, conf->strict_envelope, &rcpt, &error))
         return refuse_syntax(s, &error);
     if (rcpt.path.is_spaced)
         report_spaced(s);
@@ -238,10 +280,10 @@ enum answer command_rcpt(struct session *s, struct slice argument)
         .recipients = t->recipient_count });
     if (rights.verdict == RIGHTS_REFUSED)
         return say(s, rights.reply);
+    if (transaction_set_candidate(t, &rcpt.path.address, &rcpt.parameters) != ERR_OK)
+        return say(s, REPLY_INTERNAL);
     if (rcpt.path.address.kind == ADDRESS_BARE)
         return take_postmaster(s);
-    if (!address_copy(&t->arena, &rcpt.path.address, &t->candidate))
-        return say(s, REPLY_INTERNAL);
     return rights.verdict == RIGHTS_ASK ? ask_rights(s, ASK_RECIPIENT, text, recipient_rights_known)
                                         : check_recipient_domain(s);
 }

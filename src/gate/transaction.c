@@ -8,8 +8,8 @@
 
 enum {
     ARENA_BASE = 32 << 10,
-    ARENA_PER_RECIPIENT =
-        2048, /* address, key and map entry at their longest, and the list's growth */
+    ARENA_PER_RECIPIENT = 3072, /* address, ORCPT, key and map entry at their longest, and the
+                                   list's growth */
     RECIPIENTS_FIRST = 8,
     MAILBOX_TEXT_MAX = ENVELOPE_ADDRESS_MAX,
 };
@@ -61,6 +61,30 @@ enum err transaction_set_sender(struct transaction *t, const struct address *sen
     return keep_text(t, &text, &t->sender);
 }
 
+enum err transaction_set_parameters(struct transaction *t, const struct mail_parameters *from)
+{
+    struct mail_parameters *to = &t->parameters;
+
+    *to = *from;
+    to->has_auth = false;
+    to->auth = (struct address){ 0 };
+    return arena_copy(&t->arena, from->envid, &to->envid) &&
+                   arena_copy(&t->arena, from->mtrk.certifier, &to->mtrk.certifier) &&
+                   arena_copy(&t->arena, from->solicit, &to->solicit)
+               ? ERR_OK
+               : ERR_NOMEM;
+}
+
+enum err transaction_set_candidate(
+    struct transaction *t, const struct address *candidate, const struct rcpt_parameters *wishes)
+{
+    t->wishes = *wishes;
+    return address_copy(&t->arena, candidate, &t->candidate) &&
+                   arena_copy(&t->arena, wishes->orcpt, &t->wishes.orcpt)
+               ? ERR_OK
+               : ERR_NOMEM;
+}
+
 /* Equal for equal addresses: the local part as it is, the domain in one form. */
 static enum err make_key(
     struct transaction *t, const struct address *address, struct slice *out_key)
@@ -92,10 +116,17 @@ static enum err make_room(struct transaction *t)
     return ERR_OK;
 }
 
-static enum err append(struct transaction *t, const struct address *address, struct slice key)
+static enum err append(struct transaction *t, struct slice key)
 {
+    const struct address *address = &t->candidate;
     struct transaction_mailbox *mailbox = arena_alloc(&t->arena, sizeof *mailbox);
-    struct envelope_recipient recipient = { .flags = address->non_ascii ? MAILBOX_UTF8 : 0 };
+    struct envelope_recipient recipient = {
+        .flags = address->non_ascii ? MAILBOX_UTF8 : 0,
+        .notify = t->wishes.notify,
+        .orcpt = t->wishes.orcpt,
+        .rrvs = (enum envelope_rrvs)t->wishes.rrvs,
+        .rrvs_since = t->wishes.rrvs_since,
+    };
     struct buffer text;
     enum err code = mailbox ? make_room(t) : ERR_NOMEM;
 
@@ -111,14 +142,14 @@ static enum err append(struct transaction *t, const struct address *address, str
     return ERR_OK;
 }
 
-enum err transaction_add_recipient(struct transaction *t, const struct address *address)
+enum err transaction_add_recipient(struct transaction *t)
 {
     struct transaction_mailbox *known;
     struct slice key;
-    enum err code = make_key(t, address, &key);
+    enum err code = make_key(t, &t->candidate, &key);
 
     if (code)
         return code;
     HASH_FIND(hh, t->mailboxes, key.data, key.len, known);
-    return known ? ERR_OK : append(t, address, key);
+    return known ? ERR_OK : append(t, key);
 }

@@ -23,6 +23,7 @@ struct transaction {
     struct slice sender; /* canonical mailbox text; empty: null reverse-path */
     bool sender_utf8;
     struct mail_parameters parameters;
+    bool is_lowered; /* the priority asked for was not granted (EXT-MTPRI-2) */
 
     struct envelope_recipient *recipients;
     size_t recipient_count;
@@ -30,6 +31,7 @@ struct transaction {
     struct transaction_mailbox *mailboxes; /* the same as a map, to find duplicates (CMD-33) */
     size_t tried;                          /* RCPT commands, good or bad (EXT-LIMITS-2) */
     struct address candidate;              /* of the RCPT that waits for an answer */
+    struct rcpt_parameters wishes;         /* of the same */
 
     struct body body;
     int64_t content_since_ms; /* monotonic: the first DATA or BDAT */
@@ -41,11 +43,17 @@ MUST_CHECK struct transaction *transaction_new(size_t recipients);
 /* Nulls the pointer; NULL is harmless. What is on its way to the disk is not taken back. */
 void transaction_free(struct transaction **transaction);
 
+/* The parameters of MAIL are kept, but for AUTH, which is not believed (AUTH-22). ERR_NOMEM. */
+MUST_CHECK enum err transaction_set_parameters(
+    struct transaction *transaction, const struct mail_parameters *parameters);
+/* The candidate and what was asked for him are kept. ERR_NOMEM. */
+MUST_CHECK enum err transaction_set_candidate(struct transaction *transaction,
+    const struct address *candidate, const struct rcpt_parameters *wishes);
 /* The address is kept as text. ERR_NOMEM. */
 MUST_CHECK enum err transaction_set_sender(
     struct transaction *transaction, const struct address *sender);
-/* A recipient that was given before counts once (CMD-33): ERR_OK too. ERR_NOMEM. */
-MUST_CHECK enum err transaction_add_recipient(
-    struct transaction *transaction, const struct address *recipient);
+/* The candidate becomes a recipient. One that was given before counts once, with what was asked for
+ * him first (CMD-33): ERR_OK too. ERR_NOMEM. */
+MUST_CHECK enum err transaction_add_recipient(struct transaction *transaction);
 
 #endif

@@ -194,6 +194,10 @@ static const struct shape in_hand_shape = SHAPE(struct msg_in_hand, in_hand_fiel
 static const struct field recipient_fields[] = {
     PACK_NUMBER(U32, struct msg_recipient, index),
     PACK_BYTES(struct msg_recipient, address, NAME_MAX_OCTETS),
+    PACK_NUMBER(U8, struct msg_recipient, notify),
+    PACK_BYTES(struct msg_recipient, orcpt, NAME_MAX_OCTETS),
+    PACK_NUMBER(U8, struct msg_recipient, rrvs),
+    PACK_NUMBER(I64, struct msg_recipient, rrvs_since),
 };
 static const struct shape recipient_shape = SHAPE(struct msg_recipient, recipient_fields);
 
@@ -213,6 +217,17 @@ static const struct field job_fields[] = {
     PACK_BYTES(struct msg_job, header, HEADER_MAX_OCTETS),
     PACK_BYTES(struct msg_job, body, BODY_MAX_OCTETS),
     PACK_NUMBER(U64, struct msg_job, body_size),
+    PACK_NUMBER(U8, struct msg_job, ret),
+    PACK_BYTES(struct msg_job, envid, NAME_MAX_OCTETS),
+    PACK_NUMBER(BOOL, struct msg_job, require_tls),
+    PACK_NUMBER(U8, struct msg_job, by),
+    PACK_NUMBER(BOOL, struct msg_job, by_trace),
+    PACK_NUMBER(I64, struct msg_job, by_time),
+    PACK_NUMBER(U8, struct msg_job, priority),
+    PACK_BYTES(struct msg_job, mtrk_certifier, NAME_MAX_OCTETS),
+    PACK_NUMBER(I64, struct msg_job, mtrk_until),
+    PACK_BYTES(struct msg_job, solicit, NAME_MAX_OCTETS),
+    PACK_NUMBER(BOOL, struct msg_job, conperm),
 };
 static const struct shape job_shape = SHAPE(struct msg_job, job_fields);
 
@@ -221,6 +236,7 @@ static const struct field result_fields[] = {
     PACK_ENUM(struct msg_result, result, DELIVERY_RETURNED),
     PACK_ENUM(struct msg_result, cause, CAUSE_LOCAL),
     PACK_NUMBER(U16, struct msg_result, code),
+    PACK_ENUM(struct msg_result, end, END_DELIVERED),
     PACK_BYTES(struct msg_result, status, 16),
     PACK_BYTES(struct msg_result, text, TEXT_MAX_OCTETS),
 };

@@ -283,9 +283,14 @@ struct msg_in_hand {
     size_t job_count;
 };
 
+/* What was asked for at RCPT; numbers as in spool/envelope.h. */
 struct msg_recipient {
     uint32_t index; /* in the envelope */
     struct slice address;
+    uint8_t notify;
+    struct slice orcpt; /* as given */
+    uint8_t rrvs;       /* enum envelope_rrvs */
+    int64_t rrvs_since; /* wall time, seconds */
 };
 
 struct msg_job {
@@ -306,6 +311,18 @@ struct msg_job {
     struct slice header; /* final header block with its empty line */
     struct slice body;   /* inline; empty when a descriptor comes with the message */
     uint64_t body_size;  /* octets of the body, inline or in the descriptor */
+    /* What was asked for at MAIL; numbers as in spool/envelope.h. */
+    uint8_t ret;        /* enum envelope_return */
+    struct slice envid; /* as given */
+    bool require_tls;
+    uint8_t by; /* enum envelope_by */
+    bool by_trace;
+    int64_t by_time; /* wall time, seconds */
+    uint8_t priority;
+    struct slice mtrk_certifier; /* empty: not tracked */
+    int64_t mtrk_until;          /* wall time, seconds; 0: not stated */
+    struct slice solicit;
+    bool conperm;
 };
 
 enum delivery_result {
@@ -325,14 +342,22 @@ enum delivery_cause {
     CAUSE_LOCAL,   /* our own trouble: disk, memory, configuration */
 };
 
+/* DELIVERY_DONE: who tells the sender what becomes of it, where he asked for that (EXT-DSN-8). */
+enum delivery_end {
+    END_RELAYED,   /* the next hop does not report: this is the last that is known */
+    END_REPORTED,  /* the next hop has taken that over with the mail */
+    END_DELIVERED, /* it is where it was to go */
+};
+
 struct msg_result {
     uint32_t index; /* recipient */
     enum delivery_result result;
     enum delivery_cause cause;
-    uint16_t code;       /* basic code, 0 when nobody replied */
+    uint16_t code; /* basic code, 0 when nobody replied */
     struct slice status; /* "5.1.1" */
     struct slice
         text; /* the reply or our reason: printable, lines separated by LF, at most 1024 octets */
+    enum delivery_end end;
 };
 
 struct msg_outcome {

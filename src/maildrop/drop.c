@@ -177,6 +177,7 @@ void drop_outcome(struct drop *drop, struct msg_outcome *out_outcome)
             .index = result->index,
             .result = result->result,
             .cause = CAUSE_LOCAL,
+            .end = END_DELIVERED,
             .status = slice_text(result->status),
             .text = slice_text(result->text),
         };

@@ -61,6 +61,22 @@ static void fill_status(struct part *part, const struct dsn_notice *notice, bool
 
 /* text/rfc822-headers may be encoded when the header is broken (RFC 6522 section 4),
  * message/global-headers when the way is 7-bit (RFC 6533 section 6.3). */
+static bool fill_whole(struct part *part, const struct dsn_notice *notice)
+{
+    bool is_global = !text_is_ascii(notice->header) && text_is_utf8(notice->header);
+    enum mime_need header = mime_need_of(notice->header), body = mime_need_of(notice->body);
+
+    if (!notice->is_whole || header == MIME_ENCODED || body == MIME_ENCODED)
+        return false;
+    part->type = is_global ? "message/global" : "message/rfc822";
+    part->form = header == MIME_8BIT || body == MIME_8BIT ? MIME_8BIT : MIME_7BIT;
+    buffer_put_slice(&part->text, notice->header);
+    buffer_put_slice(&part->text, notice->body);
+    if (notice->body.len > 0 && notice->body.data[notice->body.len - 1] != '\n')
+        buffer_put_text(&part->text, "\r\n");
+    return true;
+}
+
 static void fill_header(struct part *part, const struct dsn_notice *notice, bool utf8)
 {
     struct slice header = notice->header;
@@ -156,7 +172,8 @@ size_t dsn_size_max(const struct dsn_notice *notice)
 {
     enum { FIXED = 16384, RECIPIENT = 16384 };
 
-    return FIXED + notice->recipient_count * RECIPIENT + notice->header.len * 4;
+    return FIXED + notice->recipient_count * RECIPIENT + notice->header.len * 4 +
+           (notice->is_whole ? notice->body.len : 0);
 }
 
 enum err dsn_put(struct buffer *out_header, struct buffer *out_body,
@@ -172,7 +189,8 @@ enum err dsn_put(struct buffer *out_header, struct buffer *out_body,
         buffer_init(&parts[i].text, dsn_size_max(notice));
     fill_text(&parts[0], notice);
     fill_status(&parts[1], notice, utf8);
-    fill_header(&parts[2], notice, utf8);
+    if (!fill_whole(&parts[2], notice))
+        fill_header(&parts[2], notice, utf8);
     for (size_t i = 0; i < PARTS; i++)
         is_8bit = is_8bit || (parts[i].type && parts[i].form == MIME_8BIT);
     make_boundary(notice, parts, boundary);

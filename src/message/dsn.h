@@ -30,19 +30,24 @@ struct dsn_recipient {
 };
 
 struct dsn_notice {
-    struct slice host;        /* our host name: Reporting-MTA */
-    struct slice postmaster;  /* address without angle brackets: From */
-    struct slice to;          /* the original's envelope sender, as above; never empty (DSN-2) */
-    struct slice notice_id;   /* queue id of the notice itself, for its Message-ID */
-    struct slice original_id; /* queue id of the message reported about */
-    struct slice envelope_id; /* ENVID with the xtext undone; empty when none was given */
-    int64_t arrival;          /* when the original was accepted */
+    struct slice host;           /* our host name: Reporting-MTA */
+    struct slice postmaster;     /* address without angle brackets: From */
+    struct slice to;             /* the original's envelope sender, as above; never empty (DSN-2) */
+    struct slice notice_id;      /* queue id of the notice itself, for its Message-ID */
+    struct slice original_id;    /* queue id of the message reported about */
+    struct slice envelope_id;    /* ENVID with the xtext undone; empty when none was given */
+    int64_t arrival;             /* when the original was accepted */
+    int64_t deliver_by;          /* the time of BY (EXT-DELIVERBY-9) */
+    struct slice future_release; /* "for;600" or "until;2026-03-03T10:00:00Z" (EXT-FUTURE-5); empty:
+                                    it was not asked for */
     int64_t now;
     uint64_t random; /* fresh, for Message-ID and boundary */
     const struct dsn_recipient *recipients;
     size_t recipient_count; /* at least 1 */
     struct slice header; /* the original's header block, with or without the empty line; empty: the
                             part is left out */
+    struct slice body;   /* and its body */
+    bool is_whole;       /* both come back, the header with its empty line; else the header alone */
 };
 
 enum {
@@ -60,7 +65,9 @@ enum {
  * UTF-8, quoted-printable where it is not plain 7-bit lines (DSN-12). Only a sender whose own
  * address is not ASCII can be reached by SMTPUTF8 alone: then *out_utf8 becomes true, addresses
  * are written as they are, part 2 is message/global-delivery-status, and parts 2 and 3 are 8bit
- * where they need it.
+ * where they need it. And a message that comes back whole (RET=FULL) is
+ * message/rfc822, or message/global when its header is UTF-8, which may not be encoded: where it is
+ * 8-bit the notice is too; where its lines are too long its header alone comes back.
  *
  * No line is above 998 octets; ours are within 78 where words allow. Controls and malformed UTF-8
  * become "?". Returns a buffer's sticky error (dsn_size_max is never above), or ERR_OK; *out_utf8

@@ -194,6 +194,8 @@ void dsn_put_status(struct buffer *out, const struct dsn_notice *notice, bool ut
     put_value(out, "Original-Envelope-Id: ", notice->envelope_id, false);
     put_value(out, "Reporting-MTA: dns; ", notice->host, utf8);
     put_date(out, "Arrival-Date", notice->arrival);
+    put_date(out, "Deliver-By-Date", notice->deliver_by);
+    put_value(out, "Future-Release-Request: ", notice->future_release, false);
     for (size_t i = 0; i < notice->recipient_count; i++)
         put_recipient(out, notice, &notice->recipients[i], utf8);
 }

@@ -5,14 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A recipient's NOTIFY parameter as a set; 0: it was absent. NEVER stands alone (RFC 3461
- * section 4.1). */
-enum notify_flag { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+#include "smtp/parameters.h" /* enum notify_flag */
 
 struct notify_case {
     bool null_sender; /* the reverse-path is <> */
     bool is_notice;   /* the message is itself a notification of ours */
-    uint8_t flags;    /* enum notify_flag */
+    uint8_t flags;    /* a set of enum notify_flag; 0: NOTIFY was absent */
 };
 
 enum notify_verdict {
@@ -24,6 +22,10 @@ enum notify_verdict {
 
 /* The recipient has failed or expired. */
 enum notify_verdict notify_on_failure(const struct notify_case *notify);
+
+/* A next hop has taken it, or it was delivered. is_reported: the next hop tells the sender itself
+ * (EXT-DSN-8). Only who asked for it is told: never NOTIFY_NOBODY. */
+enum notify_verdict notify_on_success(const struct notify_case *notify, bool is_reported);
 
 /* Wall time at which the delay notice falls due, or INT64_MAX for never. For the queue's heap. */
 int64_t notify_delay_time(

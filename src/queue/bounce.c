@@ -30,7 +30,8 @@ struct report {
     struct ending *endings;
     size_t count;
     struct ack *ack;
-    bool is_told; /* a notice about it is in the spool */
+    bool is_silent; /* the sender wants to hear of none of it (EXT-DSN-10) */
+    bool is_told;   /* a notice about it is in the spool */
     enum err result;
     struct commit_wait wait;
 };
@@ -88,6 +89,13 @@ static bool is_within_limit(struct bounces *bounces, const struct message *messa
     return tally->count++ < SENDER_LIMIT;
 }
 
+static enum notify_verdict verdict_on(const struct message *message, const struct ending *ending)
+{
+    struct notify_case notify = recipient_notify_case(&message->recipients[ending->recipient]);
+
+    return notify_on_failure(&notify);
+}
+
 static void log_decision(const struct report *report, enum log_level level, const char *event)
 {
     char id[QUEUE_ID_TEXT + 1];
@@ -119,13 +127,12 @@ static bool is_known(struct bounces *bounces, const struct report *report)
 static bool is_due(struct bounces *bounces, struct report *report)
 {
     struct message *message = report->message;
-    struct notify_case notify = { .null_sender = message->sender->len == 0,
-        .is_notice = message->is_notice };
     struct queue *queue = bounces->queue;
 
-    if (is_unwanted(report))
+    if (report->is_silent || is_unwanted(report))
         return false;
-    if (report->notice.kind == NOTICE_FAILURE && notify_on_failure(&notify) == NOTIFY_NOBODY) {
+    if (report->notice.kind == NOTICE_FAILURE &&
+        verdict_on(message, &report->endings[0]) == NOTIFY_NOBODY) {
         log_decision(report, LOG_WARNING, "double-bounce");
         queue->counters.double_bounces++;
         return false;
@@ -133,7 +140,8 @@ static bool is_due(struct bounces *bounces, struct report *report)
     report->is_told = is_known(bounces, report);
     if (report->is_told)
         return false;
-    if (!is_within_limit(bounces, message)) {
+    /* Of success nobody hears who has not asked for it: that is no flood of ours. */
+    if (report->notice.kind != NOTICE_SUCCESS && !is_within_limit(bounces, message)) {
         log_decision(report, LOG_WARNING, "bounce withheld: too many to this sender");
         queue->counters.notices_withheld++;
         return false;
@@ -188,6 +196,8 @@ static void put_ending(struct report *report, const struct ending *ending)
     }
     if (ending->to == RECIPIENT_DELETED)
         entry.outcome.cause = CAUSE_DELETED;
+    else if (ending->to == RECIPIENT_DELIVERED)
+        queue->counters.delivered++;
     else
         queue->counters.bounced++;
     commit_put(&queue->commit, &entry);
@@ -209,13 +219,19 @@ static void settle(struct report *report)
     commit_await(&report->queue->commit, &report->wait);
 }
 
-/* The original cannot be read, so nobody can be told: it is held and named. */
+/* The original cannot be read, so nobody can be told: it is held and named. What was delivered
+ * must not be sent again for that. */
 static void give_up(struct report *report)
 {
     struct queue *queue = report->queue;
     struct message *message = report->message;
     enum err reason = report->result;
 
+    if (report->notice.kind == NOTICE_SUCCESS) {
+        log_decision(report, LOG_ERROR, "no notice of success: the message does not read back");
+        settle(report);
+        return;
+    }
     for (size_t i = 0; i < report->count; i++) {
         struct recipient *r = &message->recipients[report->endings[i].recipient];
         r->flags &= (uint8_t)~RECIPIENT_TELLING_DELAY;
@@ -240,7 +256,8 @@ static void work(struct hand_job *job)
 
     LL_FOREACH (bounces->working, report) {
         if (!report->notice.is_ready)
-            report->result = notice_make(&report->notice, bounces->queue->seam);
+            report->result =
+                notice_make(&report->notice, bounces->queue->seam, &bounces->queue->stock.store);
         if (report->result == ERR_OK)
             drafts[count++] = &report->notice.draft;
     }
@@ -270,13 +287,17 @@ static void put_back(struct bounces *bounces, struct report *working)
 
 static void log_notice(const struct report *report)
 {
+    static const char *const events[] = {
+        [NOTICE_FAILURE] = "bounce",
+        [NOTICE_DELAY] = "delay notice",
+        [NOTICE_SUCCESS] = "success notice",
+    };
     char id[QUEUE_ID_TEXT + 1], about[QUEUE_ID_TEXT + 1];
 
     queue_id_format(report->notice.id, id);
     queue_id_format(report->notice.about, about);
-    log_event(LOG_INFO, NULL, report->notice.kind == NOTICE_DELAY ? "delay notice" : "bounce",
-        log_text("id", about), log_text("notice", id),
-        log_slice("to", message_sender(report->message)),
+    log_event(LOG_INFO, NULL, events[report->notice.kind], log_text("id", about),
+        log_text("notice", id), log_slice("to", message_sender(report->message)),
         log_number("recipients", (int64_t)report->count));
 }
 
@@ -440,8 +461,12 @@ static struct report *report_new(struct queue *queue, struct message *message,
     need(report->endings && notice->rows);
     for (size_t i = 0; i < count; i++) {
         copy_ending(report, &endings[i], &report->endings[i]);
-        notice->rows[i] = (struct notice_row){ endings[i].recipient, endings[i].at_us,
-            &report->endings[i].outcome };
+        notice->rows[i] = (struct notice_row){
+            .recipient = endings[i].recipient,
+            .is_relayed = endings[i].is_relayed,
+            .at_us = endings[i].at_us,
+            .outcome = &report->endings[i].outcome,
+        };
     }
     notice->row_count = count;
     notice->kind = kind;
@@ -454,15 +479,16 @@ static struct report *report_new(struct queue *queue, struct message *message,
     return report;
 }
 
-void bounce_begin(struct queue *queue, struct message *message, enum envelope_notice notice,
-    const struct ending *endings, size_t count, struct ack *ack)
+static void begin_reports(struct queue *queue, struct message *message, enum envelope_notice kind,
+    const struct ending *endings, size_t count, struct ack *ack, bool is_silent)
 {
     for (size_t at = 0; at < count; at += REPORT_ROWS) {
         size_t rows = count - at < REPORT_ROWS ? count - at : REPORT_ROWS;
-        struct report *report = report_new(queue, message, notice, endings + at, rows);
+        struct report *report = report_new(queue, message, kind, endings + at, rows);
         if (ack)
             ack->holds++;
         report->ack = ack;
+        report->is_silent = is_silent;
         message->uses++;
         for (size_t i = 0; i < rows; i++)
             if (endings[at + i].to != RECIPIENT_WAITING)
@@ -473,6 +499,34 @@ void bounce_begin(struct queue *queue, struct message *message, enum envelope_no
         else
             settle(report);
     }
+}
+
+/* Copies those of whom the sender wants to hear to the front, the others behind them. Returns how
+ * many the former are. */
+static size_t part_endings(const struct message *message, enum envelope_notice kind,
+    const struct ending *endings, size_t count, struct ending *out_parted)
+{
+    size_t wanted = 0, others = count;
+
+    for (size_t i = 0; i < count; i++)
+        if (kind == NOTICE_FAILURE && verdict_on(message, &endings[i]) == NOTIFY_UNWANTED)
+            out_parted[--others] = endings[i];
+        else
+            out_parted[wanted++] = endings[i];
+    return wanted;
+}
+
+void bounce_begin(struct queue *queue, struct message *message, enum envelope_notice notice,
+    const struct ending *endings, size_t count, struct ack *ack)
+{
+    struct ending *parted = need_memory((count + 1) * sizeof *parted);
+    size_t wanted = part_endings(message, notice, endings, count, parted);
+
+    message->uses++;
+    begin_reports(queue, message, notice, parted, wanted, ack, false);
+    begin_reports(queue, message, notice, parted + wanted, count - wanted, ack, true);
+    message_release(queue, message);
+    free(parted);
     ack_release(ack);
     bounces_step(queue->bounces);
 }

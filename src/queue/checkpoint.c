@@ -65,6 +65,7 @@ static struct journal_state_recipient state_of(struct queue *queue, const struct
         .next_us = r->next_s ? time_to_wall(queue, (int64_t)r->next_s * SECOND) : 0,
         .has_delay_notice =
             (r->flags & (RECIPIENT_TOLD_DELAY | RECIPIENT_TELLING_DELAY)) == RECIPIENT_TOLD_DELAY,
+        .notify = recipient_notify(r),
         .cause = (uint8_t)last.cause,
         .code = last.code,
         .status = last.status,
@@ -85,7 +86,6 @@ static bool is_excused(const struct message *message)
 
 static void put_message(struct queue *queue, const struct message *message)
 {
-    enum envelope_notice kind = message->is_delay_notice ? NOTICE_DELAY : NOTICE_FAILURE;
     struct journal_state_recipient few[8], *rows = few;
     struct journal_entry entry = {
         .kind = JOURNAL_STATE,
@@ -99,10 +99,12 @@ static void put_message(struct queue *queue, const struct message *message)
             .body_size = message->size - message->header_size,
             .sender = message_sender(message),
             .user = user_name(message->user),
-            .notice = message->is_notice ? kind : NOTICE_NONE,
+            .notice = (enum envelope_notice)message->notice,
             .about = message->about,
             .is_held = message->is_held,
             .recipient_total = message->recipient_count,
+            .priority = message->priority,
+            .hold_us = message->hold_us,
         },
     };
     struct journal_state *state = &entry.state;

@@ -319,9 +319,33 @@ static bool put_recipients(
         if (index >= envelope->recipient_count ||
             !arena_copy(&job->arena, envelope->recipients[index].address, address))
             return false;
-        rows[i] = (struct msg_recipient){ .index = index, .address = *address };
+        rows[i] = (struct msg_recipient){
+            .index = index,
+            .address = *address,
+            .notify = envelope->recipients[index].notify,
+            .orcpt = envelope->recipients[index].orcpt,
+            .rrvs = (uint8_t)envelope->recipients[index].rrvs,
+            .rrvs_since = envelope->recipients[index].rrvs_since,
+        };
     }
     return true;
+}
+
+static void put_parameters(const struct envelope *from, struct msg_job *job)
+{
+    int64_t arrival = from->arrival_us / SECOND;
+
+    job->ret = (uint8_t)from->ret;
+    job->envid = from->envid;
+    job->require_tls = from->require_tls;
+    job->by = (uint8_t)from->by;
+    job->by_trace = from->by_trace;
+    job->by_time = arrival + from->by_seconds;
+    job->priority = from->priority;
+    job->mtrk_certifier = from->mtrk_certifier;
+    job->mtrk_until = from->mtrk_timeout > 0 ? arrival + from->mtrk_timeout : 0;
+    job->solicit = from->solicit;
+    job->conperm = from->conperm;
 }
 
 static enum err send_job(struct job *job, struct fetch *fetch)
@@ -347,6 +371,8 @@ static enum err send_job(struct job *job, struct fetch *fetch)
         .body_size = envelope->body_size,
     };
     int body = fetch->body;
+
+    put_parameters(envelope, &message);
 
     if (!put_recipients(job, envelope, rows))
         return ERR_CORRUPT;

@@ -127,6 +127,7 @@ static void take_recipient(
     recipient_tried(&queue->messages, r, from->attempts);
     if (from->has_delay_notice)
         r->flags |= RECIPIENT_TOLD_DELAY;
+    r->flags |= (uint8_t)(from->notify << RECIPIENT_NOTIFY_SHIFT);
     if (from->state != RECOVER_PENDING) {
         bool is_deleted = from->has_outcome && last->cause == CAUSE_DELETED;
         recipient_move(
@@ -179,8 +180,9 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
     message->arrival_us = arrival_time(queue, arrival);
     message->size = from->size;
     message->header_size = (uint32_t)(from->size - from->body_size);
-    message->is_notice = from->notice != NOTICE_NONE;
-    message->is_delay_notice = from->notice == NOTICE_DELAY;
+    message->notice = (uint8_t)from->notice;
+    message->priority = from->priority;
+    message->hold_us = from->hold_us;
     message->about = from->about;
     message->body_file = from->body_file;
     if (message->body_file != 0) {

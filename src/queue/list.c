@@ -2,6 +2,8 @@
  * once; the addresses are read from the spool on a hand. */
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 #include "queue/control.h"
 #include "queue/memory.h"
 #include "spool/segment.h"
@@ -70,6 +72,73 @@ static const char *state_of(const struct listed_recipient *r)
     return is_waiting && r->attempts > 0 ? "deferred" : states[r->state];
 }
 
+static const char *const rrvs_actions[] = {
+    [ENVELOPE_RRVS_UNSTATED] = "",
+    [ENVELOPE_RRVS_CONTINUE] = ";C",
+    [ENVELOPE_RRVS_REJECT] = ";R",
+};
+
+static json_t *show_notify(uint8_t notify)
+{
+    static const char *const names[] = { "NEVER", "SUCCESS", "FAILURE", "DELAY" };
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < LENGTH_OF(names); i++)
+        if (notify & (1U << i))
+            json_array_append_new(list, json_string(names[i]));
+    return list;
+}
+
+/* What was asked for at RCPT; nothing where nothing was. */
+static void show_recipient_wishes(json_t *row, const struct envelope_recipient *recipient)
+{
+    char date[25];
+
+    if (recipient->notify != 0)
+        json_object_set_new(row, "notify", show_notify(recipient->notify));
+    if (recipient->orcpt.len > 0)
+        json_object_set_new(row, "orcpt", show_text(recipient->orcpt));
+    if (recipient->rrvs == ENVELOPE_RRVS_ABSENT)
+        return;
+    clock_format(recipient->rrvs_since * SECOND, date);
+    json_object_set_new(
+        row, "rrvs", json_sprintf("%.19sZ%s", date, rrvs_actions[recipient->rrvs]));
+}
+
+/* The same for MAIL. */
+static void show_wishes(json_t *row, const struct envelope *envelope)
+{
+    static const char *const returns[] = { NULL, "FULL", "HDRS" };
+
+    if (envelope->ret != ENVELOPE_RETURN_UNSTATED)
+        json_object_set_new(row, "ret", json_string(returns[envelope->ret]));
+    if (envelope->envid.len > 0)
+        json_object_set_new(row, "envid", show_text(envelope->envid));
+    if (envelope->require_tls)
+        json_object_set_new(row, "requiretls", json_true());
+    if (envelope->by != ENVELOPE_BY_UNSTATED) {
+        json_object_set_new(row, "deliver_by",
+            show_time(envelope->arrival_us + envelope->by_seconds * SECOND));
+        json_object_set_new(row, "deliver_by_mode",
+            json_sprintf("%c%s", envelope->by == ENVELOPE_BY_RETURN ? 'R' : 'N',
+                envelope->by_trace ? "T" : ""));
+    }
+    if (envelope->priority != 0)
+        json_object_set_new(
+            row, "priority", json_integer(envelope_priority(envelope->priority)));
+    if (envelope->mtrk_certifier.len > 0)
+        json_object_set_new(row, "mtrk", show_text(envelope->mtrk_certifier));
+    if (envelope->mtrk_timeout != 0)
+        json_object_set_new(row, "mtrk_timeout", json_integer(envelope->mtrk_timeout));
+    if (envelope->solicit.len > 0)
+        json_object_set_new(row, "solicit", show_text(envelope->solicit));
+    if (envelope->conperm)
+        json_object_set_new(row, "conperm", json_true());
+    if (envelope->hold != ENVELOPE_HOLD_NONE)
+        json_object_set_new(
+            row, "release", show_time(envelope->arrival_us + envelope_hold_us(envelope)));
+}
+
 static json_t *show_recipient(
     const struct listed_recipient *r, const struct envelope *envelope, size_t index, bool is_show)
 {
@@ -89,6 +158,8 @@ static json_t *show_recipient(
     json_object_set_new(row, "status", show_text_or_null(last.status));
     json_object_set_new(row, "host", show_text_or_null(last.host));
     json_object_set_new(row, "remote", show_text_or_null(last.address));
+    if (index < envelope->recipient_count)
+        show_recipient_wishes(row, &envelope->recipients[index]);
     return row;
 }
 
@@ -102,6 +173,7 @@ static void show_more(json_t *row, const struct listed *listed, const struct env
     json_object_set_new(row, "segment", json_integer((json_int_t)listed->place.generation));
     json_object_set_new(row, "body_file",
         listed->body_file ? json_integer((json_int_t)listed->body_file) : json_null());
+    show_wishes(row, envelope);
 }
 
 static json_t *show_row(const struct listed *listed, const struct envelope *envelope, bool is_show)

@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/queue_id.h"
+#include "policy/notify.h"
 #include "queue/destination.h"
 
 struct segment;
@@ -36,6 +37,7 @@ enum {
     RECIPIENT_UNWANTED = 2,
     RECIPIENT_UNWANTED_BOUNCE = 4,
     RECIPIENT_TELLING_DELAY = 8, /* the notice of delay is not in the spool yet */
+    RECIPIENT_NOTIFY_SHIFT = 4,  /* from this bit on: enum notify_flag */
 };
 
 /* 72 octets on a 64-bit machine. */
@@ -52,7 +54,7 @@ struct recipient {
     uint32_t next_s;     /* time of the next attempt, seconds; 0: at once */
     uint16_t attempts;   /* recipient_tried changes it */
     uint8_t state;       /* enum recipient_state */
-    uint8_t flags;
+    uint8_t flags;       /* RECIPIENT_… above, and NOTIFY */
 };
 
 struct message {
@@ -65,19 +67,20 @@ struct message {
     struct user *user;
     struct name *sender;
     int64_t arrival_us;
+    int64_t hold_us;       /* so long from its arrival on it is not sent (EXT-FUTURE-3) */
     uint64_t body_file;    /* 0: inline */
     uint64_t size;         /* header block and body */
     struct queue_id about; /* of a notice */
     uint32_t header_size;
     uint32_t recipient_count;
     uint32_t open_count;
-    uint32_t uses;  /* whoever works with it: it is not forgotten before */
-    bool is_held;   /* no attempt is begun */
-    bool is_notice; /* of ours */
-    bool is_delay_notice;
-    bool is_closing; /* its end is in the journal, perhaps not yet synced */
-    bool is_closed;  /* and synced: it goes when its last use ends */
-    bool is_damaged; /* its record did not read back when last tried: not moved, never expires */
+    uint8_t priority; /* as in the envelope: envelope_priority reads it */
+    uint32_t uses;    /* whoever works with it: it is not forgotten before */
+    bool is_held;     /* no attempt is begun */
+    uint8_t notice;   /* enum envelope_notice */
+    bool is_closing;  /* its end is in the journal, perhaps not yet synced */
+    bool is_closed;   /* and synced: it goes when its last use ends */
+    bool is_damaged;  /* its record did not read back when last tried: not moved, never expires */
     struct recipient recipients[];
 };
 
@@ -141,9 +144,37 @@ void recipient_tried(struct messages *ms, struct recipient *r, uint32_t attempts
 /* Keeps the reason of the last attempt. */
 void recipient_remember(struct messages *ms, struct recipient *r, const struct reply_parts *parts);
 
+/* What the sender wants to be told about him: a set of enum notify_flag; 0: not stated. */
+static inline uint8_t recipient_notify(const struct recipient *r)
+{
+    return r->flags >> RECIPIENT_NOTIFY_SHIFT;
+}
+
+/* In the queue's own time. */
+static inline int64_t message_release_us(const struct message *message)
+{
+    return message->arrival_us > INT64_MAX - message->hold_us
+               ? INT64_MAX
+               : message->arrival_us + message->hold_us;
+}
+
+static inline bool message_is_notice(const struct message *message)
+{
+    return message->notice != 0;
+}
+
 static inline uint32_t recipient_index(const struct recipient *r)
 {
     return (uint32_t)(r - r->message->recipients);
+}
+
+static inline struct notify_case recipient_notify_case(const struct recipient *r)
+{
+    return (struct notify_case){
+        .null_sender = r->message->sender->len == 0,
+        .is_notice = message_is_notice(r->message),
+        .flags = recipient_notify(r),
+    };
 }
 
 static inline struct slice message_sender(const struct message *message)

@@ -4,8 +4,17 @@
 #include <sys/random.h>
 
 #include "message/dsn.h"
+#include "smtp/orcpt.h"
+#include "smtp/timestamp.h"
+#include "smtp/xtext.h"
+#include "spool/body.h"
 
-enum { ORIGINAL_MEMORY = 4 << 20, SECOND = 1000000 };
+enum {
+    ORIGINAL_MEMORY = 4 << 20,
+    SECOND = 1000000,
+    /* What comes back whole (DSN-10): the notice is one record with its body inline. */
+    CONTENT_MOST = RECORD_BODY_MAX - (64 << 10),
+};
 
 void notice_init(struct notice *notice, struct arena *arena)
 {
@@ -13,6 +22,7 @@ void notice_init(struct notice *notice, struct arena *arena)
     buffer_init(&notice->header, RECORD_HEADER_MAX);
     buffer_init(&notice->body, RECORD_BODY_MAX);
     buffer_init(&notice->envelope, ENVELOPE_MAX);
+    buffer_init(&notice->content, CONTENT_MOST);
 }
 
 void notice_clear(struct notice *notice)
@@ -20,6 +30,7 @@ void notice_clear(struct notice *notice)
     buffer_clear(&notice->header);
     buffer_clear(&notice->body);
     buffer_clear(&notice->envelope);
+    buffer_clear(&notice->content);
 }
 
 static bool has_eight_bit(struct slice text)
@@ -63,6 +74,15 @@ static struct slice exact_reply(struct arena *arena, const struct journal_outcom
     return copy;
 }
 
+static enum dsn_action action_of(const struct notice *notice, const struct notice_row *row)
+{
+    if (notice->kind == NOTICE_DELAY)
+        return DSN_DELAYED;
+    if (notice->kind == NOTICE_FAILURE)
+        return DSN_FAILED;
+    return row->is_relayed ? DSN_RELAYED : DSN_DELIVERED;
+}
+
 static void fill_row(const struct notice *notice, const struct notice_row *row,
     struct slice mailbox, struct dsn_recipient *out)
 {
@@ -71,7 +91,7 @@ static void fill_row(const struct notice *notice, const struct notice_row *row,
 
     *out = (struct dsn_recipient){
         .final = mailbox,
-        .action = notice->kind == NOTICE_DELAY ? DSN_DELAYED : DSN_FAILED,
+        .action = action_of(notice, row),
         .status = outcome->status,
         .last_attempt = outcome->started_us != 0 ? row->at_us / SECOND : 0,
         .retry_until = notice->retry_until,
@@ -79,13 +99,61 @@ static void fill_row(const struct notice *notice, const struct notice_row *row,
     if (is_reply) {
         out->remote_mta = outcome->host;
         out->diagnostic = exact_reply(notice->arena, outcome);
-    } else {
+    } else if (notice->kind != NOTICE_SUCCESS) {
         out->reason = outcome->text;
     }
+    if (out->action == DSN_RELAYED)
+        out->status = slice_text("2.1.9"); /* requirements section 17.3 */
+}
+
+/* What of the original comes back. */
+struct returned {
+    struct slice header;
+    struct slice body;
+    bool is_whole;
+};
+
+/* Decoded into the arena; the empty slice when there is none, or no memory. */
+static struct slice decoded(
+    struct notice *notice, struct slice text, bool (*decode)(struct buffer *out, struct slice text))
+{
+    struct slice copy = { 0 };
+    struct buffer plain;
+
+    buffer_init(&plain, 4096);
+    if (text.len > 0 && decode(&plain, text) &&
+        !arena_copy(notice->arena, buffer_slice(&plain), &copy))
+        copy = (struct slice){ 0 };
+    buffer_clear(&plain);
+    return copy;
+}
+
+static bool decode_envid(struct buffer *out, struct slice text)
+{
+    return xtext_decode(out, text, false);
+}
+
+static int64_t deliver_by(const struct envelope *envelope)
+{
+    return envelope->by == ENVELOPE_BY_UNSTATED
+               ? 0
+               : envelope->arrival_us / SECOND + envelope->by_seconds;
+}
+
+static struct slice future_release(struct notice *notice, const struct envelope *envelope)
+{
+    char date[TIMESTAMP_TEXT + 1];
+
+    if (envelope->hold == ENVELOPE_HOLD_NONE)
+        return (struct slice){ 0 };
+    if (envelope->hold == ENVELOPE_HOLD_FOR)
+        return arena_printf(notice->arena, "for;%lld", (long long)envelope->hold_value);
+    timestamp_format(envelope->hold_value, date);
+    return arena_printf(notice->arena, "until;%s", date);
 }
 
 static enum err put_report(struct notice *notice, const struct record *original,
-    const struct dsn_recipient *rows, struct slice header, bool *out_utf8)
+    const struct dsn_recipient *rows, const struct returned *returned, bool *out_utf8)
 {
     char id[QUEUE_ID_TEXT + 1], about[QUEUE_ID_TEXT + 1];
     struct dsn_notice dsn = {
@@ -95,10 +163,15 @@ static enum err put_report(struct notice *notice, const struct record *original,
         .notice_id = { id, QUEUE_ID_TEXT },
         .original_id = { about, QUEUE_ID_TEXT },
         .arrival = original->envelope.arrival_us / SECOND,
+        .deliver_by = deliver_by(&original->envelope),
+        .future_release = future_release(notice, &original->envelope),
         .now = notice->now_us / SECOND,
         .recipients = rows,
         .recipient_count = notice->row_count,
-        .header = header,
+        .envelope_id = decoded(notice, original->envelope.envid, decode_envid),
+        .header = returned->header,
+        .body = returned->body,
+        .is_whole = returned->is_whole,
     };
 
     queue_id_format(notice->id, id);
@@ -110,11 +183,13 @@ static enum err put_report(struct notice *notice, const struct record *original,
     return dsn_put(&notice->header, &notice->body, &dsn, out_utf8);
 }
 
-static enum err put_envelope(struct notice *notice, struct slice to, bool utf8)
+static enum err put_envelope(struct notice *notice, const struct envelope *original, bool utf8)
 {
+    struct slice to = original->sender;
     struct slice header = buffer_slice(&notice->header), body = buffer_slice(&notice->body);
     struct envelope_recipient recipient = { .address = to,
-        .flags = has_eight_bit(to) ? MAILBOX_UTF8 : 0 };
+        .flags = has_eight_bit(to) ? MAILBOX_UTF8 : 0,
+        .notify = ENVELOPE_NOTIFY_NEVER }; /* DSN-1 */
     struct envelope envelope = {
         .id = notice->id,
         .arrival_us = notice->now_us,
@@ -127,6 +202,7 @@ static enum err put_envelope(struct notice *notice, struct slice to, bool utf8)
         .body_size = body.len,
         .notice = notice->kind,
         .about = notice->about,
+        .priority = original->priority, /* EXT-MTPRI-5 */
         .recipients = &recipient,
         .recipient_count = 1,
     };
@@ -134,7 +210,68 @@ static enum err put_envelope(struct notice *notice, struct slice to, bool utf8)
     return envelope_pack(&notice->envelope, &envelope);
 }
 
-static enum err make_from(struct notice *notice, const struct record *original)
+static enum err read_body(
+    struct notice *notice, struct disk *disk, struct store *store, const struct record *original)
+{
+    const struct envelope *envelope = &original->envelope;
+    char *into;
+    int file;
+    enum err rc;
+
+    buffer_reset(&notice->content);
+    into = buffer_reserve(&notice->content, envelope->body_size);
+    if (!into)
+        return ERR_NOMEM;
+    rc = store_open_read(store, STORE_BODY, envelope->body_file, &file);
+    if (rc != ERR_OK)
+        return rc;
+    rc = body_file_check(disk, file, envelope->body_size, envelope->body_checksum);
+    if (rc == ERR_OK)
+        rc = disk_read_span(disk, file, into, envelope->body_size, 0);
+    if (rc == ERR_OK)
+        buffer_commit(&notice->content, envelope->body_size);
+    disk_close(disk, &file);
+    return rc;
+}
+
+/* RET, by the rules of DSN-10: whole where it was asked for and something has failed, else the
+ * header. What is to go by TLS only never comes back whole (D-13). */
+static struct returned choose_returned(
+    struct notice *notice, struct disk *disk, struct store *store, const struct record *original)
+{
+    const struct envelope *envelope = &original->envelope;
+    struct returned returned = { .header = original->header, .body = original->body };
+
+    if (envelope->ret != ENVELOPE_RETURN_FULL || notice->kind != NOTICE_FAILURE ||
+        envelope->require_tls || envelope->header_size + envelope->body_size > CONTENT_MOST)
+        return returned;
+    returned.is_whole = true;
+    if (envelope->body_file == 0)
+        return returned;
+    returned.is_whole = read_body(notice, disk, store, original) == ERR_OK;
+    returned.body = buffer_slice(&notice->content);
+    return returned;
+}
+
+/* Where it is too much for one record, less comes back. */
+static enum err put_fitting(struct notice *notice, const struct record *original,
+    const struct dsn_recipient *rows, struct returned returned, bool *out_utf8)
+{
+    enum err rc = put_report(notice, original, rows, &returned, out_utf8);
+
+    if (rc == ERR_LIMIT && returned.is_whole) {
+        returned.is_whole = false;
+        rc = put_report(notice, original, rows, &returned, out_utf8);
+    }
+    if (rc == ERR_LIMIT) {
+        returned = (struct returned){ 0 };
+        rc = put_report(notice, original, rows, &returned, out_utf8);
+    }
+    return rc;
+}
+
+static enum err make_from(
+    struct notice *notice, struct disk *disk, struct store *store, const struct record *original)
 {
     struct dsn_recipient *rows = arena_array(notice->arena, notice->row_count, sizeof *rows);
     bool utf8 = false;
@@ -152,14 +289,14 @@ static enum err make_from(struct notice *notice, const struct record *original)
             !arena_copy(notice->arena, mailbox, &row->outcome->mailbox))
             return ERR_NOMEM;
         fill_row(notice, row, mailbox, &rows[i]);
+        rows[i].original =
+            decoded(notice, original->envelope.recipients[row->recipient].orcpt, orcpt_decode);
     }
-    rc = put_report(notice, original, rows, original->header, &utf8);
-    if (rc == ERR_LIMIT) /* too much for one record: without the header that comes back */
-        rc = put_report(notice, original, rows, (struct slice){ 0 }, &utf8);
-    return rc == ERR_OK ? put_envelope(notice, original->envelope.sender, utf8) : rc;
+    rc = put_fitting(notice, original, rows, choose_returned(notice, disk, store, original), &utf8);
+    return rc == ERR_OK ? put_envelope(notice, &original->envelope, utf8) : rc;
 }
 
-enum err notice_make(struct notice *notice, struct disk *disk)
+enum err notice_make(struct notice *notice, struct disk *disk, struct store *store)
 {
     struct record original;
     struct buffer bytes;
@@ -171,7 +308,7 @@ enum err notice_make(struct notice *notice, struct disk *disk)
     rc = segment_load(disk, notice->handle, notice->generation, notice->offset, notice->about,
         &bytes, &arena, &original);
     if (rc == ERR_OK)
-        rc = make_from(notice, &original);
+        rc = make_from(notice, disk, store, &original);
     arena_clear(&arena);
     buffer_clear(&bytes);
     if (rc != ERR_OK)

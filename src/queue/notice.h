@@ -5,10 +5,12 @@
 
 #include "spool/entry.h"
 #include "spool/segment.h"
+#include "spool/store.h"
 
 /* A recipient reported. mailbox of the outcome is filled in where it is empty. */
 struct notice_row {
     uint32_t recipient;
+    bool is_relayed; /* NOTICE_SUCCESS: to a next hop that does not report */
     int64_t at_us;
     struct journal_outcome *outcome;
 };
@@ -32,6 +34,7 @@ struct notice {
     struct buffer header;
     struct buffer body;
     struct buffer envelope;
+    struct buffer content; /* of a body file that comes back whole */
     struct slice header_piece;
     struct slice body_piece;
     struct record_draft draft;
@@ -40,7 +43,8 @@ struct notice {
 
 void notice_init(struct notice *notice, struct arena *arena);
 void notice_clear(struct notice *notice);
-/* Fills the draft. ERR_CORRUPT, ERR_INVALID: the original cannot be read back. Blocks. */
-MUST_CHECK enum err notice_make(struct notice *notice, struct disk *disk);
+/* Fills the draft. store: only for store_open_read, which keeps no state. ERR_CORRUPT, ERR_INVALID:
+ * the original cannot be read back. Blocks. */
+MUST_CHECK enum err notice_make(struct notice *notice, struct disk *disk, struct store *store);
 
 #endif

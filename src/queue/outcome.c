@@ -28,6 +28,8 @@ struct taking {
     bool *is_named; /* by an earlier result: for each recipient of the message */
     struct ending *endings;
     size_t ending_count;
+    struct ending *successes; /* behind them; of whom the sender is to be told */
+    size_t success_count;
     bool has_taken;    /* somebody's mail was taken */
     bool is_strained;  /* the connection was lost, or the server said that it cannot now */
     bool is_unreached; /* nobody answered at all */
@@ -123,11 +125,30 @@ static void end(struct taking *taking, enum recipient_state to, struct journal_o
     };
 }
 
-static void take_delivered(
-    struct taking *taking, struct recipient *r, struct journal_outcome *outcome)
+/* Who asked for it is told first, as with a failure (EXT-DSN-8). */
+static void tell_success(
+    struct taking *taking, const struct msg_result *result, const struct journal_outcome *outcome)
 {
+    taking->successes[taking->success_count++] = (struct ending){
+        .recipient = outcome->recipient,
+        .to = RECIPIENT_DELIVERED,
+        .is_relayed = result->end == END_RELAYED,
+        .outcome = *outcome,
+        .at_us = taking->outcome->finished_us,
+    };
+}
+
+static void take_delivered(struct taking *taking, struct recipient *r,
+    const struct msg_result *result, struct journal_outcome *outcome)
+{
+    struct notify_case notify = recipient_notify_case(r);
+
     outcome->result = JOURNAL_DELIVERED;
     log_result(taking, "delivered", outcome);
+    if (notify_on_success(&notify, result->end == END_REPORTED) == NOTIFY_DUE) {
+        tell_success(taking, result, outcome);
+        return;
+    }
     put(taking, outcome);
     taking->queue->counters.delivered++;
     recipient_move(&taking->queue->messages, r, RECIPIENT_DELIVERED, 0, NULL);
@@ -198,7 +219,7 @@ static void take_result(struct taking *taking, const struct msg_result *result)
     outcome = journal_outcome_of(taking, r, result);
     if (result->result == DELIVERY_DONE) {
         taking->has_taken = true;
-        take_delivered(taking, r, &outcome);
+        take_delivered(taking, r, result, &outcome);
     } else if (r->flags & RECIPIENT_UNWANTED) {
         end(taking, RECIPIENT_DELETED, &outcome);
     } else if (result->result == DELIVERY_FAILED) {
@@ -296,10 +317,16 @@ static void take(struct taking *taking, struct ack *ack)
 
     taking->message->uses++;
     taking->is_named = need_memory(taking->message->recipient_count * sizeof *taking->is_named);
-    taking->endings = need_memory((outcome->result_count + 1) * sizeof *taking->endings);
+    taking->endings = need_memory(2 * (outcome->result_count + 1) * sizeof *taking->endings);
+    taking->successes = taking->endings + outcome->result_count + 1;
     for (size_t i = 0; i < outcome->result_count; i++)
         take_result(taking, &outcome->results[i]);
     judge_destination(taking);
+    if (taking->success_count > 0) {
+        ack->holds++;
+        bounce_begin(
+            queue, taking->message, NOTICE_SUCCESS, taking->successes, taking->success_count, ack);
+    }
     if (taking->ending_count > 0) {
         ack->holds++;
         bounce_begin(

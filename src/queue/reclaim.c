@@ -32,7 +32,7 @@ static void forget(struct queue *queue, struct message *message)
         queue->body_octets -= message_body_octets(message);
         drop_body(queue, message->body_file);
     }
-    if (message->is_notice)
+    if (message_is_notice(message))
         bounces_remember(queue->bounces, message->id);
     segment_part(message);
     message_remove(&queue->messages, message);

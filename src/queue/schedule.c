@@ -58,21 +58,16 @@ uint32_t time_seconds(int64_t at_us)
 
 int64_t message_expiry_us(const struct queue *queue, const struct message *message)
 {
-    return retry_expiry(&queue->conf->queue, message->arrival_us / SECOND, message->is_notice) *
+    return retry_expiry(&queue->conf->queue, message_release_us(message) / SECOND,
+               message_is_notice(message)) *
            SECOND;
-}
-
-static struct notify_case notify_case_of(const struct message *message)
-{
-    return (struct notify_case){ .null_sender = message->sender->len == 0,
-        .is_notice = message->is_notice };
 }
 
 /* When the sender is to hear that it takes long. */
 static int64_t delay_us(const struct queue *queue, const struct recipient *r)
 {
-    struct notify_case notify = notify_case_of(r->message);
-    int64_t at = notify_delay_time(&notify, r->message->arrival_us / SECOND,
+    struct notify_case notify = recipient_notify_case(r);
+    int64_t at = notify_delay_time(&notify, message_release_us(r->message) / SECOND,
         queue->conf->queue.delay_notice, r->flags & RECIPIENT_TOLD_DELAY);
 
     return at > INT64_MAX / SECOND ? INT64_MAX : at * SECOND;
@@ -106,9 +101,12 @@ static void get_ready(struct queue *queue, struct recipient *r, int64_t now, int
 void schedule_place(struct queue *queue, struct recipient *r)
 {
     int64_t expiry = message_expiry_us(queue, r->message);
+    int64_t release = message_release_us(r->message);
     int64_t next = (int64_t)r->next_s * SECOND;
     int64_t now = time_now(queue);
 
+    if (next < release)
+        next = release; /* EXT-FUTURE-3 */
     /* Of what does not read back nobody can be told: it waits for the operator, however long. */
     if (r->message->is_held)
         recipient_move(
@@ -237,8 +235,8 @@ static void give_up(struct queue *queue, struct job *job, int64_t now)
     struct message *message = job->message;
 
     log_event(LOG_WARNING, NULL, "a delivery that does not end is given up",
-        log_text("room", role_name(job->carrier->role)),
-        log_number("index", job->carrier->index), log_number("job", (int64_t)job->number));
+        log_text("room", role_name(job->carrier->role)), log_number("index", job->carrier->index),
+        log_number("job", (int64_t)job->number));
     job_give_up(queue, job);
     if (message->is_damaged)
         return;

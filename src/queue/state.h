@@ -305,7 +305,8 @@ int64_t time_to_wall(struct queue *queue, int64_t at_us);
 int64_t time_from_wall(struct queue *queue, int64_t wall_us);
 /* As a recipient's next_s: the nearest second, never 0. */
 uint32_t time_seconds(int64_t at_us);
-/* In memory's time. */
+/* In memory's time. Its life, and the wait for a notice of delay, begin with its release
+ * (EXT-FUTURE-7). */
 int64_t message_expiry_us(const struct queue *queue, const struct message *message);
 
 /* ---- dispatch.c ---- */
@@ -377,7 +378,9 @@ void unwanted_end(struct queue *queue, struct message *message);
 /* What ends, and what is said about it. */
 struct ending {
     uint32_t recipient;
-    enum recipient_state to; /* FAILED, EXPIRED or DELETED; WAITING: a delay, nothing ends */
+    /* FAILED, EXPIRED or DELETED; DELIVERED: a success; WAITING: a delay, nothing ends. */
+    enum recipient_state to;
+    bool is_relayed; /* DELIVERED: to a next hop that does not report */
     struct journal_outcome outcome;
     int64_t at_us;
 };
@@ -385,8 +388,8 @@ struct ending {
 MUST_CHECK enum err bounces_new(struct queue *queue, struct bounces **out_bounces);
 void bounces_free(struct bounces **bounces);
 /* Recipients of a message that have just ended (they are SETTLING), or that wait too long: tells
- * the sender if he is to be told, then records the ends. Copies the endings. ack: a hold on it is
- * taken over; may be NULL. */
+ * the sender of those of whom he is to be told, then records the ends. Copies the endings. ack: a
+ * hold on it is taken over; may be NULL. */
 void bounce_begin(struct queue *queue, struct message *message, enum envelope_notice notice,
     const struct ending *endings, size_t count, struct ack *ack);
 /* Nothing waits to be written. */

@@ -296,6 +296,12 @@ static void add_noticed(struct tracing *tracing, const struct journal_entry *ent
     json_t *event = add_event(tracing, "bounce", entry->at_us);
     json_t *list = json_array();
     bool is_failure = noticed->notice == NOTICE_FAILURE;
+    static const char *const kinds[] = {
+        [NOTICE_NONE] = "none",
+        [NOTICE_FAILURE] = "failure",
+        [NOTICE_DELAY] = "delay",
+        [NOTICE_SUCCESS] = "success",
+    };
 
     if (is_failure)
         tracing->bounce = event;
@@ -308,6 +314,7 @@ static void add_noticed(struct tracing *tracing, const struct journal_entry *ent
             tracing->told[index / 8] |= (unsigned char)(1U << index % 8);
     }
     set(event, "id", show_id(noticed->notice_id));
+    set(event, "kind", json_string(kinds[noticed->notice]));
     set(event, "recipients", list);
 }
 

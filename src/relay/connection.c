@@ -36,7 +36,7 @@ void connection_limit(struct connection *c, uint64_t seconds)
 void connection_send(struct connection *c, const char *format, ...)
 {
     struct buffer *out = stream_output(c->stream);
-    char line[2048];
+    char line[4096]; /* the longest address with the longest parameters */
     va_list args;
     int len;
 

@@ -17,14 +17,22 @@ static bool copy_message(struct job *job, const struct msg_job *from)
     job->recipients = arena_array(arena, from->recipient_count, sizeof *job->recipients);
     if (!job->recipients || !arena_copy(arena, from->destination, &to->destination) ||
         !arena_copy(arena, from->sender, &to->sender) ||
-        !arena_copy(arena, from->header, &to->header) || !arena_copy(arena, from->body, &to->body))
+        !arena_copy(arena, from->header, &to->header) ||
+        !arena_copy(arena, from->body, &to->body) || !arena_copy(arena, from->envid, &to->envid) ||
+        !arena_copy(arena, from->mtrk_certifier, &to->mtrk_certifier) ||
+        !arena_copy(arena, from->solicit, &to->solicit))
         return false;
     job->recipient_count = from->recipient_count;
     to->recipients = NULL;
     for (size_t i = 0; i < from->recipient_count; i++) {
-        job->recipients[i].index = from->recipients[i].index;
-        if (!arena_copy(arena, from->recipients[i].address, &job->recipients[i].address))
+        struct job_recipient *r = &job->recipients[i];
+
+        r->index = from->recipients[i].index;
+        r->wishes = from->recipients[i];
+        if (!arena_copy(arena, from->recipients[i].address, &r->address) ||
+            !arena_copy(arena, from->recipients[i].orcpt, &r->wishes.orcpt))
             return false;
+        r->wishes.address = r->address;
     }
     return true;
 }
@@ -107,6 +115,7 @@ bool job_outcome(const struct job *job, struct arena *arena, struct msg_outcome 
             .result = r->verdict.result,
             .cause = r->verdict.cause,
             .code = r->verdict.code,
+            .end = r->verdict.end,
             .status = slice_text(r->verdict.status),
             .text = slice_text(r->verdict.text) };
     }

@@ -11,6 +11,7 @@
 struct job_recipient {
     uint32_t index; /* in the envelope */
     struct slice address;
+    struct msg_recipient wishes; /* what was asked for at RCPT */
     bool decided;
     bool is_unfit; /* some hop cannot take the copy: the verdict says why, while undecided */
     struct verdict verdict; /* set when decided */

@@ -4,11 +4,16 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "policy/content.h"
 #include "relay/carrier.h"
 #include "relay/upload.h"
+#include "relay/wishes.h"
 
-enum { ONE_FLIGHT_MAX = 256 << 10 }; /* OUT-24 */
+enum {
+    ONE_FLIGHT_MAX = 256 << 10, /* OUT-24 */
+    WISHES_ROOM = 4096,         /* more than the longest parameters take */
+};
 
 static size_t step_count(const struct transaction *t)
 {
@@ -35,6 +40,17 @@ static bool is_ascii(struct slice s)
     return true;
 }
 
+static struct wishes_hop wishes_hop(const struct connection *c)
+{
+    return (struct wishes_hop){
+        .peer = &c->peer,
+        .is_lmtp = connection_is_lmtp(c),
+        .is_tls = stream_is_secured(c->stream),
+        .utf8 = c->transaction.smtputf8,
+        .now = clock_wall(),
+    };
+}
+
 /* False, with the reason noted, when this hop cannot take the recipient's copy. Another may. */
 static bool fits(struct connection *c, struct job_recipient *recipient,
     struct content_parameters *out_parameters)
@@ -47,12 +63,14 @@ static bool fits(struct connection *c, struct job_recipient *recipient,
     struct content_hop hop = { .eightbitmime = has(c, EXTENSION_8BITMIME),
         .smtputf8 = has(c, EXTENSION_SMTPUTF8) };
     enum content_verdict verdict = content_judge(&needs, &hop, out_parameters);
+    struct wishes_hop wishes = wishes_hop(c);
     struct verdict why;
 
-    if (verdict == CONTENT_FITS)
+    if (verdict == CONTENT_FITS && wishes_fit(m, recipient, &wishes, &why))
         return true;
-    why = verdict_of(
-        DELIVERY_FAILED, CAUSE_CONTENT, content_status(verdict), "%s", content_reason(verdict));
+    if (verdict != CONTENT_FITS)
+        why = verdict_of(
+            DELIVERY_FAILED, CAUSE_CONTENT, content_status(verdict), "%s", content_reason(verdict));
     job_note_unfit(recipient, &why);
     return false;
 }
@@ -125,13 +143,31 @@ static void send_mail(struct connection *c)
 {
     struct transaction *t = &c->transaction;
     const struct msg_job *m = &t->job->message;
+    struct wishes_hop hop = wishes_hop(c);
     char size[40] = "";
+    struct buffer wishes;
 
     if (has(c, EXTENSION_SIZE))
         snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)job_content_size(t->job));
-    connection_send(c, "MAIL FROM:<%.*s>%s%s%s%s", SLICE_ARGS(m->sender), size,
+    buffer_init(&wishes, WISHES_ROOM);
+    wishes_put_mail(&wishes, m, &hop);
+    connection_send(c, "MAIL FROM:<%.*s>%s%s%s%s%.*s", SLICE_ARGS(m->sender), size,
         t->body_8bitmime ? " BODY=8BITMIME" : "", t->smtputf8 ? " SMTPUTF8" : "",
-        c->is_logged_in && has(c, EXTENSION_AUTH) ? " AUTH=<>" : "");
+        c->is_logged_in && has(c, EXTENSION_AUTH) ? " AUTH=<>" : "",
+        SLICE_ARGS(buffer_slice(&wishes)));
+    buffer_clear(&wishes);
+}
+
+static void send_rcpt(struct connection *c, const struct job_recipient *recipient)
+{
+    struct wishes_hop hop = wishes_hop(c);
+    struct buffer wishes;
+
+    buffer_init(&wishes, WISHES_ROOM);
+    wishes_put_rcpt(&wishes, recipient, &hop);
+    connection_send(
+        c, "RCPT TO:<%.*s>%.*s", SLICE_ARGS(recipient->address), SLICE_ARGS(buffer_slice(&wishes)));
+    buffer_clear(&wishes);
 }
 
 static void send_content_command(struct connection *c)
@@ -173,7 +209,7 @@ static void send_steps(struct connection *c)
         if (step == 0)
             send_mail(c);
         else if (step < content_step(t))
-            connection_send(c, "RCPT TO:<%.*s>", SLICE_ARGS(t->recipients[step - 1]->address));
+            send_rcpt(c, t->recipients[step - 1]);
         else
             send_content_command(c);
     }
@@ -353,7 +389,9 @@ static void on_final(struct connection *c, const struct peer_reply *reply)
 {
     struct transaction *t = &c->transaction;
     struct verdict v = verdict_of_reply(reply);
+    struct wishes_hop hop = wishes_hop(c);
 
+    v.end = wishes_end(&hop);
     if (t->received == content_step(t)) /* BDAT has no other reply */
         t->received++;
     /* The reply to content that nobody was to get means nothing. */

@@ -15,6 +15,7 @@ struct verdict {
     enum delivery_result result;
     enum delivery_cause cause;
     uint16_t code;               /* 0 when nobody replied */
+    enum delivery_end end;       /* DELIVERY_DONE: what is known of what follows */
     char status[16];             /* "4.4.1", NUL-ended */
     char text[VERDICT_TEXT + 1]; /* printable, lines separated by LF */
 };

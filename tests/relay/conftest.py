@@ -7,7 +7,7 @@ import pytest
 
 from rig.hop import Hop
 from rig.keeper import Keeper
-from rig.server import free_port, make_folder, shared_certificate
+from rig.server import PASSWORD, free_port, make_folder, shared_certificate
 
 TRUSTED = "127.9.1.1"
 
@@ -44,6 +44,9 @@ class Lanes:
                   for kind, lanes in self.lanes.items() for lane in lanes}
         self.server = keeper.server("relay", start=False, top=f'trusted_networks = {{ "{TRUSTED}/32" }}', listeners={
             "465": 'tls = "implicit"', "588": 'tls = "starttls"  require_tls = false'}, sections={
+            "extensions": 'deliverby = true  deliverby_least = 5  futurerelease = true  requiretls = true  mt_priority = true  '
+                          'mt_priority_users = { "alice@example.net" }  rrvs = true  mtrk = true  conperm = true  '
+                          'no_soliciting = { "net.example:ADV" }',
             "queue": "retry = { 1 }  retry_connect = { 1 }  delay_notice = 0  dead_host = 0",
             "timeouts": "connect = 2  greeting = 2  ehlo = 2  tls = 2  auth = 2  mail = 2  rcpt = 2  data = 2  block = 2  end = 2  "
                         "quit = 1  idle = 1"})
@@ -67,12 +70,16 @@ class Trip:
         self.hops.append(hop)
         return hop
 
-    def submit(self, hop, people=("bob",), content=None, sender="alice@example.net", parameters="", bdat=False):
+    def submit(self, hop, people=("bob",), content=None, sender="alice@example.net", parameters="", bdat=False,
+               rcpt_parameters="", login=None):
         from rig.client import message
         recipients = [f"{who}@{hop.domain}" if "@" not in who else who for who in ([people] if isinstance(people, str) else people)]
-        client = self.server.connect("588", source=TRUSTED)
+        client = self.server.connect("465" if login else "588", source=None if login else TRUSTED)
         client.hello()
-        identity = client.mail(sender, recipients, content if content is not None else message(to=recipients[0]), parameters, bdat=bdat)
+        if login:
+            client.login(login, PASSWORD)
+        identity = client.mail(sender, recipients, content if content is not None else message(to=recipients[0]), parameters,
+                               rcpt_parameters, bdat=bdat)
         client.quit()
         return identity
 

@@ -114,8 +114,22 @@ def mx():
     return server
 
 
+def every():
+    """Every extension that can be switched on."""
+    return Server("every", listeners=LISTENERS, top=TRUSTED, sections={
+        "extensions": 'deliverby = true  futurerelease = true  requiretls = true  mt_priority = true  '
+                      'mt_priority_users = { "list@example.net" }  rrvs = true  mtrk = true  '
+                      'no_soliciting = { "net.example:ADV", "net.example:SPAM" }  conperm = true  conneg = true'})
+
+
+def bare():
+    """Every extension switched off that can be."""
+    return Server("bare", listeners=LISTENERS, top=TRUSTED, sections={
+        "extensions": "chunking = false  smtputf8 = false  dsn = false  limits = false"})
+
+
 PROFILES = {"default": default, "small": small, "strict": strict, "open": open_postmaster, "full": full, "plain": plain, "mx": mx,
-            "sasl": sasl}
+            "sasl": sasl, "every": every, "bare": bare}
 
 
 def make_server(name):

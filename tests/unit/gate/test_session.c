@@ -170,7 +170,7 @@ static void test_greetings(void **state)
     reply = client_ask(&c, "EHLO c.example", "250-msa.example.net Hello c.example\r\n");
     assert_string_equal(reply,
         "250-msa.example.net Hello c.example\r\n250-PIPELINING\r\n250-SIZE 400000\r\n"
-        "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n"
+        "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n"
         "250-LIMITS RCPTMAX=4\r\n250 HELP\r\n");
     client_ask(&c, "STARTTLS", "454 4.7.0");
     client_ask(&c, "HELO c", "250 msa.example.net\r\n");
@@ -338,8 +338,8 @@ static void test_chunks(void **state)
     dialogue((const struct step[]){ GREET, { "BDAT 6\r\nQUIT", "503 5.5.1" }, MAIL,
         { "BDAT 6\r\nQUIT", "503 5.5.1" }, { "BDAT 6\r\nQUIT", "503 5.5.1" },
         { "RCPT TO:<bob@local.example>", "503 5.5.1" }, { "RSET", "250 2.0.0" }, MAIL,
-        { "RCPT TO:<bob@sales>", "554 5.1.2" }, { "BDAT 4\r\n12", "554 5.5.1" }, { "HELO c", "250" }, MAIL, RCPT,
-        { "BDAT 6\r\nQUIT", "503 5.5.1" }, DONE });
+        { "RCPT TO:<bob@sales>", "554 5.1.2" }, { "BDAT 4\r\n12", "554 5.5.1" },
+        { "HELO c", "250" }, MAIL, RCPT, { "BDAT 6\r\nQUIT", "503 5.5.1" }, DONE });
     dialogue((const struct step[]){ GREET, MAIL, RCPT, { "BDAT x", "501 5.5.4" },
         { "BDAT 5 FIRST\r\nabc", "501 5.5.4" }, { "RSET", "250" }, MAIL, RCPT,
         { "BDAT 5\r\na\nb", "250 2.0.0" }, { "BDAT 0 LAST", "554 5.6.0" }, MAIL, DONE });

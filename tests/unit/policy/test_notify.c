@@ -23,6 +23,7 @@ static const struct {
     { "EXT-DSN-12 null sender, NOTIFY=NEVER", { true, false, NOTIFY_NEVER }, NOTIFY_UNWANTED,
         false },
     { "QUE-7 a bounce never bounces", { true, true, 0 }, NOTIFY_NOBODY, false },
+    { "QUE-7 whatever it asks next hops for", { true, true, NOTIFY_NEVER }, NOTIFY_NOBODY, false },
     { "QUE-7 not even with a sender", { false, true, 0 }, NOTIFY_NOBODY, false },
 };
 
@@ -36,6 +37,29 @@ static void test_cases(void **state)
             notify_delay_time(notify, 0, 100, false) != (cases[i].delay ? 100 : INT64_MAX))
             fail_msg("%s", cases[i].name);
     }
+}
+
+/* EXT-DSN-8: only who asked for it, and where nobody else tells him. */
+static void test_success(void **state)
+{
+    static const struct {
+        struct notify_case notify;
+        bool is_reported;
+        enum notify_verdict verdict;
+    } rows[] = {
+        { { false, false, 0 }, false, NOTIFY_UNWANTED },
+        { { false, false, NOTIFY_FAILURE | NOTIFY_DELAY }, false, NOTIFY_UNWANTED },
+        { { false, false, NOTIFY_NEVER }, false, NOTIFY_UNWANTED },
+        { { false, false, NOTIFY_SUCCESS }, false, NOTIFY_DUE },
+        { { false, false, NOTIFY_SUCCESS | NOTIFY_FAILURE }, false, NOTIFY_DUE },
+        { { false, false, NOTIFY_SUCCESS }, true, NOTIFY_UNWANTED },
+        { { true, false, NOTIFY_SUCCESS }, false, NOTIFY_UNWANTED },
+        { { false, true, NOTIFY_SUCCESS }, false, NOTIFY_UNWANTED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        assert_int_equal(notify_on_success(&rows[i].notify, rows[i].is_reported), rows[i].verdict);
 }
 
 /* EXT-DSN-11: once, at its time; never where it is switched off. */
@@ -55,6 +79,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_success),
         cmocka_unit_test(test_delay),
     };
 

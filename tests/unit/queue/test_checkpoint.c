@@ -153,7 +153,7 @@ static void test_notice(void **state)
         notice = message;
     assert_non_null(notice);
     assert_int_equal(rig_queue(&story.rig)->messages.count, 1);
-    assert_true(notice->is_notice && !notice->is_delay_notice);
+    assert_true(notice->notice == NOTICE_FAILURE);
     assert_true(queue_id_equals(notice->about, rig_id(1)));
     assert_int_equal(message_sender(notice).len, 0);
 }

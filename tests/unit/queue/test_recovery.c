@@ -323,7 +323,7 @@ static struct queue_id notice_id(void)
     struct message *message;
 
     DL_FOREACH (rig_queue(&rig)->messages.order, message)
-        if (message->is_notice)
+        if (message_is_notice(message))
             return message->id;
     return (struct queue_id){ 0 };
 }

@@ -4,6 +4,9 @@
 #include "smtp/ehlo.h"
 #include "smtp/reply.h"
 
+static const uint32_t usual = EXTENSION_BIT(EXTENSION_DSN) | EXTENSION_BIT(EXTENSION_CHUNKING) |
+                              EXTENSION_BIT(EXTENSION_SMTPUTF8) | EXTENSION_BIT(EXTENSION_LIMITS);
+
 static struct ehlo_state sample(void)
 {
     return (struct ehlo_state){
@@ -12,6 +15,7 @@ static struct ehlo_state sample(void)
         .has_certificate = true,
         .message_size = 52428800,
         .recipients = 1000,
+        .switched_on = usual,
     };
 }
 
@@ -38,6 +42,7 @@ static void test_clear(void **state UNUSED)
         "250-8BITMIME\r\n"
         "250-ENHANCEDSTATUSCODES\r\n"
         "250-STARTTLS\r\n"
+        "250-DSN\r\n"
         "250-CHUNKING\r\n"
         "250-SMTPUTF8\r\n"
         "250-LIMITS RCPTMAX=1000\r\n"
@@ -62,6 +67,7 @@ static void test_tls(void **state UNUSED)
         "250-8BITMIME\r\n"
         "250-ENHANCEDSTATUSCODES\r\n"
         "250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n"
+        "250-DSN\r\n"
         "250-CHUNKING\r\n"
         "250-SMTPUTF8\r\n"
         "250-LIMITS RCPTMAX=1000\r\n"
@@ -83,12 +89,61 @@ static void test_options(void **state UNUSED)
         "250-SIZE 0\r\n"
         "250-8BITMIME\r\n"
         "250-ENHANCEDSTATUSCODES\r\n"
+        "250-DSN\r\n"
         "250-CHUNKING\r\n"
         "250-SMTPUTF8\r\n"
         "250-LIMITS MAILMAX=1000\r\n"
         "250 HELP\r\n");
     state_.mails = 0;
     assert_false(ehlo_offered(&state_) & EXTENSION_BIT(EXTENSION_LIMITS));
+}
+
+/* Everything that can be switched on: EXT-DELIVERBY-1, EXT-FUTURE-1, RTLS-1, EXT-MTPRI-1,
+ * EXT-MTRK-1, EXT-RRVS-1, EXT-NOSOL-1, EXT-CONPERM-1, EXT-CONNEG-1; and off: EXT-DSN-1 */
+static void test_switches(void **state UNUSED)
+{
+    struct ehlo_state all = sample();
+
+    all.is_tls = true;
+    all.switched_on = UINT32_MAX;
+    all.deliver_by_least = 60;
+    all.hold_most = 2592000;
+    all.now = 1772532000;
+    all.classes = slice_text("net.example:ADV");
+    expect_ehlo("all", &all,
+        "250-msa.example.net Hello c.example\r\n"
+        "250-PIPELINING\r\n"
+        "250-SIZE 52428800\r\n"
+        "250-8BITMIME\r\n"
+        "250-ENHANCEDSTATUSCODES\r\n"
+        "250-DSN\r\n"
+        "250-CHUNKING\r\n"
+        "250-SMTPUTF8\r\n"
+        "250-REQUIRETLS\r\n"
+        "250-DELIVERBY 60\r\n"
+        "250-FUTURERELEASE 2592000 2026-04-02T10:00:00Z\r\n"
+        "250-MT-PRIORITY MIXER\r\n"
+        "250-MTRK\r\n"
+        "250-RRVS\r\n"
+        "250-NO-SOLICITING net.example:ADV\r\n"
+        "250-CONPERM\r\n"
+        "250-CONNEG\r\n"
+        "250-LIMITS RCPTMAX=1000\r\n"
+        "250 HELP\r\n");
+    all.is_tls = false;
+    assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_REQUIRETLS));
+    assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_FUTURERELEASE));
+    assert_true(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_DELIVERBY));
+    all.switched_on = 0;
+    expect_ehlo("none", &all,
+        "250-msa.example.net Hello c.example\r\n"
+        "250-PIPELINING\r\n"
+        "250-SIZE 52428800\r\n"
+        "250-8BITMIME\r\n"
+        "250-ENHANCEDSTATUSCODES\r\n"
+        "250-STARTTLS\r\n"
+        "250 HELP\r\n");
+    assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_DSN));
 }
 
 /* CMD-24: also with the longest names. */
@@ -136,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_clear),
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_switches),
         cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_names),
     };

@@ -1,0 +1,217 @@
+"""relay/test_wishes.py: what the sender asked for at MAIL and RCPT: passed on to a hop that lists the keyword, and what the
+sender is told where the hop does not."""
+import email
+import email.policy
+import time
+
+from rig.client import message
+from rig.hop import KEYWORDS, Turns
+from test_notices import groups
+
+ALL = [*KEYWORDS, "DSN", "DELIVERBY", "MT-PRIORITY", "MTRK", "RRVS", "CONPERM", "NO-SOLICITING"]
+CERTIFIER = "a" * 27
+
+
+def words(parameters):
+    return parameters.split(" ") if isinstance(parameters, str) else list(parameters)
+
+
+def mail_words(mail):
+    return words(mail.parameters)
+
+
+def rcpt_words(mail):
+    return words(mail.recipients[0][1])
+
+
+def report_of(trip, identity):
+    text, report = trip.bounce(identity)
+    return report, groups(text)
+
+
+def test_dsn_passed_on(trip):
+    """EXT-DSN-7: unchanged to a hop that lists DSN, and nothing that was not given; the hop reports, so we do not (EXT-DSN-8)."""
+    hop = trip.hop(keywords=ALL)
+    identity = trip.submit(hop, parameters="RET=HDRS ENVID=QQ+2B314159",
+                           rcpt_parameters="NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Bx@Example.ORG")
+    mail = hop.await_mail()
+    assert {"RET=HDRS", "ENVID=QQ+2B314159"} <= set(mail_words(mail))
+    assert {"NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;Bob+2Bx@Example.ORG"} == set(rcpt_words(mail))
+    trip.await_closed(identity)
+    assert trip.has_no_bounce(identity)
+    trip.submit(hop)
+    mail = hop.await_mails(2)[1]
+    assert not [word for word in mail_words(mail) if word.startswith(("RET", "ENVID", "BY", "MT-"))]
+    assert not [word for word in rcpt_words(mail) if word]
+
+
+def test_dsn_kept_back(trip):
+    """EXT-DSN-8: none of them to a hop without DSN; who asked for SUCCESS is told "relayed" by us. DSN-5, DSN-6, DSN-8."""
+    hop = trip.hop()
+    identity = trip.submit(hop, parameters="RET=FULL ENVID=QQ+2B314159",
+                           rcpt_parameters="NOTIFY=SUCCESS ORCPT=rfc822;Bob+2Bx@example.org")
+    mail = hop.await_mail()
+    assert not [word for word in mail_words(mail) + rcpt_words(mail)
+                if word.startswith(("RET", "ENVID", "NOTIFY", "ORCPT"))]
+    report, (about, one) = report_of(trip, identity)
+    assert about["Original-Envelope-Id"] == "QQ+314159"
+    assert one["Original-Recipient"] == "rfc822; Bob+x@example.org"
+    assert one["Action"] == "relayed" and one["Status"] == "2.1.9"
+    assert report.get_payload()[2].get_content_type() == "text/rfc822-headers"  # DSN-10: without failures the header only
+    trip.await_closed(identity)
+
+
+def test_delivered(trip):
+    """DSN-8: LMTP is where the mail was to go: "delivered". Once for each recipient that asked for it."""
+    hop = trip.hop(kind="lmtp")
+    identity = trip.submit(hop, people=("bob", "carol"), rcpt_parameters="NOTIFY=SUCCESS,FAILURE")
+    _, (_, *people) = report_of(trip, identity)
+    assert [one["Action"] for one in people] == ["delivered"] * 2
+    assert all(one["Status"].startswith("2.") for one in people)
+
+
+def test_failure_unwanted(trip):
+    """EXT-DSN-10: NOTIFY without FAILURE, and NEVER: no notice of failure."""
+    hop = trip.hop({"RCPT": "550 5.1.1 no"})
+    for wishes in ("NOTIFY=SUCCESS", "NOTIFY=NEVER", "NOTIFY=DELAY"):
+        identity = trip.submit(hop, rcpt_parameters=wishes)
+        trip.await_closed(identity)
+        assert trip.has_no_bounce(identity)
+    identity = trip.submit(hop, rcpt_parameters="NOTIFY=FAILURE")
+    _, (_, one) = report_of(trip, identity)
+    assert one["Action"] == "failed"
+
+
+def test_mixed(trip):
+    """EXT-DSN-8, EXT-DSN-10: each recipient has what was asked for him."""
+    hop = trip.hop({"RCPT": Turns("550 5.1.1 no", "550 5.1.1 no", "250 2.1.5 ok")})
+    client = trip.server.connect("588", source="127.9.1.1")
+    client.hello()
+    client.expect("MAIL FROM:<alice@example.net> RET=FULL", "250 2.1.0")
+    for who, wishes in (("quiet", "NEVER"), ("loud", "FAILURE"), ("good", "SUCCESS")):
+        client.expect(f"RCPT TO:<{who}@{hop.domain}> NOTIFY={wishes}", "250 2.1.5")
+    identity = client.data(message(to=f"loud@{hop.domain}"), False)
+    client.quit()
+    trip.await_closed(identity)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        texts = [octets for octets in trip.server.delivered().values() if f"Final-Log-ID: {identity}".encode() in octets]
+        if len(texts) == 2:
+            break
+        time.sleep(0.1)
+    told = {one["Final-Recipient"].split("; ")[1].partition("@")[0]: one["Action"]
+            for text in texts for one in groups(text)[1:]}
+    assert told == {"loud": "failed", "good": "relayed"}
+
+
+def test_returned_whole(trip):
+    """DSN-10, EXT-DSN-4: RET=FULL brings the message back, RET=HDRS and no RET the header."""
+    hop = trip.hop({"RCPT": "550 5.1.1 no"})
+    content = message(to=f"bob@{hop.domain}", fields="X-Mark: original\r\n", body="The whole body.\r\n.dot\r\n")
+    for wishes, kind in (("RET=FULL", "message/rfc822"), ("RET=HDRS", "text/rfc822-headers"), ("", "text/rfc822-headers")):
+        identity = trip.submit(hop, content=content, parameters=wishes)
+        report, _ = report_of(trip, identity)
+        part = report.get_payload()[2]
+        assert part.get_content_type() == kind
+        assert ("The whole body." in report.as_string()) == (kind == "message/rfc822")
+        if kind == "message/rfc822":
+            returned = part.get_payload(0)
+            assert returned["X-Mark"] == "original" and ".dot" in returned.get_payload()
+
+
+def test_returned_large(trip):
+    """DSN-10: a message with a body file of its own comes back too, one that is too large as its header."""
+    hop = trip.hop({"RCPT": "550 5.1.1 no"})
+    for octets, kind in ((300_000, "message/rfc822"), (1_100_000, "text/rfc822-headers")):
+        body = ("x" * 70 + "\r\n") * (octets // 72)
+        identity = trip.submit(hop, content=message(to=f"bob@{hop.domain}", body=body), parameters="RET=FULL")
+        report, _ = report_of(trip, identity)
+        part = report.get_payload()[2]
+        assert part.get_content_type() == kind
+        if kind == "message/rfc822":
+            assert part.get_payload(0).get_payload().replace("\n", "\r\n").count("x" * 70 + "\r\n") == octets // 72
+
+
+def test_notice_asks_for_none(trip):
+    """DSN-1, EXT-MTPRI-5: our own notices ask a hop that lists DSN for no notice."""
+    hop = trip.hop({"RCPT": Turns("550 5.1.1 no", "250 2.1.5 ok")}, keywords=ALL)
+    trip.submit(hop, sender=f"alice@{hop.domain}")
+    mail = hop.await_mail()
+    assert mail.sender == "" and rcpt_words(mail) == ["NOTIFY=NEVER"]
+
+
+def test_utf8_orcpt(trip):
+    """EXT-DSN-13, EXT-SMTPUTF8-13, DSN-13: ORCPT in UTF-8 leaves as \\x{HEX} where the transaction has no SMTPUTF8."""
+    hop = trip.hop(keywords=ALL)
+    trip.submit(hop, parameters="SMTPUTF8", rcpt_parameters="ORCPT=utf-8;\u03b4@example.org")
+    assert rcpt_words(hop.await_mail()) == ["ORCPT=utf-8;\\x{3B4}@example.org"]
+
+
+def test_others_passed_on(trip):
+    """EXT-DELIVERBY-6, EXT-MTRK-4, EXT-MTRK-5, EXT-RRVS-3, EXT-CONPERM-2: to a hop that lists the keyword."""
+    hop = trip.hop(keywords=ALL)
+    trip.submit(hop, parameters=f"BY=900;RT MT-PRIORITY=-4 ENVID=1@h.example MTRK={CERTIFIER}:86400 CONPERM",
+                rcpt_parameters="RRVS=2024-05-01T02:00:00+02:00;C")
+    mail = hop.await_mail()
+    given = dict(word.split("=", 1) for word in mail_words(mail) if "=" in word)
+    seconds, mode = given["BY"].split(";")
+    assert 890 <= int(seconds) <= 900 and mode == "RT"
+    assert given["MT-PRIORITY"] == "-4" and "CONPERM" in mail_words(mail)
+    certifier, left = given["MTRK"].split(":")
+    assert certifier == CERTIFIER and 86390 <= int(left) <= 86400
+    assert rcpt_words(mail) == ["RRVS=2024-05-01T00:00:00Z;C"]
+
+
+def test_others_kept_back(trip):
+    """EXT-DELIVERBY-8, EXT-MTRK-4, EXT-RRVS-2: nothing of it to a hop that does not; what may go on goes."""
+    hop = trip.hop()
+    trip.submit(hop, parameters=f"BY=900;N MT-PRIORITY=-4 ENVID=1@h.example MTRK={CERTIFIER}",
+                rcpt_parameters="RRVS=2024-05-01T00:00:00Z;C")
+    mail = hop.await_mail()
+    assert not [word for word in mail_words(mail) if word.startswith(("BY", "MT", "ENVID"))]
+    assert not [word for word in rcpt_words(mail) if word]
+
+
+def test_others_must_not_go(trip):
+    """EXT-DELIVERBY-7, EXT-CONPERM-2, EXT-RRVS-2, EXT-DELIVERBY-9, DSN-14: what a hop must not get without the keyword fails."""
+    for mail, rcpt, status in (("BY=900;R", "", "5.3.3"), ("CONPERM", "", "5.6.3"),
+                               ("", "RRVS=2024-05-01T00:00:00Z", "5.7.19"), ("", "RRVS=2024-05-01T00:00:00Z;R", "5.7.19")):
+        hop = trip.hop()
+        identity = trip.submit(hop, parameters=mail, rcpt_parameters=rcpt)
+        _, (about, one) = report_of(trip, identity)
+        assert one["Status"] == status and one["Action"] == "failed"
+        assert ("Deliver-By-Date" in about) == mail.startswith("BY")
+        assert not hop.mails
+
+
+def test_held(trip):
+    """EXT-FUTURE-3, EXT-FUTURE-5, EXT-FUTURE-7, DSN-14: not before its time; the notice says what was asked for."""
+    hop = trip.hop({"RCPT": Turns("250 2.1.5 ok", "550 5.1.1 no")})
+    began = time.monotonic()
+    identity = trip.submit(hop, parameters="HOLDFOR=3", login="alice@example.net")
+    row = trip.server.json("queue", "show", identity)
+    assert row["release"] > row["arrival"] and row["recipients"][0]["state"] == "waiting"
+    assert "release" in trip.server.run_ctl("queue", "show", identity).stdout
+    hop.await_mail()
+    assert time.monotonic() - began >= 3
+    identity = trip.submit(hop, parameters="HOLDFOR=1", login="alice@example.net")
+    _, (about, _) = report_of(trip, identity)
+    assert about["Future-Release-Request"] == "for;1"
+
+
+def test_shown(trip):
+    """RTLS-3, EXT-NOSOL-2: what was asked for is kept and shown."""
+    hop = trip.hop({"MAIL": "451 4.3.0 later"})
+    identity = trip.submit(
+        hop, login="alice@example.net",
+        parameters=f"RET=HDRS ENVID=1@h.example BY=900;NT REQUIRETLS MT-PRIORITY=4 MTRK={CERTIFIER}:99 SOLICIT=org.example:X",
+        rcpt_parameters="NOTIFY=FAILURE,DELAY ORCPT=rfc822;b@example.org RRVS=2024-05-01T00:00:00Z;C")
+    row = trip.server.json("queue", "show", identity)
+    assert row["ret"] == "HDRS" and row["envid"] == "1@h.example" and row["deliver_by_mode"] == "NT"
+    assert row["requiretls"] is True and row["priority"] == 4 and row["mtrk"] == CERTIFIER and row["mtrk_timeout"] == 99
+    assert row["solicit"] == "org.example:X" and "release" not in row and "conperm" not in row
+    one = row["recipients"][0]
+    assert one["notify"] == ["FAILURE", "DELAY"] and one["orcpt"] == "rfc822;b@example.org"
+    assert one["rrvs"] == "2024-05-01T00:00:00Z;C"
+    text = trip.server.run_ctl("queue", "show", identity).stdout
+    assert "HDRS" in text and "1@h.example" in text
