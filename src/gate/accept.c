@@ -8,9 +8,11 @@
 #include "gate/gate.h"
 #include "gate/report.h"
 #include "gate/session.h"
+#include "gate/solicitation.h"
 #include "gate/transaction.h"
 #include "message/completion.h"
 #include "message/header.h"
+#include "smtp/extension.h"
 
 enum {
     INDEX_OCTETS = 2 << 20, /* HEADER_FIELDS_MAX fields with room to spare */
@@ -111,6 +113,9 @@ static void complete(struct session *s, struct entry *entry, const struct header
                 s->is_esmtp, tls != NULL, s->login != NULL, s->transaction->parameters.smtputf8),
             .tls_cipher = slice_text(tls ? tls->cipher : NULL),
             .tls_group = slice_text(tls ? tls->group : NULL),
+            .solicit = s->transaction->parameters.solicit,
+            .has_priority = s->transaction->parameters.has_priority,
+            .priority = s->transaction->parameters.priority,
             .wall = clock_wall(),
             .hide_client = conf->hide_client },
         .random = random_number(),
@@ -123,17 +128,38 @@ static void complete(struct session *s, struct entry *entry, const struct header
     entry->fixups = completion_put(&entry->header, index, &facts);
 }
 
+/* SOLICIT and the header say the same (EXT-NOSOL-2), and it is none of what is not taken
+ * (EXT-NOSOL-3). Only where there is NO-SOLICITING: else the field is text as any other. */
+static enum reply_id solicitation_objection(
+    const struct session *s, const struct header_index *index, struct arena *arena)
+{
+    struct slice said = s->transaction->parameters.solicit, words;
+
+    if (!(s->offered & EXTENSION_BIT(EXTENSION_NO_SOLICITING)))
+        return NO_OBJECTION;
+    if (!solicitation_read(index, arena, &words))
+        return REPLY_SOLICITATION;
+    if (said.len > 0 && !slice_equals_nocase(said, words))
+        return REPLY_SOLICITATION;
+    return solicitation_is_refused(&s->snapshot->conf->extensions, words) ? REPLY_SOLICITED
+                                                                          : NO_OBJECTION;
+}
+
 /* Judges the header block and writes the final one into a new entry. */
 static enum answer make_entry(struct session *s, struct arena *arena)
 {
     struct transaction *t = s->transaction;
     struct header_verdict verdict;
     struct header_index index;
+    enum reply_id objection;
 
     if (header_index_build(header_scan_block(&t->body.header), arena, &index) != ERR_OK)
         return say(s, REPLY_INTERNAL);
     if (!header_check(&index, t->parameters.smtputf8, &verdict))
         return refuse_header(s, &verdict);
+    objection = solicitation_objection(s, &index, arena);
+    if (objection)
+        return say(s, objection);
     t->entry = entry_new();
     if (!t->entry)
         return say(s, REPLY_INTERNAL);

@@ -5,6 +5,7 @@
 #include "gate/gate.h"
 #include "gate/report.h"
 #include "gate/session.h"
+#include "gate/solicitation.h"
 #include "gate/transaction.h"
 #include "policy/rights.h"
 #include "policy/route.h"
@@ -251,6 +252,20 @@ static enum answer take_postmaster(struct session *s)
     return take_recipient(s);
 }
 
+/* EXT-NOSOL-3: with the recipient and the classes, for whoever reads the reply. */
+static enum answer refuse_solicitation(struct session *s)
+{
+    struct transaction *t = s->transaction;
+    struct buffer path;
+
+    buffer_init(&path, 2 * ADDRESS_PATH_MAX);
+    path_write(&path, &t->candidate);
+    session_sayf(s, REPLY_SOLICITED, "%.*s SOLICIT=%.*s", SLICE_ARGS(buffer_slice(&path)),
+        SLICE_ARGS(t->parameters.solicit));
+    buffer_clear(&path);
+    return ANSWER_REPLY;
+}
+
 enum answer command_rcpt(struct session *s, struct slice argument)
 {
     const struct conf *conf = s->snapshot->conf;
@@ -284,6 +299,8 @@ enum answer command_rcpt(struct session *s, struct slice argument)
         return say(s, REPLY_INTERNAL);
     if (rcpt.path.address.kind == ADDRESS_BARE)
         return take_postmaster(s);
+    if (solicitation_is_refused(&conf->extensions, t->parameters.solicit))
+        return refuse_solicitation(s);
     return rights.verdict == RIGHTS_ASK ? ask_rights(s, ASK_RECIPIENT, text, recipient_rights_known)
                                         : check_recipient_domain(s);
 }

@@ -7,7 +7,8 @@
 enum {
     NAME_OCTETS = 255,
     TOKEN_OCTETS = 64,
-    LINE_OCTETS = 2048, /* all of the bounded parts together stay below */
+    SOLICIT_OCTETS = 1000, /* the words of SOLICIT; twice that where each is one letter */
+    LINE_OCTETS = 4096,    /* all of the bounded parts together stay below */
 };
 
 const char *received_protocol(bool esmtp, bool tls, bool auth, bool smtputf8)
@@ -111,6 +112,27 @@ static void put_tls(struct buffer *line, const struct received_facts *facts)
     put_token(line, facts->tls_group);
 }
 
+/* RFC 3865 section 2.6: a comment; its words may be folded between. */
+static void put_solicit(struct buffer *line, struct slice words)
+{
+    const char *before = " (SOLICIT=";
+
+    words = slice_first(words, SOLICIT_OCTETS);
+    if (words.len == 0)
+        return;
+    while (words.len > 0) {
+        struct slice word = slice_first(words, slice_find(words, ','));
+
+        buffer_put_text(line, before);
+        for (size_t i = 0; i < word.len; i++)
+            buffer_put_char(
+                line, is_name_char(word.data[i]) || word.data[i] == ':' ? word.data[i] : '?');
+        words = slice_from(words, word.len + 1);
+        before = ", ";
+    }
+    buffer_put_char(line, ')');
+}
+
 void received_put(struct buffer *out, const struct received_facts *facts)
 {
     struct buffer line;
@@ -121,9 +143,13 @@ void received_put(struct buffer *out, const struct received_facts *facts)
     put_from(&line, facts);
     buffer_put_text(&line, " by ");
     put_name(&line, facts->by);
-    buffer_printf(&line, " with %s id ", facts->protocol);
+    buffer_printf(&line, " with %s", facts->protocol);
+    put_solicit(&line, facts->solicit);
+    buffer_put_text(&line, " id ");
     put_token(&line, facts->queue_id);
     put_tls(&line, facts);
+    if (facts->has_priority)
+        buffer_printf(&line, " PRIORITY %d", facts->priority);
     date_format(facts->wall, date);
     buffer_printf(&line, "; %s", date);
     if (line.error == ERR_OK)

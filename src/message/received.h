@@ -17,6 +17,9 @@ struct received_facts {
     struct slice by;          /* our host name */
     const char *protocol;     /* from received_protocol */
     struct slice queue_id;
+    struct slice solicit; /* SOLICIT's keywords (EXT-NOSOL-4); empty: none */
+    bool has_priority;
+    int priority;            /* MT-PRIORITY as it was granted (EXT-MTPRI-4) */
     struct slice tls_cipher; /* "TLS_AES_256_GCM_SHA384"; empty: no TLS */
     struct slice tls_group;  /* "x25519"; empty: not said */
     int64_t wall;            /* seconds since 1970 UTC */

@@ -11,6 +11,7 @@
 #include "queue/memory.h"
 #include "queue/message.h"
 #include "smtp/address.h"
+#include "spool/envelope.h"
 
 enum { DESTINATION_KEY_MAX = 8192 };
 
@@ -18,8 +19,9 @@ void destinations_init(struct destinations *ds, struct replies *replies,
     bool (*is_served)(void *owner, enum role carrier, uint32_t index), void *owner)
 {
     *ds = (struct destinations){ .replies = replies, .is_served = is_served, .owner = owner };
-    for (size_t i = 0; i < OFFERS; i++)
-        heap_init(&ds->turns[i]);
+    for (size_t level = 0; level < LEVELS; level++)
+        for (size_t i = 0; i < OFFERS; i++)
+            heap_init(&ds->turns[level][i]);
     heap_init(&ds->dead);
     ds->limit = 1;
     ds->window_limit = 1;
@@ -43,8 +45,9 @@ struct user *user_take(struct destinations *ds, struct slice name)
     if (!user) {
         user = need_memory(sizeof *user + name.len + 1);
         user->len = (uint32_t)name.len;
-        for (size_t i = 0; i < OFFERS; i++)
-            user->turns[i].user = user;
+        for (size_t level = 0; level < LEVELS; level++)
+            for (size_t i = 0; i < OFFERS; i++)
+                user->turns[level][i].user = user;
         memcpy(user->name, data, name.len);
         HASH_ADD_KEYPTR(hh, ds->users, user->name, user->len, user);
     }
@@ -56,8 +59,9 @@ void user_drop(struct destinations *ds, struct user *user)
 {
     if (--user->refs > 0)
         return;
-    for (size_t i = 0; i < OFFERS; i++)
-        heap_remove(&ds->turns[i], &user->turns[i].node);
+    for (size_t level = 0; level < LEVELS; level++)
+        for (size_t i = 0; i < OFFERS; i++)
+            heap_remove(&ds->turns[level][i], &user->turns[level][i].node);
     HASH_DEL(ds->users, user);
     free(user);
 }
@@ -120,23 +124,28 @@ void domain_drop(struct destinations *ds, struct domain *domain)
 static void lane_offer(struct destinations *ds, struct lane *lane, enum offer as)
 {
     struct user *user = lane->key.user;
+    size_t level = lane->key.level;
+    struct turn *turn;
 
     if (as == OFFER_NONE)
         return;
-    if (!user->turns[as].offered)
-        need(heap_set(&ds->turns[as], &user->turns[as].node, user->served));
-    DL_APPEND2(user->turns[as].offered, lane, prev_offered, next_offered);
+    turn = &user->turns[level][as];
+    if (!turn->offered)
+        need(heap_set(&ds->turns[level][as], &turn->node, user->served));
+    DL_APPEND2(turn->offered, lane, prev_offered, next_offered);
 }
 
 static void lane_withdraw(struct destinations *ds, struct lane *lane, enum offer from)
 {
-    struct user *user = lane->key.user;
+    size_t level = lane->key.level;
+    struct turn *turn;
 
     if (from == OFFER_NONE)
         return;
-    DL_DELETE2(user->turns[from].offered, lane, prev_offered, next_offered);
-    if (!user->turns[from].offered)
-        heap_remove(&ds->turns[from], &user->turns[from].node);
+    turn = &lane->key.user->turns[level][from];
+    DL_DELETE2(turn->offered, lane, prev_offered, next_offered);
+    if (!turn->offered)
+        heap_remove(&ds->turns[level][from], &turn->node);
 }
 
 static enum offer offer_of(const struct destination *d)
@@ -237,7 +246,11 @@ static void lane_free(struct destinations *ds, struct lane *lane)
 void lane_put(
     struct destinations *ds, struct user *user, struct destination *d, struct recipient *r)
 {
-    struct lane_key key = { .user = user, .destination = d };
+    struct lane_key key = {
+        .user = user,
+        .destination = d,
+        .level = level_of(envelope_priority(r->message->priority)),
+    };
     struct lane *lane;
 
     HASH_FIND(hh, ds->lanes, &key, sizeof key, lane);
@@ -268,13 +281,13 @@ static bool may_offer(const struct destinations *ds, enum offer as)
 }
 
 /* The kind of offer with the user who was served longest ago; OFFER_NONE: nobody's turn. */
-static enum offer best_offer(const struct destinations *ds)
+static enum offer best_offer(const struct destinations *ds, size_t level)
 {
     enum offer best = OFFER_NONE;
     int64_t served = INT64_MAX;
 
     for (enum offer as = 0; as < OFFERS; as++) {
-        const struct heap_node *first = heap_first(&ds->turns[as]);
+        const struct heap_node *first = heap_first(&ds->turns[level][as]);
         if (!first || first->key >= served || !may_offer(ds, as))
             continue;
         best = as;
@@ -286,24 +299,28 @@ static enum offer best_offer(const struct destinations *ds)
 static void user_served(struct destinations *ds, struct user *user)
 {
     user->served = ++ds->turn;
-    for (enum offer as = 0; as < OFFERS; as++)
-        if (user->turns[as].offered)
-            need(heap_set(&ds->turns[as], &user->turns[as].node, user->served));
+    for (size_t level = 0; level < LEVELS; level++)
+        for (enum offer as = 0; as < OFFERS; as++)
+            if (user->turns[level][as].offered)
+                need(heap_set(&ds->turns[level][as], &user->turns[level][as].node, user->served));
 }
 
 struct recipient *destinations_pick(struct destinations *ds)
 {
-    enum offer as = best_offer(ds);
-    struct user *user;
+    enum offer as = OFFER_NONE;
+    size_t level = 0;
+    struct turn *turn;
     struct lane *lane;
 
+    while (level < LEVELS && (as = best_offer(ds, level)) == OFFER_NONE)
+        level++;
     if (as == OFFER_NONE || ds->in_hand >= ds->limit)
         return NULL;
-    user = CONTAINER_OF(heap_first(&ds->turns[as]), struct turn, node)->user;
-    user_served(ds, user);
-    lane = user->turns[as].offered;
-    DL_DELETE2(user->turns[as].offered, lane, prev_offered, next_offered);
-    DL_APPEND2(user->turns[as].offered, lane, prev_offered, next_offered);
+    turn = CONTAINER_OF(heap_first(&ds->turns[level][as]), struct turn, node);
+    user_served(ds, turn->user);
+    lane = turn->offered;
+    DL_DELETE2(turn->offered, lane, prev_offered, next_offered);
+    DL_APPEND2(turn->offered, lane, prev_offered, next_offered);
     /* When the destination's window opens again, the others there are offered before this user. */
     DL_DELETE(lane->key.destination->lanes, lane);
     DL_APPEND(lane->key.destination->lanes, lane);
@@ -508,7 +525,8 @@ void destinations_clear(struct destinations *ds)
 {
     destinations_forgive(ds);
     assert(!ds->map && !ds->users && !ds->domains && !ds->lanes && ds->in_hand == 0);
-    for (size_t i = 0; i < OFFERS; i++)
-        heap_clear(&ds->turns[i]);
+    for (size_t level = 0; level < LEVELS; level++)
+        for (size_t i = 0; i < OFFERS; i++)
+            heap_clear(&ds->turns[level][i]);
     heap_clear(&ds->dead);
 }

@@ -25,7 +25,18 @@ enum offer {
     OFFER_NONE = OFFERS,
 };
 
-/* Whoever submits. Turns go by user. Counted: one reference for each message and lane. */
+/* The levels of MIXER: what MT-PRIORITY asks for counts as the next of them above (EXT-MTPRI-4). A
+ * level has its turn when nothing above it can go. */
+enum level { LEVEL_URGENT, LEVEL_NORMAL, LEVEL_NON_URGENT, LEVELS };
+
+/* priority: -9 to 9. */
+static inline enum level level_of(int priority)
+{
+    return priority > 0 ? LEVEL_URGENT : priority > -4 ? LEVEL_NORMAL : LEVEL_NON_URGENT;
+}
+
+/* Whoever submits. Turns go by user, within a level. Counted: one reference for each message and
+ * lane. */
 struct user {
     UT_hash_handle hh;
     struct turn {
@@ -33,7 +44,7 @@ struct user {
                                   served */
         struct user *user;
         struct lane *offered; /* his lanes that may go now, in their order */
-    } turns[OFFERS];
+    } turns[LEVELS][OFFERS];
     int64_t served;
     uint32_t refs;
     uint32_t len;
@@ -72,12 +83,13 @@ struct destination {
     struct reply *last_failure;
 };
 
-/* The waiting recipients of one user for one destination, first come first served. */
+/* The waiting recipients of one user and level for one destination, first come first served. */
 struct lane {
     UT_hash_handle hh;
     struct lane_key {
         struct user *user;
         struct destination *destination;
+        size_t level; /* enum level, without padding behind it: the key is hashed */
     } key;
     struct recipient *recipients;
     struct lane *next, *prev;                 /* in the destination's */
@@ -91,8 +103,9 @@ struct destinations {
     struct domain *domains;
     struct destination *map;
     struct lane *lanes;
-    struct heap turns[OFFERS]; /* users with something offered, the one served longest ago first */
-    struct heap dead;          /* destinations by revival */
+    struct heap turns[LEVELS][OFFERS]; /* users with something offered, the one served longest ago
+                                          first */
+    struct heap dead;                  /* destinations by revival */
     int64_t turn;
     size_t in_hand;               /* places taken, of `limit` */
     uint32_t proven[PROVEN_MOST]; /* hashes of the keys of places that took mail lately; 0: none */
@@ -124,7 +137,8 @@ void domain_drop(struct destinations *ds, struct domain *domain);
 struct destination *domain_route(
     struct destinations *ds, const struct conf *conf, struct domain *domain);
 
-/* Puts a recipient at the end of the user's lane for the destination, or takes it out. */
+/* Puts a recipient at the end of the user's lane for the destination and its message's level, or
+ * takes it out. */
 void lane_put(
     struct destinations *ds, struct user *user, struct destination *d, struct recipient *r);
 void lane_take_out(struct destinations *ds, struct recipient *r);

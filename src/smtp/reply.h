@@ -99,6 +99,7 @@ enum reply_id {
     REPLY_RECIPIENT_FORBIDDEN,   /* 550 5.7.1: SUB-6.2-1 */
     REPLY_ACCOUNT_FORBIDDEN,     /* 550 5.7.1: SUB-3.3-4 */
     REPLY_AUTHOR_FORBIDDEN,      /* 550 5.7.1: MSG-8 */
+    REPLY_SOLICITED,             /* 550 5.7.1: RCPT, EOD (EXT-NOSOL-3) */
     REPLY_SENDER_NULL_MX,        /* 550 5.7.27: OUT-3 */
     REPLY_HELD_QUOTA,            /* 552 5.2.2: EXT-FUTURE-6 */
     REPLY_TOO_BIG,               /* 552 5.3.4: EXT-SIZE-2, EXT-CHUNKING-7, DATA-10 */
@@ -112,6 +113,7 @@ enum reply_id {
     REPLY_IMPROPER,              /* 554 5.5.0: SUB-4.1-1, catch-all */
     REPLY_NO_VALID_RECIPIENTS,   /* 554 5.5.1: CMD-10 */
     REPLY_MESSAGE_SYNTAX,        /* 554 5.6.0: MSG-1, MSG-3 */
+    REPLY_SOLICITATION,          /* 554 5.6.0: EXT-NOSOL-2 */
     REPLY_NO_FROM,               /* 554 5.6.0: MSG-2 */
     REPLY_HEADER_LIMIT,          /* 554 5.6.0: DATA-14 */
     REPLY_BARE_NEWLINE,          /* 554 5.6.0: DATA-4, DATA-15 */

@@ -72,6 +72,14 @@ static void test_forms(void **state UNUSED)
     facts.tls_cipher = slice_text("TLS_AES_256_GCM_SHA384");
     check(&facts, "Received: from c.example ([192.0.2.9]) by msa.example.net with ESMTPSA id Q1"
                   " tls TLS_AES_256_GCM_SHA384; Tue, 03 Mar 2026 10:00:00 +0000");
+    facts.solicit = slice_text("net.example:ADV,a\r)b"); /* EXT-NOSOL-4 */
+    facts.has_priority = true;                           /* EXT-MTPRI-4 */
+    facts.priority = -4;
+    check(&facts, "Received: from c.example ([192.0.2.9]) by msa.example.net with ESMTPSA"
+                  " (SOLICIT=net.example:ADV, a??b) id Q1 tls TLS_AES_256_GCM_SHA384 PRIORITY -4;"
+                  " Tue, 03 Mar 2026 10:00:00 +0000");
+    facts.solicit = slice_text("");
+    facts.has_priority = false;
     facts.tls_group = slice_text("x25519");
     facts.client_name = slice_text("host.example.org");
     facts.client = slice_text("2001:db8::1");

@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "queue/message.h"
+#include "spool/envelope.h"
 
 static struct destinations ds;
 static struct messages ms;
@@ -65,7 +66,7 @@ static int end(void **state)
     return 0;
 }
 
-static struct recipient *mail(const char *user, const char *domain)
+static struct recipient *mail_at(const char *user, const char *domain, uint8_t priority)
 {
     struct message_spec spec = {
         .id = { .high = ++next_id, .low = 1 },
@@ -75,9 +76,15 @@ static struct recipient *mail(const char *user, const char *domain)
     };
     struct recipient *r = &message_add(&ms, &spec)->recipients[0];
 
+    r->message->priority = priority;
     r->domain = domain_take(&ds, slice_text(domain));
     recipient_move(&ms, r, RECIPIENT_READY, INT64_MAX, domain_route(&ds, conf, r->domain));
     return r;
+}
+
+static struct recipient *mail(const char *user, const char *domain)
+{
+    return mail_at(user, domain, 0);
 }
 
 /* Begins the next delivery; NULL when none may begin. */
@@ -235,6 +242,38 @@ static void test_one_each(void **state)
     assert_null(begin());
     for (int i = 0; i < 200; i++)
         assert_true(seen[i] <= 2);
+}
+
+/* EXT-MTPRI-4: -9 to 9 are three levels, each value the next above. */
+static void test_levels(void **state)
+{
+    (void)state;
+    assert_true(level_of(9) == LEVEL_URGENT && level_of(1) == LEVEL_URGENT);
+    assert_true(level_of(0) == LEVEL_NORMAL && level_of(-3) == LEVEL_NORMAL);
+    assert_true(level_of(-4) == LEVEL_NON_URGENT && level_of(-9) == LEVEL_NON_URGENT);
+}
+
+/* EXT-MTPRI-4: higher first, at one place and over all, whoever was served before; within a level
+ * in the order in which it came. */
+static void test_priority(void **state)
+{
+    const uint8_t zero = ENVELOPE_PRIORITY_ZERO;
+    struct recipient *low, *none, *stated, *high, *other;
+
+    (void)state;
+    low = mail_at("alice", "hub.example", zero - 4);
+    none = mail("alice", "hub.example");
+    stated = mail_at("alice", "hub.example", zero - 3);
+    high = mail_at("alice", "hub.example", zero + 1);
+    other = mail_at("bob", "box.example", zero + 9);
+    ds.window_limit = 10;
+    domain_route(&ds, conf, low->domain)->concurrency.window = 10;
+    assert_ptr_equal(begin(), high);
+    assert_ptr_equal(begin(), other);
+    assert_ptr_equal(begin(), none);
+    assert_ptr_equal(begin(), stated);
+    assert_ptr_equal(begin(), low);
+    assert_null(begin());
 }
 
 /* QUE-10: ten thousand by alice to one place and everywhere, then one by bob: his is next. */
@@ -396,6 +435,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_total, make, end),
         cmocka_unit_test_setup_teardown(test_one_each, make, end),
         cmocka_unit_test_setup_teardown(test_proven_lately, make, end),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test_setup_teardown(test_priority, make, end),
         cmocka_unit_test_setup_teardown(test_fair, make, end),
         cmocka_unit_test_setup_teardown(test_fair_in_window, make, end),
         cmocka_unit_test_setup_teardown(test_dead, make, end),
