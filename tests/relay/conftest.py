@@ -13,7 +13,7 @@ TRUSTED = "127.9.1.1"
 
 # Kinds of lanes: words of the route, and how many tests may have one.
 KINDS = {
-    "plain": ('via = "smtp"  to = "127.0.0.1:{port}"', 160),
+    "plain": ('via = "smtp"  to = "127.0.0.1:{port}"', 200),
     "clear": ('via = "smtp"  to = "127.0.0.1:{port}"  tls = "none"', 4),
     "data": ('via = "smtp"  to = "127.0.0.1:{port}"  chunking = false', 14),
     "verify": ('via = "smtp"  to = "localhost:{port}"  tls = "verify"  ca_file = "{ca}"', 8),

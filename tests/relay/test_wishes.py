@@ -203,7 +203,7 @@ def test_shown(trip):
     """RTLS-3, EXT-NOSOL-2: what was asked for is kept and shown."""
     hop = trip.hop({"MAIL": "451 4.3.0 later"})
     identity = trip.submit(
-        hop, login="alice@example.net",
+        hop, login="alice@example.net", content=message(to=f"bob@{hop.domain}", fields="Solicitation: org.example:X\r\n"),
         parameters=f"RET=HDRS ENVID=1@h.example BY=900;NT REQUIRETLS MT-PRIORITY=4 MTRK={CERTIFIER}:99 SOLICIT=org.example:X",
         rcpt_parameters="NOTIFY=FAILURE,DELAY ORCPT=rfc822;b@example.org RRVS=2024-05-01T00:00:00Z;C")
     row = trip.server.json("queue", "show", identity)
