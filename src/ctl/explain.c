@@ -328,6 +328,9 @@ static bool find_route(struct explainer *e, struct slice domain, struct route_ch
 
 static bool explain_mail(struct explainer *e)
 {
+    const struct parameter_context context = {
+        .offered = EXTENSION_BIT(EXTENSION_SIZE) | EXTENSION_BIT(EXTENSION_SMTPUTF8),
+    };
     char command[ADDRESS_ARGUMENT_MAX + 64], words[ADDRESS_ARGUMENT_MAX];
     struct mail_command mail;
     struct envelope_error error;
@@ -343,8 +346,7 @@ static bool explain_mail(struct explainer *e)
     snprintf(command, sizeof command, "MAIL FROM:<%s>%s%s%s", e->call->from,
         e->call->size ? " SIZE=" : "", e->call->size ? e->call->size : "",
         e->is_utf8 ? " SMTPUTF8" : "");
-    if (!mail_command_parse(&e->call->arena, slice_text(command + strlen("MAIL ")),
-            EXTENSION_BIT(EXTENSION_SIZE) | EXTENSION_BIT(EXTENSION_SMTPUTF8),
+    if (!mail_command_parse(&e->call->arena, slice_text(command + strlen("MAIL ")), &context,
             e->conf->strict_envelope, &mail, &error)) {
         add_fault(e, command, &error);
         return false;
@@ -416,6 +418,10 @@ static void write_recipient(
 
 static void explain_rcpt(struct explainer *e, const char *to)
 {
+    const struct parameter_context context = {
+        .offered = EXTENSION_BIT(EXTENSION_SMTPUTF8),
+        .smtputf8 = e->is_utf8,
+    };
     char command[ADDRESS_ARGUMENT_MAX + 64], words[ADDRESS_ARGUMENT_MAX];
     struct rcpt_command rcpt;
     struct envelope_error error;
@@ -427,9 +433,8 @@ static void explain_rcpt(struct explainer *e, const char *to)
         .recipients = e->recipients };
 
     snprintf(command, sizeof command, "RCPT TO:<%s>", to);
-    if (!rcpt_command_parse(&e->call->arena, slice_text(command + strlen("RCPT ")),
-            EXTENSION_BIT(EXTENSION_SMTPUTF8), e->conf->strict_envelope, e->is_utf8, &rcpt,
-            &error)) {
+    if (!rcpt_command_parse(&e->call->arena, slice_text(command + strlen("RCPT ")), &context,
+            e->conf->strict_envelope, &rcpt, &error)) {
         add_fault(e, command, &error);
         return;
     }

@@ -15,6 +15,8 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_SENDER_OK] = "MAIL. The text begins with the address.",
     [REPLY_RECIPIENT_OK] =
         "RCPT. The text begins with the address. The same address again counts once.",
+    [REPLY_PRIORITY_CHANGED] = "MAIL with a MT-PRIORITY above 0 by a user who may not raise it "
+                               "(mt_priority_users). The text begins with what it is now.",
     [REPLY_VRFY_LIMITED] = "VRFY, EXPN: nothing is ever verified.",
     [REPLY_VRFY_UTF8] = "VRFY, EXPN with an address that is not ASCII, without SMTPUTF8.",
     [REPLY_CHALLENGE] = "AUTH: the mechanism's next message, in base64.",
@@ -52,6 +54,7 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_RECIPIENT_SYNTAX] = "RCPT: the address is none. The text says what is wrong and where.",
     [REPLY_SENDER_SYNTAX] = "MAIL: the address is none. The text says what is wrong and where.",
     [REPLY_BASE64] = "AUTH: what should be base64 is not.",
+    [REPLY_BAD_PRIORITY] = "MAIL: MT-PRIORITY is no number from -9 to 9, or stands twice.",
     [REPLY_BAD_ARGUMENT] = "The argument is missing or malformed.",
     [REPLY_NO_ARGUMENT] = "DATA, RSET, QUIT, STARTTLS with an argument.",
     [REPLY_BAD_PARAMETER] = "MAIL, RCPT: a parameter is given twice, or its value is not allowed.",
@@ -73,6 +76,8 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_RSET_FIRST] = "Anything but RSET after a chunk was refused.",
     [REPLY_REFUSED_BEFORE] = "-Any command after 554 in place of the greeting.",
     [REPLY_AUTH_MECHANISM] = "AUTH: a mechanism that is not offered.",
+    [REPLY_PARAMETER_UNHONOURED] =
+        "RCPT with CONNEG: of no recipient it is known what he can show.",
     [REPLY_AUTH_DISABLED] = "AUTH: the password is right, and the user is disabled.",
     [REPLY_TLS_FIRST] =
         "MAIL, RCPT, DATA, BDAT, AUTH, VRFY, EXPN before TLS, where the listener requires it.",
@@ -90,9 +95,12 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_SENDER_FORBIDDEN] = "MAIL: the user may not send as this address (sender).",
     [REPLY_RECIPIENT_FORBIDDEN] =
         "RCPT: the user may not write to this address (recipient), or no route fits its domain.",
+    [REPLY_SOLICITED] = "RCPT, end of data: SOLICIT or the field Solicitation names a class of "
+                        "no_soliciting.",
     [REPLY_ACCOUNT_FORBIDDEN] = "MAIL: the user may log in but not submit (submit=no).",
     [REPLY_AUTHOR_FORBIDDEN] = "-End of data: the user may not use the address in From.",
     [REPLY_SENDER_NULL_MX] = "MAIL: the sender's domain accepts no mail.",
+    [REPLY_HELD_QUOTA] = "-Too much mail of the user is held.",
     [REPLY_TOO_BIG] = "MAIL, BDAT, end of data: limits message_size, or the user's max_size.",
     [REPLY_RECIPIENT_UTF8] = "RCPT: an address that is not ASCII, without SMTPUTF8.",
     [REPLY_RECIPIENT_UNQUALIFIED] = "RCPT: no domain, or a domain of one label.",
@@ -105,6 +113,7 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_NO_VALID_RECIPIENTS] = "DATA, BDAT: every RCPT was refused.",
     [REPLY_MESSAGE_SYNTAX] =
         "End of data: the header is not well formed, or a field is there twice.",
+    [REPLY_SOLICITATION] = "End of data: SOLICIT and the field Solicitation do not say the same.",
     [REPLY_NO_FROM] = "End of data: no From field.",
     [REPLY_HEADER_LIMIT] = "End of data: too many or too long header fields.",
     [REPLY_BARE_NEWLINE] = "End of data: a CR or LF that stands alone.",
@@ -114,6 +123,7 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_TLS_WEAK] = "-Anything after a handshake that was too weak.",
     [REPLY_REFUSED] = "-In place of the greeting: the client is not wanted.",
     [REPLY_PARAMETER_UNKNOWN] = "MAIL, RCPT: a parameter that is not known, or not offered here.",
+    [REPLY_PARAMETER_BELOW] = "MAIL: BY in mode R with less time than deliverby_least.",
     [REPLY_RECIPIENT_NULL_MX] = "RCPT: the domain accepts no mail.",
 };
 
