@@ -306,11 +306,9 @@ def test_smtputf8_refused(trip):
 def test_reuse(trip):
     """OUT-17: one connection carries several messages; it is closed when idle."""
     hop = trip.hop()
-    trip.submit(hop)
-    hop.await_mails(1)
-    for _ in range(3):
+    for count in range(1, 5):
         trip.submit(hop)
-    hop.await_mails(4)
+        hop.await_mails(count)    # two at once may take a connection each
     assert len(hop.sessions) == 1
     hop.await_line("QUIT", 5)
 
