@@ -13,7 +13,10 @@
 #include "smtp/address.h"
 #include "spool/envelope.h"
 
-enum { DESTINATION_KEY_MAX = 8192 };
+enum {
+    DESTINATION_KEY_MAX = 8192,
+    PASSED_OVER_MOST = 16, /* turns of higher levels in a row, while a lower one could go too */
+};
 
 void destinations_init(struct destinations *ds, struct replies *replies,
     bool (*is_served)(void *owner, enum role carrier, uint32_t index), void *owner)
@@ -296,6 +299,28 @@ static enum offer best_offer(const struct destinations *ds, size_t level)
     return best;
 }
 
+/* The level whose turn it is and the kind of offer there; LEVELS: nobody's turn. The highest that
+ * can go, unless one below has been passed over long enough: mail of high priority without end must
+ * not keep other mail for ever. */
+static size_t pick_level(struct destinations *ds, enum offer *out_as)
+{
+    enum offer offers[LEVELS];
+    size_t level = LEVELS;
+
+    for (size_t i = 0; i < LEVELS; i++) {
+        offers[i] = best_offer(ds, i);
+        if (offers[i] != OFFER_NONE && (level == LEVELS || ds->passed_over[i] >= PASSED_OVER_MOST))
+            level = i;
+    }
+    if (level == LEVELS)
+        return level;
+    for (size_t i = level + 1; i < LEVELS; i++)
+        ds->passed_over[i] += offers[i] != OFFER_NONE;
+    ds->passed_over[level] = 0;
+    *out_as = offers[level];
+    return level;
+}
+
 static void user_served(struct destinations *ds, struct user *user)
 {
     user->served = ++ds->turn;
@@ -307,14 +332,12 @@ static void user_served(struct destinations *ds, struct user *user)
 
 struct recipient *destinations_pick(struct destinations *ds)
 {
-    enum offer as = OFFER_NONE;
-    size_t level = 0;
     struct turn *turn;
     struct lane *lane;
+    enum offer as;
+    size_t level;
 
-    while (level < LEVELS && (as = best_offer(ds, level)) == OFFER_NONE)
-        level++;
-    if (as == OFFER_NONE || ds->in_hand >= ds->limit)
+    if (ds->in_hand >= ds->limit || (level = pick_level(ds, &as)) == LEVELS)
         return NULL;
     turn = CONTAINER_OF(heap_first(&ds->turns[level][as]), struct turn, node);
     user_served(ds, turn->user);

@@ -26,7 +26,7 @@ enum offer {
 };
 
 /* The levels of MIXER: what MT-PRIORITY asks for counts as the next of them above (EXT-MTPRI-4). A
- * level has its turn when nothing above it can go. */
+ * level has its turn when nothing above it can go, and one turn in so many all the same. */
 enum level { LEVEL_URGENT, LEVEL_NORMAL, LEVEL_NON_URGENT, LEVELS };
 
 /* priority: -9 to 9. */
@@ -105,6 +105,7 @@ struct destinations {
     struct lane *lanes;
     struct heap turns[LEVELS][OFFERS]; /* users with something offered, the one served longest ago
                                           first */
+    unsigned passed_over[LEVELS];      /* turns of higher levels while this one could go */
     struct heap dead;                  /* destinations by revival */
     int64_t turn;
     size_t in_hand;               /* places taken, of `limit` */

@@ -276,6 +276,26 @@ static void test_priority(void **state)
     assert_null(begin());
 }
 
+/* EXT-MTPRI-4: urgent mail without end goes first, and keeps no other mail for ever. */
+static void test_priority_no_starving(void **state)
+{
+    struct recipient *low, *normal, *at;
+    int low_turn = 0, normal_turn = 0;
+
+    (void)state;
+    low = mail_at("alice", "box.example", ENVELOPE_PRIORITY_ZERO - 9);
+    normal = mail("bob", "box.example");
+    for (int turn = 1; turn <= 60; turn++) {
+        mail_at("mallory", "box.example", ENVELOPE_PRIORITY_ZERO + 9);
+        assert_non_null(at = begin());
+        low_turn = at == low ? turn : low_turn;
+        normal_turn = at == normal ? turn : normal_turn;
+        finish(at);
+    }
+    assert_in_range(normal_turn, 10, 20);
+    assert_in_range(low_turn, 10, 20);
+}
+
 /* QUE-10: ten thousand by alice to one place and everywhere, then one by bob: his is next. */
 static void test_fair(void **state)
 {
@@ -437,6 +457,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_proven_lately, make, end),
         cmocka_unit_test(test_levels),
         cmocka_unit_test_setup_teardown(test_priority, make, end),
+        cmocka_unit_test_setup_teardown(test_priority_no_starving, make, end),
         cmocka_unit_test_setup_teardown(test_fair, make, end),
         cmocka_unit_test_setup_teardown(test_fair_in_window, make, end),
         cmocka_unit_test_setup_teardown(test_dead, make, end),
