@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "maildrop/folder.h"
+#include "smtp/parameters.h"
 
 enum { DROP_MEMORY = 2 * FRAME_MAX };
 
@@ -46,7 +47,10 @@ static bool copy_job(struct drop *drop, const struct msg_job *job)
         !arena_copy(arena, job->body, &drop->body))
         return false;
     for (size_t i = 0; i < drop->count; i++) {
+        uint8_t rrvs = job->recipients[i].rrvs;
+
         drop->results[i].index = job->recipients[i].index;
+        drop->results[i].asks_owner = rrvs == RRVS_UNSTATED || rrvs == RRVS_REJECT;
         if (!arena_copy(arena, job->recipients[i].address, &drop->results[i].address))
             return false;
     }
@@ -120,6 +124,13 @@ static void note(struct drop *drop, struct drop_result *result, enum err rc)
         rc == ERR_CORRUPT ? "the body file is not whole" : err_text(rc));
 }
 
+static void refuse(struct drop_result *result)
+{
+    result->result = DELIVERY_FAILED;
+    result->status = "5.7.19";
+    snprintf(result->text, sizeof result->text, "nobody here knows whose the mailbox was then");
+}
+
 static enum err put_recipient(
     struct drop *drop, const struct folder *folder, const struct drop_result *result)
 {
@@ -149,7 +160,10 @@ void drop_work(struct hand_job *hand)
     opened = drop->place ? folder_open(drop->place->directory, &folder) : ERR_NOTFOUND;
     for (size_t i = 0; i < drop->count; i++) {
         struct drop_result *result = &drop->results[i];
-        note(drop, result, opened == ERR_OK ? put_recipient(drop, &folder, result) : opened);
+        if (result->asks_owner)
+            refuse(result);
+        else
+            note(drop, result, opened == ERR_OK ? put_recipient(drop, &folder, result) : opened);
     }
     synced = opened == ERR_OK ? folder_sync(&folder) : ERR_OK;
     for (size_t i = 0; i < drop->count && synced != ERR_OK; i++)

@@ -37,6 +37,7 @@ enum { DROP_TEXT_MAX = 512 };
 struct drop_result {
     uint32_t index;
     struct slice address;
+    bool asks_owner; /* not for a mailbox that may be somebody else's by now (EXT-RRVS-2) */
     enum delivery_result result;
     const char *status;
     char text[DROP_TEXT_MAX];

@@ -51,7 +51,8 @@ static struct wishes_hop wishes_hop(const struct connection *c)
     };
 }
 
-/* False, with the reason noted, when this hop cannot take the recipient's copy. Another may. */
+/* False, with the reason noted, when this hop cannot take the recipient's copy. Another may, unless
+ * the recipient is decided then. */
 static bool fits(struct connection *c, struct job_recipient *recipient,
     struct content_parameters *out_parameters)
 {
@@ -64,15 +65,19 @@ static bool fits(struct connection *c, struct job_recipient *recipient,
         .smtputf8 = has(c, EXTENSION_SMTPUTF8) };
     enum content_verdict verdict = content_judge(&needs, &hop, out_parameters);
     struct wishes_hop wishes = wishes_hop(c);
+    enum wishes_fit fit = WISHES_NOT_HERE;
     struct verdict why;
 
-    if (verdict == CONTENT_FITS && wishes_fit(m, recipient, &wishes, &why))
-        return true;
-    if (verdict != CONTENT_FITS)
+    if (verdict == CONTENT_FITS)
+        fit = wishes_judge(m, recipient, &wishes, &why);
+    else
         why = verdict_of(
             DELIVERY_FAILED, CAUSE_CONTENT, content_status(verdict), "%s", content_reason(verdict));
-    job_note_unfit(recipient, &why);
-    return false;
+    if (fit == WISHES_NOT_HERE)
+        job_note_unfit(recipient, &why);
+    else if (fit == WISHES_NOWHERE)
+        job_decide(recipient, &why);
+    return fit == WISHES_FIT;
 }
 
 /* Too large for this hop by its own word: permanent, and no DATA (EXT-SIZE-6). */

@@ -62,6 +62,8 @@ static void put_by(struct buffer *out, const struct msg_job *job, const struct w
         left = PARAMETER_SECONDS_MAX;
     if (left < -PARAMETER_SECONDS_MAX)
         left = -PARAMETER_SECONDS_MAX;
+    if (left < 1 && job->by == BY_RETURN) /* it ran out this very second: mode R knows no less */
+        left = 1;
     buffer_printf(out, " BY=%" PRId64 ";%s%s", left, job->by == BY_RETURN ? "R" : "N",
         job->by_trace ? "T" : "");
 }
@@ -73,12 +75,14 @@ static void put_priority(
         buffer_printf(out, " MT-PRIORITY=%d", job->priority - PRIORITY_ZERO);
 }
 
-/* The time counts down, and is left out when nothing is left of it (RFC 3885 section 3.3). */
+/* The time counts down, and is left out when nothing is left of it (RFC 3885 section 3.3). Nothing
+ * is tracked without its ENVID (EXT-MTRK-2), which goes with DSN. */
 static void put_mtrk(struct buffer *out, const struct msg_job *job, const struct wishes_hop *hop)
 {
     int64_t left = job->mtrk_until - hop->now;
 
-    if (!is_word(job->mtrk_certifier))
+    if (!is_word(job->mtrk_certifier) || !peer_has(hop->peer, EXTENSION_DSN) ||
+        !is_word(job->envid))
         return;
     buffer_printf(out, " MTRK=%.*s", SLICE_ARGS(job->mtrk_certifier));
     if (job->mtrk_until != 0 && left > 0)
@@ -132,13 +136,19 @@ static void put_notify(
         }
 }
 
+/* One that has grown beyond what a hop takes is left out: the mail goes before it. */
 static void put_orcpt(
     struct buffer *out, const struct msg_recipient *wishes, const struct wishes_hop *hop)
 {
+    size_t before = out->len, value;
+
     if (!is_word(wishes->orcpt))
         return;
     buffer_put_text(out, " ORCPT=");
+    value = out->len;
     orcpt_write(out, wishes->orcpt, hop->utf8);
+    if (out->len - value > ORCPT_MAX)
+        buffer_truncate(out, before);
 }
 
 static void put_rrvs(
@@ -176,6 +186,12 @@ void wishes_put_rcpt(
             rcpt_rows[i].put(out, &recipient->wishes, hop);
 }
 
+static bool is_late(const struct msg_job *job, const struct job_recipient *recipient UNUSED,
+    const struct wishes_hop *hop)
+{
+    return job->by == BY_RETURN && job->by_time <= hop->now;
+}
+
 static bool loses_time(const struct msg_job *job, const struct job_recipient *recipient UNUSED,
     const struct wishes_hop *hop)
 {
@@ -199,29 +215,36 @@ static bool loses_owner(const struct msg_job *job UNUSED, const struct job_recip
     return (rrvs == RRVS_UNSTATED || rrvs == RRVS_REJECT) && !peer_has(hop->peer, EXTENSION_RRVS);
 }
 
-/* What must not go on without its extension. LMTP is the end of the way, where there is nothing
- * more to be asked for. */
+/* What must not go on without its extension. With LMTP the way is over: there is nobody to pass on
+ * to, but whose the mailbox is matters most there. */
 static const struct {
     bool (*is_lost)(const struct msg_job *job, const struct job_recipient *recipient,
         const struct wishes_hop *hop);
+    enum wishes_fit fit;
+    bool at_end; /* of the way too */
     const char *status;
     const char *reason;
 } demands[] = {
-    { loses_time, "5.3.3", "the next hop does not promise to deliver in the time asked for" },
-    { loses_permission, "5.6.3", "the next hop knows nothing of permission to convert" },
-    { loses_owner, "5.7.19", "the next hop cannot say whose the mailbox is" },
+    { is_late, WISHES_NOWHERE, true, "5.4.7", "the time to deliver it in is over" },
+    { loses_time, WISHES_NOWHERE, false, "5.3.3",
+        "the next hop does not promise to deliver in the time asked for" },
+    { loses_permission, WISHES_NOT_HERE, false, "5.6.3",
+        "the next hop knows nothing of permission to convert" },
+    { loses_owner, WISHES_NOT_HERE, true, "5.7.19",
+        "the next hop cannot say whose the mailbox is" },
 };
 
-bool wishes_fit(const struct msg_job *job, const struct job_recipient *recipient,
+enum wishes_fit wishes_judge(const struct msg_job *job, const struct job_recipient *recipient,
     const struct wishes_hop *hop, struct verdict *out_why)
 {
-    for (size_t i = 0; i < LENGTH_OF(demands) && !hop->is_lmtp; i++)
-        if (demands[i].is_lost(job, recipient, hop)) {
-            *out_why = verdict_of(
-                DELIVERY_FAILED, CAUSE_CONTENT, demands[i].status, "%s", demands[i].reason);
-            return false;
-        }
-    return true;
+    for (size_t i = 0; i < LENGTH_OF(demands); i++) {
+        if ((hop->is_lmtp && !demands[i].at_end) || !demands[i].is_lost(job, recipient, hop))
+            continue;
+        *out_why =
+            verdict_of(DELIVERY_FAILED, CAUSE_CONTENT, demands[i].status, "%s", demands[i].reason);
+        return demands[i].fit;
+    }
+    return WISHES_FIT;
 }
 
 enum delivery_end wishes_end(const struct wishes_hop *hop)

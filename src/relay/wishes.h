@@ -26,10 +26,16 @@ void wishes_put_mail(struct buffer *out, const struct msg_job *job, const struct
 void wishes_put_rcpt(
     struct buffer *out, const struct job_recipient *recipient, const struct wishes_hop *hop);
 
-/* False, with the reason, when the hop cannot be trusted with what was asked for (EXT-DELIVERBY-7,
- * EXT-CONPERM-2, EXT-RRVS-2). */
-MUST_CHECK bool wishes_fit(const struct msg_job *job, const struct job_recipient *recipient,
-    const struct wishes_hop *hop, struct verdict *out_why);
+/* Can the hop be trusted with what was asked for (EXT-DELIVERBY-7, EXT-CONPERM-2, EXT-RRVS-2)? */
+enum wishes_fit {
+    WISHES_FIT,
+    WISHES_NOT_HERE, /* another host of the destination may be */
+    WISHES_NOWHERE,  /* and no other is looked for (RFC 2852 section 4.1.4.1) */
+};
+
+/* With the reason, unless it fits. */
+MUST_CHECK enum wishes_fit wishes_judge(const struct msg_job *job,
+    const struct job_recipient *recipient, const struct wishes_hop *hop, struct verdict *out_why);
 
 /* What a 2yz of this hop means for who asked for a notice of success (EXT-DSN-8). */
 enum delivery_end wishes_end(const struct wishes_hop *hop);

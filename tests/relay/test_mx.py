@@ -6,7 +6,7 @@ import time
 import pytest
 
 from rig.client import message
-from rig.hop import Hang, Hop, Turns
+from rig.hop import KEYWORDS, Hang, Hop, Turns
 from rig.keeper import Keeper
 from rig.nameserver import NameServer
 from rig.server import free_port
@@ -23,7 +23,7 @@ class World:
         keeper.others.append(self.dns)
         self.server = keeper.server("mx-route", start=False, top='trusted_networks = { "127.9.1.1/32" }', listeners={
             "588": 'tls = "starttls"  require_tls = false'}, users=False, sections={
-            "dns": self.dns.section,
+            "dns": self.dns.section, "extensions": "deliverby = true",
             "queue": "retry = { 1 }  retry_connect = { 1 }  delay_notice = 0  dead_host = 0",
             "timeouts": "connect = 2  greeting = 2  ehlo = 2  mail = 2  rcpt = 2  data = 2  block = 2  end = 2  quit = 1  idle = 1"})
         self.server.routes = {"*": f'via = "mx"  port = {self.port}',
@@ -42,10 +42,10 @@ class World:
                           if isinstance(addresses, list) else addresses})
         return domain
 
-    def submit(self, *domains, wanted="250 2.1.5"):
+    def submit(self, *domains, wanted="250 2.1.5", parameters=""):
         client = self.server.connect("588", source="127.9.1.1")
         client.hello()
-        client.expect("MAIL FROM:<alice@example.net>", "250 2.1.0")
+        client.expect("MAIL FROM:<alice@example.net>" + parameters, "250 2.1.0")
         for domain in domains:
             client.expect(f"RCPT TO:<bob@{domain}>", wanted)
         if wanted != "250 2.1.5":
@@ -157,6 +157,15 @@ def test_521(world, hops):
     world.submit(world.domain({"MX": ["10 a.$.", "20 b.$."]}, a=["127.2.0.8"], b=["127.2.0.9"]))
     other.await_mail()
     assert world.bounce_status(world.submit(world.domain({"MX": ["10 a.$."]}, a=["127.2.0.8"])))[0] == "5"
+
+
+def test_no_hunt(world, hops):
+    """EXT-DELIVERBY-7: who does not promise the time is not followed by a host that might."""
+    hops("127.2.0.15")
+    other = hops("127.2.0.16", keywords=[*KEYWORDS, "DELIVERBY"])
+    identity = world.submit(world.domain({"MX": ["10 a.$.", "20 b.$."]}, a=["127.2.0.15"], b=["127.2.0.16"]), parameters=" BY=900;R")
+    assert world.bounce_status(identity) == "5.3.3"
+    assert not other.sessions
 
 
 def test_all_addresses(world, hops):

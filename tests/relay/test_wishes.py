@@ -133,11 +133,11 @@ def test_returned_large(trip):
 
 
 def test_notice_asks_for_none(trip):
-    """DSN-1, EXT-MTPRI-5: our own notices ask a hop that lists DSN for no notice."""
+    """DSN-1, EXT-MTPRI-5: our own notices ask a hop that lists DSN for no notice, and have the priority of what they tell of."""
     hop = trip.hop({"RCPT": Turns("550 5.1.1 no", "250 2.1.5 ok")}, keywords=ALL)
-    trip.submit(hop, sender=f"alice@{hop.domain}")
+    trip.submit(hop, sender=f"alice@{hop.domain}", parameters="MT-PRIORITY=-5")
     mail = hop.await_mail()
-    assert mail.sender == "" and rcpt_words(mail) == ["NOTIFY=NEVER"]
+    assert mail.sender == "" and rcpt_words(mail) == ["NOTIFY=NEVER"] and "MT-PRIORITY=-5" in mail_words(mail)
 
 
 def test_utf8_orcpt(trip):
@@ -145,6 +145,8 @@ def test_utf8_orcpt(trip):
     hop = trip.hop(keywords=ALL)
     trip.submit(hop, parameters="SMTPUTF8", rcpt_parameters="ORCPT=utf-8;\u03b4@example.org")
     assert rcpt_words(hop.await_mail()) == ["ORCPT=utf-8;\\x{3B4}@example.org"]
+    trip.submit(hop, parameters="SMTPUTF8", rcpt_parameters="ORCPT=utf-8;" + "\u03b4" * 240)  # beyond 500 octets then
+    assert rcpt_words(hop.await_mails(2)[1]) == [""]
 
 
 def test_others_passed_on(trip):
@@ -182,6 +184,48 @@ def test_others_must_not_go(trip):
         assert one["Status"] == status and one["Action"] == "failed"
         assert ("Deliver-By-Date" in about) == mail.startswith("BY")
         assert not hop.mails
+
+
+def test_owner_at_the_end(trip):
+    """EXT-RRVS-2: by LMTP and into a folder too: who cannot say whose the mailbox was then does not get the mail."""
+    hop = trip.hop(kind="lmtp")
+    for rcpt in ("RRVS=2024-05-01T00:00:00Z", "RRVS=2024-05-01T00:00:00Z;R"):
+        for people in ("bob", "carol@example.com"):
+            identity = trip.submit(hop, people=people, rcpt_parameters=rcpt)
+            _, (_, one) = report_of(trip, identity)
+            assert one["Status"] == "5.7.19" and one["Action"] == "failed"
+    assert not hop.mails
+    trip.submit(hop, rcpt_parameters="RRVS=2024-05-01T00:00:00Z;C")
+    hop.await_mail()
+    knowing = trip.hop(kind="lmtp", keywords=[*KEYWORDS, "RRVS"])
+    trip.submit(knowing, rcpt_parameters="RRVS=2024-05-01T00:00:00Z")
+    assert rcpt_words(knowing.await_mail()) == ["RRVS=2024-05-01T00:00:00Z"]
+
+
+def test_tracking_needs_envid(trip):
+    """EXT-MTRK-2, EXT-MTRK-4: a hop that lists MTRK without DSN takes no ENVID, so it gets no MTRK either."""
+    hop = trip.hop(keywords=[*KEYWORDS, "MTRK"])
+    trip.submit(hop, parameters=f"ENVID=1@h.example MTRK={CERTIFIER}")
+    assert not [word for word in mail_words(hop.await_mail()) if word.startswith(("MTRK", "ENVID"))]
+
+
+def test_too_late(trip):
+    """EXT-DELIVERBY-4: mode R behind its time: no further attempt, and a notice with 5.4.7, whatever the hop lists."""
+    hop = trip.hop({"MAIL": Turns("451 4.3.0 later")}, keywords=ALL)
+    identity = trip.submit(hop, parameters="BY=5;R")
+    _, (about, one) = report_of(trip, identity)
+    assert one["Status"] == "5.4.7" and "Deliver-By-Date" in about
+    assert not [line for session in hop.sessions for line in session.lines if ";R" in line and int(line.split("BY=")[1].split(";")[0]) < 1]
+
+
+def test_odd_keywords(trip):
+    """EXT-DSN-7, EXT-DELIVERBY-7: keywords listed twice, with words behind them, or with nonsense that says nothing."""
+    hop = trip.hop(keywords=[*KEYWORDS, "DSN", "dsn again", "DELIVERBY 5", "DELIVERBY x", "DELIVERBY -1", "MT-PRIORITY", "MT-PRIORITY STANAG4406",
+                             "RRVS RRVS", "SIZE 1x", "SIZE", "LIMITS RCPTMAX=0", "LIMITS =", "X" * 400])
+    trip.submit(hop, parameters="RET=FULL MT-PRIORITY=2 BY=60;R", rcpt_parameters="NOTIFY=FAILURE")
+    mail = hop.await_mail()
+    assert {"RET=FULL", "MT-PRIORITY=2"} <= set(mail_words(mail)) and rcpt_words(mail) == ["NOTIFY=FAILURE"]
+    assert len([word for word in mail_words(mail) if word.startswith(("RET", "BY"))]) == 2
 
 
 def test_held(trip):
