@@ -12,7 +12,6 @@
 #include "gate/transaction.h"
 #include "message/completion.h"
 #include "message/header.h"
-#include "smtp/extension.h"
 
 enum {
     INDEX_OCTETS = 2 << 20, /* HEADER_FIELDS_MAX fields with room to spare */
@@ -129,20 +128,24 @@ static void complete(struct session *s, struct entry *entry, const struct header
 }
 
 /* SOLICIT and the header say the same (EXT-NOSOL-2), and it is none of what is not taken
- * (EXT-NOSOL-3). Only where there is NO-SOLICITING: else the field is text as any other. */
+ * (EXT-NOSOL-3), however the client has greeted. What the header says is passed on (EXT-NOSOL-4).
+ * Only where there is NO-SOLICITING: else the field is text as any other. */
 static enum reply_id solicitation_objection(
-    const struct session *s, const struct header_index *index, struct arena *arena)
+    struct session *s, const struct header_index *index, struct arena *arena)
 {
-    struct slice said = s->transaction->parameters.solicit, words;
+    const struct conf_extensions *extensions = &s->snapshot->conf->extensions;
+    struct transaction *t = s->transaction;
+    struct slice said = t->parameters.solicit, words;
 
-    if (!(s->offered & EXTENSION_BIT(EXTENSION_NO_SOLICITING)))
+    if (extensions->no_soliciting_count == 0)
         return NO_OBJECTION;
     if (!solicitation_read(index, arena, &words))
         return REPLY_SOLICITATION;
     if (said.len > 0 && !slice_equals_nocase(said, words))
         return REPLY_SOLICITATION;
-    return solicitation_is_refused(&s->snapshot->conf->extensions, words) ? REPLY_SOLICITED
-                                                                          : NO_OBJECTION;
+    if (solicitation_is_refused(extensions, words))
+        return REPLY_SOLICITED;
+    return arena_copy(&t->arena, words, &t->parameters.solicit) ? NO_OBJECTION : REPLY_INTERNAL;
 }
 
 /* Judges the header block and writes the final one into a new entry. */

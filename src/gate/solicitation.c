@@ -36,7 +36,16 @@ static const struct header_field *field_find(const struct header_index *index, s
     return found;
 }
 
-/* White space may stand around commas and where the field is folded. */
+static struct slice trimmed(struct slice text)
+{
+    while (text.len > 0 && memchr(" \t\r\n", text.data[0], 4))
+        text = slice_from(text, 1);
+    while (text.len > 0 && memchr(" \t\r\n", text.data[text.len - 1], 4))
+        text.len--;
+    return text;
+}
+
+/* White space may stand around the words, also where the field is folded, and not within them. */
 static bool pack_words(struct arena *arena, struct slice body, struct slice *out_words)
 {
     char *packed = arena_alloc(arena, body.len + 1);
@@ -44,9 +53,18 @@ static bool pack_words(struct arena *arena, struct slice body, struct slice *out
 
     if (!packed)
         return false;
-    for (size_t i = 0; i < body.len; i++)
-        if (!memchr(" \t\r\n", body.data[i], 4))
-            packed[len++] = body.data[i];
+    for (;;) {
+        size_t comma = slice_find(body, ',');
+        struct slice word = trimmed(slice_first(body, comma));
+
+        if (word.len > 0)
+            memcpy(packed + len, word.data, word.len);
+        len += word.len;
+        if (comma == body.len)
+            break;
+        packed[len++] = ',';
+        body = slice_from(body, comma + 1);
+    }
     *out_words = slice_of(packed, len);
     return solicit_is_valid(*out_words);
 }

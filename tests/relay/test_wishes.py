@@ -202,6 +202,15 @@ def test_owner_at_the_end(trip):
     assert rcpt_words(knowing.await_mail()) == ["RRVS=2024-05-01T00:00:00Z"]
 
 
+def test_solicitation(trip):
+    """EXT-NOSOL-4: SOLICIT for a hop that lists NO-SOLICITING comes from the header, whether or not it was given at MAIL."""
+    hop = trip.hop(keywords=ALL)
+    content = message(to=f"bob@{hop.domain}", fields="Solicitation: org.example:X ,\r\n org.example:Y\r\n")
+    for parameters in ("", "SOLICIT=org.example:X,org.example:Y"):
+        trip.submit(hop, content=content, parameters=parameters)
+    assert all("SOLICIT=org.example:X,org.example:Y" in mail_words(mail) for mail in hop.await_mails(2))
+
+
 def test_tracking_needs_envid(trip):
     """EXT-MTRK-2, EXT-MTRK-4: a hop that lists MTRK without DSN takes no ENVID, so it gets no MTRK either."""
     hop = trip.hop(keywords=[*KEYWORDS, "MTRK"])
