@@ -8,8 +8,9 @@
 #include "message/text.h"
 
 enum {
-    FIELD_OCTETS = 320, /* of an address, id or host name: more than any that SMTP carries */
-    LINE_OCTETS = 990,  /* of a field with an address that has grown by its encoding */
+    FIELD_OCTETS = 320,    /* of an address, id or host name: more than any that SMTP carries */
+    ORIGINAL_OCTETS = 500, /* of an ORCPT: as long as one can be */
+    LINE_OCTETS = 990,     /* of a field with an address that has grown by its encoding */
 };
 
 static const char *const action_names[DSN_ACTIONS] = {
@@ -106,30 +107,28 @@ static void put_xtext(struct buffer *out, struct slice address, size_t room)
 static void put_address(
     struct buffer *out, const char *label, struct slice type, struct slice address, bool utf8)
 {
-    bool ascii = text_is_ascii(address);
-
-    address = slice_first(address, FIELD_OCTETS);
-    buffer_put_text(out, label);
-    if (!ascii)
+    if (!text_is_ascii(address))
         type = (struct slice)SLICE_LITERAL("utf-8");
     else if (type.len == 0)
         type = (struct slice)SLICE_LITERAL("rfc822");
+    buffer_put_text(out, label);
     text_put_safe(out, type, false);
     buffer_put_text(out, "; ");
-    if (ascii || utf8)
-        text_put_safe(out, address, utf8);
-    else
+    if (slice_is_nocase(type, "utf-8") && !utf8)
         put_xtext(out, address, LINE_OCTETS - strlen(label) - type.len);
+    else
+        text_put_safe(out, address, utf8);
     buffer_put_text(out, "\r\n");
 }
 
+/* Whole: programs compare it with what they gave. */
 static void put_original(struct buffer *out, struct slice original, bool utf8)
 {
     size_t semicolon = slice_find(original, ';');
 
     if (semicolon == original.len)
         return;
-    put_address(out, "Original-Recipient: ", slice_first(slice_first(original, semicolon), 32),
+    put_address(out, "Original-Recipient: ", slice_first(original, semicolon),
         slice_trim(slice_from(original, semicolon + 1)), utf8);
 }
 
@@ -178,8 +177,9 @@ static void put_recipient(struct buffer *out, const struct dsn_notice *notice,
 
     dsn_status_text(recipient->action, recipient->status, status);
     buffer_put_text(out, "\r\n");
-    put_original(out, recipient->original, utf8);
-    put_address(out, "Final-Recipient: ", slice_of(NULL, 0), recipient->final, utf8);
+    put_original(out, slice_first(recipient->original, ORIGINAL_OCTETS), utf8);
+    put_address(out, "Final-Recipient: ", slice_of(NULL, 0),
+        slice_first(recipient->final, FIELD_OCTETS), utf8);
     buffer_printf(out, "Action: %s\r\nStatus: %s\r\n", action_names[recipient->action], status);
     put_value(out, "Remote-MTA: dns; ", recipient->remote_mta, utf8);
     put_diagnostic(out, recipient->diagnostic, utf8);

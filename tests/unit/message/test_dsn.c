@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "message/dsn.h"
@@ -340,6 +341,36 @@ static void test_utf8_recipient(void **state UNUSED)
     drop(&made);
 }
 
+/* DSN-6, DSN-13: the original recipient whole, at its longest; of the type utf-8 in its 7-bit form
+ * though it is ASCII. */
+static void test_original(void **state UNUSED)
+{
+    struct dsn_recipient one = bob;
+    struct dsn_notice notice = notice_of(&one, 1);
+    char original[501], wanted[600];
+    struct made made;
+
+    snprintf(original, sizeof original, "rfc822;%0*d@example.org", 500 - 7 - 12, 7);
+    one.original = slice_text(original);
+    assert_int_equal(one.original.len, 500);
+    make(&notice, &made);
+    snprintf(wanted, sizeof wanted, "\r\nOriginal-Recipient: rfc822; %s\r\n", original + 7);
+    check_has(&made.body, wanted);
+    drop(&made);
+
+    snprintf(original, sizeof original, "%0*d;x", 498, 7);
+    one.original = slice_text(original);
+    make(&notice, &made);
+    snprintf(wanted, sizeof wanted, "\r\nOriginal-Recipient: %.498s; x\r\n", original);
+    check_has(&made.body, wanted);
+    drop(&made);
+
+    one.original = slice_text("UTF-8;bob+x\\@example.org");
+    make(&notice, &made);
+    check_has(&made.body, "\r\nOriginal-Recipient: UTF-8; bob\\x{2B}x\\x{5C}@example.org\r\n");
+    drop(&made);
+}
+
 /* DSN-12: a sender beyond ASCII is only reached by SMTPUTF8. */
 static void test_utf8_sender(void **state UNUSED)
 {
@@ -429,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_hostile_reply),
         cmocka_unit_test(test_long_reply),
         cmocka_unit_test(test_utf8_recipient),
+        cmocka_unit_test(test_original),
         cmocka_unit_test(test_utf8_sender),
         cmocka_unit_test(test_header_part),
         cmocka_unit_test(test_boundary),
