@@ -160,6 +160,14 @@ void commit_put(struct commit *commit, const struct journal_entry *entry)
         timer_set(&commit->lazy, commit->lazy_ms);
 }
 
+void commit_note_time(struct commit *commit)
+{
+    struct journal_entry entry = { .kind = JOURNAL_CLOCK,
+        .clock = { .event = JOURNAL_JUMP, .was_us = clock_wall_us() } };
+
+    commit_put(commit, &entry);
+}
+
 void commit_await(struct commit *commit, struct commit_wait *wait)
 {
     wait->next = NULL;

@@ -51,6 +51,9 @@ void commits_clear(struct commit *commit);
 /* Takes a copy of the fact, and its time from the clock. It becomes durable with the next commit,
  * soon. */
 void commit_put(struct commit *commit, const struct journal_entry *entry);
+/* The fact that it is now: of what lies between two entries that are further apart than a day, a
+ * start could not say that the queue ran. */
+void commit_note_time(struct commit *commit);
 /* done is called when all that was put until now is synced. A failing disk delays it for as long as
  * it fails: a fact is never given up. */
 void commit_await(struct commit *commit, struct commit_wait *wait);

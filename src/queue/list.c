@@ -101,8 +101,7 @@ static void show_recipient_wishes(json_t *row, const struct envelope_recipient *
     if (recipient->rrvs == ENVELOPE_RRVS_ABSENT)
         return;
     clock_format(recipient->rrvs_since * SECOND, date);
-    json_object_set_new(
-        row, "rrvs", json_sprintf("%.19sZ%s", date, rrvs_actions[recipient->rrvs]));
+    json_object_set_new(row, "rrvs", json_sprintf("%.19sZ%s", date, rrvs_actions[recipient->rrvs]));
 }
 
 /* The same for MAIL. */
@@ -117,15 +116,14 @@ static void show_wishes(json_t *row, const struct envelope *envelope)
     if (envelope->require_tls)
         json_object_set_new(row, "requiretls", json_true());
     if (envelope->by != ENVELOPE_BY_UNSTATED) {
-        json_object_set_new(row, "deliver_by",
-            show_time(envelope->arrival_us + envelope->by_seconds * SECOND));
+        json_object_set_new(
+            row, "deliver_by", show_time(envelope->arrival_us + envelope->by_seconds * SECOND));
         json_object_set_new(row, "deliver_by_mode",
             json_sprintf("%c%s", envelope->by == ENVELOPE_BY_RETURN ? 'R' : 'N',
                 envelope->by_trace ? "T" : ""));
     }
     if (envelope->priority != 0)
-        json_object_set_new(
-            row, "priority", json_integer(envelope_priority(envelope->priority)));
+        json_object_set_new(row, "priority", json_integer(envelope_priority(envelope->priority)));
     if (envelope->mtrk_certifier.len > 0)
         json_object_set_new(row, "mtrk", show_text(envelope->mtrk_certifier));
     if (envelope->mtrk_timeout != 0)
@@ -280,6 +278,17 @@ static void note_place(
     listed->destination = strdup(d->key);
 }
 
+/* Wall time; 0: at once. What is held until a time is tried then at the earliest. */
+static int64_t next_attempt(struct queue *queue, const struct recipient *r)
+{
+    int64_t next = (int64_t)r->next_s * SECOND;
+    int64_t release = message_release_us(r->message);
+
+    if (next < release && release > time_now(queue))
+        next = release;
+    return next > 0 ? time_to_wall(queue, next) : 0;
+}
+
 static void note_message(
     struct queue *queue, struct message *message, bool is_show, struct listed *row)
 {
@@ -300,7 +309,7 @@ static void note_message(
         const struct recipient *r = &message->recipients[i];
         row->recipients[i] = (struct listed_recipient){ .state = r->state,
             .attempts = r->attempts,
-            .next_us = r->next_s ? time_to_wall(queue, (int64_t)r->next_s * SECOND) : 0,
+            .next_us = next_attempt(queue, r),
             .reply = reply_share(r->reply) };
         if (is_show)
             note_place(queue, r, &row->recipients[i]);

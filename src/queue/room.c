@@ -54,6 +54,8 @@ static void tick(void *owner)
         stock_tick(&queue->stock);
     if (queue->phase < QUEUE_RUNNING)
         return;
+    if (queue->messages.count > 0 && queue->ticks % queue->upkeep.clock_each == 0)
+        commit_note_time(&queue->commit);
     intake_tick(queue);
     bounces_tick(queue->bounces);
     asides_tick(queue->asides);
@@ -164,6 +166,7 @@ static const struct upkeep default_upkeep = {
     .compact_age_ms = 10000,
     .compact_portion = 100,
     .trim_each = 60,
+    .clock_each = 4 * 3600,
     .tick_ms = 1000,
     .lazy_ms = 100,
     .pause_ms = 1000,

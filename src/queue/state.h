@@ -192,6 +192,7 @@ struct upkeep {
     int64_t compact_age_ms;    /* a segment is left alone for so long after its writer has gone */
     size_t compact_portion;    /* messages moved together */
     unsigned trim_each;        /* ticks */
+    unsigned clock_each;       /* ticks: so often the journal is told the time while mail waits */
     int64_t tick_ms;
     int64_t lazy_ms;    /* facts that nobody waits for are synced after that */
     int64_t pause_ms;   /* after a journal that could not be written */

@@ -244,6 +244,8 @@ def test_held(trip):
     identity = trip.submit(hop, parameters="HOLDFOR=3", login="alice@example.net")
     row = trip.server.json("queue", "show", identity)
     assert row["release"] > row["arrival"] and row["recipients"][0]["state"] == "waiting"
+    assert row["recipients"][0]["next_attempt"][:19] == row["release"][:19]
+    assert trip.server.json("queue", "retry", identity)["messages"] == 1  # which means: when its time has come
     assert "release" in trip.server.run_ctl("queue", "show", identity).stdout
     hop.await_mail()
     assert time.monotonic() - began >= 3

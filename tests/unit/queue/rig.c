@@ -306,6 +306,8 @@ void rig_write(struct rig *rig, const struct rig_mail *mail)
     envelope.body_size = mail->body_file ? mail->body_size : body.len;
     envelope.body_file = mail->body_file;
     envelope.body_checksum = mail->body_sum;
+    envelope.hold = mail->hold;
+    envelope.hold_value = mail->hold_value;
     envelope.recipients = recipients;
     envelope.recipient_count = mail->recipients ? mail->count : 1;
     for (size_t i = 0; i < envelope.recipient_count; i++)

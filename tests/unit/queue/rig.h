@@ -116,6 +116,8 @@ struct rig_mail {
     uint64_t body_size;
     uint64_t body_sum;
     int64_t arrival_us; /* 0: now */
+    enum envelope_hold hold;
+    int64_t hold_value;
 };
 struct queue_id rig_id(unsigned number);
 /* Appends to the gate's first blank and syncs; no doorbell. */

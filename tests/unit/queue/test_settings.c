@@ -191,6 +191,46 @@ static void test_jump_while_read(void **state)
     }
 }
 
+/* EXT-FUTURE-3: what is held until an hour does not go before it, though the clock was set back
+ * since: that it has waited so long is not enough. */
+static void test_held_until(void **state)
+{
+    int64_t until = clock_wall() + 4;
+
+    (void)state;
+    rig_relay_connect(&story.rig, story.relay, NULL, 0);
+    rig_submit(&story.rig,
+        &(struct rig_mail){ .number = 1, .hold = ENVELOPE_HOLD_UNTIL, .hold_value = until });
+    rig_until(&story.rig, queue_of()->messages.count == 1);
+    queue_of()->clock_offset_us += 3600 * INT64_C(1000000);
+    rig_run(&story.rig, 1500);
+    assert_true(story.relay->job_count == 0 || clock_wall() >= until);
+    rig_until(&story.rig, story.relay->job_count == 1);
+    assert_true(clock_wall() >= until);
+}
+
+/* QUE-4, EXT-FUTURE-3: while mail waits the journal is told the time now and then: of a life that
+ * says nothing for more than a day, only a day would count at the next start. */
+static void test_time_is_noted(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    assert_true(queue_of()->upkeep.clock_each * queue_of()->upkeep.tick_ms <= 86400 * 1000 / 4);
+    queue_of()->upkeep.clock_each = 1;
+    queue_of()->upkeep.tick_ms = 20;
+    rig_run(&story.rig, 1200);
+    before = queue_of()->commit.tally.since;
+    rig_run(&story.rig, 300);
+    assert_int_equal(queue_of()->commit.tally.since, before); /* nothing waits */
+    rig_submit(&story.rig,
+        &(struct rig_mail){ .number = 1, .hold = ENVELOPE_HOLD_FOR, .hold_value = 86400 });
+    rig_until(&story.rig, queue_of()->messages.count == 1);
+    rig_run(&story.rig, 300);
+    before = queue_of()->commit.tally.since;
+    rig_until(&story.rig, queue_of()->commit.tally.since > before + 300);
+}
+
 /* The count of deferred recipients follows every change of state. */
 static void test_deferred_count(void **state)
 {
@@ -233,6 +273,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lifetime, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_jump, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_jump_while_read, story_make, story_end),
+        cmocka_unit_test_setup_teardown(test_held_until, story_make, story_end),
+        cmocka_unit_test_setup_teardown(test_time_is_noted, story_make, story_end),
         cmocka_unit_test_setup_teardown(test_deferred_count, story_make, story_end),
     };
 
