@@ -79,13 +79,22 @@ static bool put_unescaped(struct buffer *out, struct slice text)
     return out->error == ERR_OK;
 }
 
+/* The controls above 127; those below are no xtext. */
+static bool has_control(struct slice utf8)
+{
+    for (size_t i = 0; i + 1 < utf8.len; i++)
+        if ((unsigned char)utf8.data[i] == 0xc2 && (unsigned char)utf8.data[i + 1] < 0xa0)
+            return true;
+    return false;
+}
+
 static bool decode_address(struct buffer *out, struct slice address, bool is_utf8)
 {
     struct buffer octets;
     bool is_good;
 
     buffer_init(&octets, ORCPT_MAX);
-    is_good = xtext_decode(&octets, address, is_utf8);
+    is_good = xtext_decode(&octets, address, is_utf8) && !has_control(buffer_slice(&octets));
     if (is_good && is_utf8)
         is_good = put_unescaped(out, buffer_slice(&octets));
     else if (is_good)

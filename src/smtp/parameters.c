@@ -100,22 +100,12 @@ static const struct row *row_find(struct slice keyword, enum command_kind comman
     return NULL;
 }
 
-/* esmtp-param of RFC 5321 section 4.1.2, values as RFC 6531 section 3.3 widens them (GRM-11).
- * *out_row: NULL when it is none that is offered. */
-static bool cut_parameter(struct slice word, enum command_kind command, uint32_t offered,
-    struct parameter *out_parameter, const struct row **out_row)
+/* esmtp-param of RFC 5321 section 4.1.2, values as RFC 6531 section 3.3 widens them (GRM-11). row:
+ * NULL when it is none that is offered. */
+static bool is_parameter(const struct parameter *p, const struct row *row)
 {
-    struct parameter p = { .keyword = slice_first(word, slice_find(word, '=')) };
-    const struct row *row = row_find(p.keyword, command, offered);
-
-    p.has_value = p.keyword.len < word.len;
-    p.value = slice_from(word, p.keyword.len + 1);
-    if (!is_keyword(p.keyword) ||
-        (p.has_value && !is_value(p.value, row && row->value == VALUE_PADDED)))
-        return false;
-    *out_parameter = p;
-    *out_row = row;
-    return true;
+    return is_keyword(p->keyword) &&
+           (!p->has_value || is_value(p->value, row && row->value == VALUE_PADDED));
 }
 
 static uint32_t row_bit(const struct row *row)
@@ -152,12 +142,15 @@ static enum parameter_fault take_parameter(
 static enum parameter_fault parse_one(
     struct target *target, enum command_kind command, struct slice word, uint32_t *seen)
 {
-    struct parameter p;
-    const struct row *row;
+    struct parameter p = { .keyword = slice_first(word, slice_find(word, '=')) };
+    const struct row *row = row_find(p.keyword, command, target->context->offered);
+    enum parameter_fault fault = PARAMETER_SYNTAX;
 
-    if (!cut_parameter(word, command, target->context->offered, &p, &row))
-        return PARAMETER_SYNTAX;
-    return row ? said(row, take_parameter(target, row, &p, seen)) : PARAMETER_UNKNOWN;
+    p.has_value = p.keyword.len < word.len;
+    p.value = slice_from(word, p.keyword.len + 1);
+    if (is_parameter(&p, row))
+        fault = row ? take_parameter(target, row, &p, seen) : PARAMETER_UNKNOWN;
+    return row ? said(row, fault) : fault;
 }
 
 /* *out_culprit: the faulty word, or when all is well the first that holds UTF-8, or nothing. */

@@ -194,6 +194,9 @@ static const struct {
     { "EXT-MTPRI-1 minus zero", "MAIL FROM:<> MT-PRIORITY=-0", &all, "501 5.5.2", "MT-PRIO" },
     { "EXT-MTPRI-1 twice", "MAIL FROM:<> MT-PRIORITY=1 MT-PRIORITY=1", &all, "501 5.5.2", "MT-" },
     { "EXT-MTPRI-1 no value", "MAIL FROM:<> MT-PRIORITY", &all, "501 5.5.2", "MT-PRIORITY" },
+    { "EXT-MTPRI-1 empty", "MAIL FROM:<> MT-PRIORITY=", &all, "501 5.5.2", "MT-PRIORITY=" },
+    { "EXT-MTPRI-1 two equals signs", "MAIL FROM:<> MT-PRIORITY==1", &all, "501 5.5.2", "MT-" },
+    { "EXT-MTPRI-1 empty, not offered", "MAIL FROM:<> MT-PRIORITY=", &usual, "501 5.5.4", "MT-" },
     { "EXT-MTRK-1", "MAIL FROM:<> MTRK=" A27 ":86400 ENVID=1@h.example.net", &all, "" },
     { "EXT-MTRK-1 no time", "MAIL FROM:<> ENVID=1@h.example.net MTRK=" A27, &all, "" },
     { "EXT-MTRK-1 padded", "MAIL FROM:<> MTRK=" A27 "=:1 ENVID=1@h.example.net", &all, "" },
@@ -406,8 +409,8 @@ static void test_orcpt(void **state UNUSED)
         { "utf-8;\\x{20ac}", "utf-8;\xe2\x82\xac", "utf-8;\\x{20ac}" },
     };
     static const char *const bad[] = { "", ";", "a;", ";a", "a", "utf-8;\\", "utf-8;\\x{}",
-        "utf-8;\\x{1}", "utf-8;\\x{41", "utf-8;\\x{0000041}", "utf-8;\\x{7F}", "utf-8;\xce",
-        "rfc822;" DELTA };
+        "utf-8;\\x{1}", "utf-8;\xc2\x9b", "utf-8;+C2+85", "utf-8;\\x{9F}", "utf-8;\\x{41",
+        "utf-8;\\x{0000041}", "utf-8;\\x{7F}", "utf-8;\xce", "rfc822;" DELTA };
     struct buffer out;
 
     buffer_init(&out, 4096);
