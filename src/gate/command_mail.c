@@ -131,6 +131,18 @@ static void lower_priority(struct session *s)
         t->parameters.priority = 0;
 }
 
+/* Whoever writes to the postmaster without a login may name anybody as sender: to whom then neither
+ * a notice of success goes, nor what was written (SUB-6.4-1). */
+static bool is_stranger(const struct session *s)
+{
+    return session_mail_grant(s) == &s->snapshot->stranger;
+}
+
+static uint8_t without_success(uint8_t notify)
+{
+    return notify == NOTIFY_SUCCESS ? NOTIFY_NEVER : notify & (uint8_t)~NOTIFY_SUCCESS;
+}
+
 static struct parameter_context parameter_context(const struct session *s)
 {
     const struct conf_extensions *extensions = &s->snapshot->conf->extensions;
@@ -152,6 +164,8 @@ static bool open_transaction(struct session *s, const struct mail_command *mail)
     if (transaction_set_parameters(s->transaction, &mail->parameters) != ERR_OK)
         return false;
     lower_priority(s);
+    if (is_stranger(s))
+        s->transaction->parameters.ret = RETURN_HEADERS;
     return transaction_set_sender(s->transaction, &mail->path.address) == ERR_OK &&
            address_copy(&s->transaction->arena, &mail->path.address, &s->transaction->candidate);
 }
@@ -295,6 +309,8 @@ enum answer command_rcpt(struct session *s, struct slice argument)
         .recipients = t->recipient_count });
     if (rights.verdict == RIGHTS_REFUSED)
         return say(s, rights.reply);
+    if (is_stranger(s))
+        rcpt.parameters.notify = without_success(rcpt.parameters.notify);
     if (transaction_set_candidate(t, &rcpt.path.address, &rcpt.parameters) != ERR_OK)
         return say(s, REPLY_INTERNAL);
     if (rcpt.path.address.kind == ADDRESS_BARE)
