@@ -679,7 +679,8 @@ const struct option options[] = {
         .kind = OPTION_BOOL,
         AT(struct conf_extensions, deliverby),
         .doc = "DELIVERBY (RFC 2852): the time by which mail is to be delivered. It is kept and "
-               "passed on; what becomes of mail that is late is left to the next hop." },
+               "passed on. Mail that is to be returned rather than late goes only to servers that "
+               "know it, and none is tried behind its time." },
     { .section = SECTION_EXTENSIONS,
         .name = "deliverby_least",
         SECONDS(0, DAY),
@@ -708,7 +709,8 @@ const struct option options[] = {
         .name = "mt_priority",
         .kind = OPTION_BOOL,
         AT(struct conf_extensions, mt_priority),
-        .doc = "MT-PRIORITY (RFC 6710): mail that goes before other mail, in three levels." },
+        .doc = "MT-PRIORITY (RFC 6710): mail that goes before other mail, in three levels. A lower "
+               "level has at least one turn in eighteen." },
     { .section = SECTION_EXTENSIONS,
         .name = "mt_priority_users",
         .kind = OPTION_TEXTS,
@@ -720,9 +722,10 @@ const struct option options[] = {
         .name = "rrvs",
         .kind = OPTION_BOOL,
         AT(struct conf_extensions, rrvs),
-        .doc = "RRVS (RFC 7293): mail for whoever had the address at a time. Passed on to servers "
-               "that "
-               "know it." },
+        .doc =
+            "RRVS (RFC 7293): mail for whoever had the address at a time. Passed on to servers "
+            "that know it; to others, and into folders, such mail goes only if its sender allows "
+            "that." },
     { .section = SECTION_EXTENSIONS,
         .name = "mtrk",
         .kind = OPTION_BOOL,

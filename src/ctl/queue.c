@@ -165,11 +165,28 @@ int command_queue_list(struct invocation *call)
     return 0;
 }
 
+/* What the sender wants to hear of him. */
+static bool put_notify(FILE *to, const json_t *recipient, const char *before)
+{
+    const json_t *list = json_object_get(recipient, "notify"), *word;
+    size_t index;
+
+    json_array_foreach (list, index, word) {
+        fputs(index == 0 ? before : ",", to);
+        fputs(index == 0 ? "notify " : "", to);
+        show_text(to, slice_text(json_string_value(word)));
+    }
+    return json_array_size(list) > 0;
+}
+
 static void put_detail(FILE *to, const json_t *recipient)
 {
-    static const char *const names[] = { "route", "destination", "status", "host", "remote" };
+    static const char *const names[] = { "route", "destination", "status", "host", "remote",
+        "orcpt", "rrvs" };
     const char *separator = "        ";
 
+    if (put_notify(to, recipient, separator))
+        separator = ", ";
     for (size_t i = 0; i < LENGTH_OF(names); i++) {
         const char *text = show_member(recipient, names[i]);
         if (!text || !text[0])
@@ -182,16 +199,26 @@ static void put_detail(FILE *to, const json_t *recipient)
         fputc('\n', to);
 }
 
+/* Nothing where it is not set. */
+static void put_time(FILE *to, const json_t *message, const char *name, const char *label)
+{
+    const char *utc = show_member(message, name);
+    char time[SHOW_TIME];
+
+    if (!utc)
+        return;
+    show_time(utc, false, time);
+    fprintf(to, "%-18s %s\n", label, time);
+}
+
 static void put_details(FILE *to, const json_t *message)
 {
     static const char *const names[][2] = { { "user", "user" }, { "client", "client" },
         { "listener", "listener" }, { "notice_of", "notice of" }, { "segment", "segment" },
         { "body_file", "body file" }, { "ret", "return" }, { "envid", "envelope id" },
-        { "requiretls", "require TLS" }, { "deliver_by", "deliver by" },
-        { "deliver_by_mode", "deliver by, mode" }, { "priority", "priority" },
-        { "mtrk", "tracking" }, { "mtrk_timeout", "tracked for" },
-        { "solicit", "solicitation" }, { "conperm", "may be converted" },
-        { "release", "release" } };
+        { "requiretls", "require TLS" }, { "deliver_by_mode", "deliver by, mode" },
+        { "priority", "priority" }, { "mtrk", "tracking" }, { "mtrk_timeout", "tracked for" },
+        { "solicit", "solicitation" }, { "conperm", "may be converted" } };
     const json_t *recipients = json_object_get(message, "recipients");
     char arrival[SHOW_TIME], expires[SHOW_TIME], size[SHOW_TIME];
     int width = widest(recipients);
@@ -206,6 +233,8 @@ static void put_details(FILE *to, const json_t *message)
     put_text(to, message, "sender", "<>");
     fprintf(to, "\n%-18s %s\n%-18s %s\n%-18s %s\n", "arrival", arrival, "expires", expires, "size",
         size);
+    put_time(to, message, "release", "release");
+    put_time(to, message, "deliver_by", "deliver by");
     show_line(to, message, "held", "held");
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         show_line(to, message, names[i][0], names[i][1]);

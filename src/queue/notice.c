@@ -14,6 +14,7 @@ enum {
     SECOND = 1000000,
     /* What comes back whole (DSN-10): the notice is one record with its body inline. */
     CONTENT_MOST = RECORD_BODY_MAX - (64 << 10),
+    SUCCESS_HEADER_MOST = 32 << 10,
 };
 
 void notice_init(struct notice *notice, struct arena *arena)
@@ -235,13 +236,16 @@ static enum err read_body(
 }
 
 /* RET, by the rules of DSN-10: whole where it was asked for and something has failed, else the
- * header. What is to go by TLS only never comes back whole (D-13). */
+ * header. What is to go by TLS only never comes back whole (D-13). Of success a notice may come for
+ * each recipient: one message must not become a thousand times its header. */
 static struct returned choose_returned(
     struct notice *notice, struct disk *disk, struct store *store, const struct record *original)
 {
     const struct envelope *envelope = &original->envelope;
     struct returned returned = { .header = original->header, .body = original->body };
 
+    if (notice->kind == NOTICE_SUCCESS && original->header.len > SUCCESS_HEADER_MOST)
+        returned.header = (struct slice){ 0 };
     if (envelope->ret != ENVELOPE_RETURN_FULL || notice->kind != NOTICE_FAILURE ||
         envelope->require_tls || envelope->header_size + envelope->body_size > CONTENT_MOST)
         return returned;

@@ -132,6 +132,15 @@ def test_returned_large(trip):
             assert part.get_payload(0).get_payload().replace("\n", "\r\n").count("x" * 70 + "\r\n") == octets // 72
 
 
+def test_success_is_short(trip):
+    """DSN-10: of success there may be a notice for each recipient: a long header does not come back with it, with failure it does."""
+    content = message(to="bob@example.org", fields="".join(f"X-Long-{i}: {'x' * 900}\r\n" for i in range(60)))
+    for script, parts in (({}, 2), ({"RCPT": "550 5.1.1 no"}, 3)):
+        identity = trip.submit(trip.hop(script), content=content, rcpt_parameters="NOTIFY=SUCCESS,FAILURE")
+        report, _ = report_of(trip, identity)
+        assert len(report.get_payload()) == parts
+
+
 def test_notice_asks_for_none(trip):
     """DSN-1, EXT-MTPRI-5: our own notices ask a hop that lists DSN for no notice, and have the priority of what they tell of."""
     hop = trip.hop({"RCPT": Turns("550 5.1.1 no", "250 2.1.5 ok")}, keywords=ALL)
@@ -270,3 +279,4 @@ def test_shown(trip):
     assert one["rrvs"] == "2024-05-01T00:00:00Z;C"
     text = trip.server.run_ctl("queue", "show", identity).stdout
     assert "HDRS" in text and "1@h.example" in text
+    assert "notify FAILURE,DELAY, " in text and "orcpt rfc822;b@example.org" in text and "rrvs 2024-05-01T00:00:00Z;C" in text
