@@ -220,15 +220,15 @@ static void test_time_is_noted(void **state)
     queue_of()->upkeep.clock_each = 1;
     queue_of()->upkeep.tick_ms = 20;
     rig_run(&story.rig, 1200);
-    before = queue_of()->commit.tally.since;
+    before = queue_of()->commit.tally.begun_size;
     rig_run(&story.rig, 300);
-    assert_int_equal(queue_of()->commit.tally.since, before); /* nothing waits */
+    assert_int_equal(queue_of()->commit.tally.begun_size, before); /* nothing waits */
     rig_submit(&story.rig,
         &(struct rig_mail){ .number = 1, .hold = ENVELOPE_HOLD_FOR, .hold_value = 86400 });
     rig_until(&story.rig, queue_of()->messages.count == 1);
     rig_run(&story.rig, 300);
-    before = queue_of()->commit.tally.since;
-    rig_until(&story.rig, queue_of()->commit.tally.since > before + 300);
+    before = queue_of()->commit.tally.begun_size;
+    rig_until(&story.rig, queue_of()->commit.tally.begun_size > before + 300);
 }
 
 /* The count of deferred recipients follows every change of state. */
