@@ -240,9 +240,9 @@ def test_odd_keywords(trip):
     """EXT-DSN-7, EXT-DELIVERBY-7: keywords listed twice, with words behind them, or with nonsense that says nothing."""
     hop = trip.hop(keywords=[*KEYWORDS, "DSN", "dsn again", "DELIVERBY 5", "DELIVERBY x", "DELIVERBY -1", "MT-PRIORITY", "MT-PRIORITY STANAG4406",
                              "RRVS RRVS", "SIZE 1x", "SIZE", "LIMITS RCPTMAX=0", "LIMITS =", "X" * 400])
-    trip.submit(hop, parameters="RET=FULL MT-PRIORITY=2 BY=60;R", rcpt_parameters="NOTIFY=FAILURE")
+    trip.submit(hop, parameters="RET=FULL MT-PRIORITY=-2 BY=60;R", rcpt_parameters="NOTIFY=FAILURE")
     mail = hop.await_mail()
-    assert {"RET=FULL", "MT-PRIORITY=2"} <= set(mail_words(mail)) and rcpt_words(mail) == ["NOTIFY=FAILURE"]
+    assert {"RET=FULL", "MT-PRIORITY=-2"} <= set(mail_words(mail)) and rcpt_words(mail) == ["NOTIFY=FAILURE"]
     assert len([word for word in mail_words(mail) if word.startswith(("RET", "BY"))]) == 2
 
 
