@@ -1,12 +1,15 @@
 /* ctl/rights.c: what users may do: their own rights, and those of groups. */
 #include <sysexits.h>
 
+#include "ctl/show.h"
 #include "ctl/work.h"
 
 static void put_patterns(FILE *to, const char *words, const struct sender *patterns, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        fprintf(to, "%s%.*s", i == 0 ? words : ", ", SLICE_ARGS(patterns[i].pattern));
+    for (size_t i = 0; i < count; i++) {
+        fputs(i == 0 ? words : ", ", to);
+        show_text(to, patterns[i].pattern);
+    }
 }
 
 void rights_put(FILE *to, const struct user_rights *rights)

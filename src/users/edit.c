@@ -8,7 +8,8 @@ static const char *const fault_texts[USER_FAULTS] = {
     [USER_OK] = "done",
     [USER_BAD_LOGIN] =
         ("not a login name; allowed is user@domain: at most 64 of letters, digits and "
-         "!#$%&'*+-/=?^_`{|}~. in user, labels of letters, digits and hyphens in domain"),
+         "!#$%&'*+-/=?^_`{|}~. in user (not # first), labels of letters, digits and hyphens in "
+         "domain"),
     [USER_BAD_PASSWORD] =
         "not a password; allowed are 1 to 255 octets of UTF-8 without control characters",
     [USER_BAD_SENDER] = "not a pattern; allowed is user@domain, *@domain or *",

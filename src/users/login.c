@@ -56,12 +56,18 @@ static bool domain_is_valid(struct slice domain)
     }
 }
 
-bool login_is_valid(struct slice text)
+static bool address_is_valid(struct slice text)
 {
     size_t at = slice_find_last(text, '@');
 
     return text.len <= LOGIN_MAX && at < text.len && local_is_valid(slice_first(text, at)) &&
-           domain_is_valid(slice_from(text, at + 1));
+           domain_is_valid(slice_from(text, at + 1)) && text_is_utf8(text);
+}
+
+/* A line of the user file that begins with # says nothing. */
+bool login_is_valid(struct slice text)
+{
+    return address_is_valid(text) && text.data[0] != '#';
 }
 
 bool sender_is_valid(struct slice text)
@@ -69,8 +75,8 @@ bool sender_is_valid(struct slice text)
     if (slice_is(text, "*"))
         return true;
     if (text.len > 2 && text.data[0] == '*' && text.data[1] == '@')
-        return text.len <= LOGIN_MAX && domain_is_valid(slice_from(text, 2));
-    return login_is_valid(text);
+        return text.len <= LOGIN_MAX && domain_is_valid(slice_from(text, 2)) && text_is_utf8(text);
+    return address_is_valid(text);
 }
 
 bool group_is_valid(struct slice name)

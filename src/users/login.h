@@ -29,7 +29,8 @@ static inline struct slice login_slice(const struct login *login)
 /* Is this a login name as the file holds it: LOCAL@DOMAIN, local part of at most 64 octets and
  * dot-atom form (RFC 5322 atext or UTF-8), domain of labels of at most 63 octets (letters, digits,
  * inner hyphens, UTF-8) with no capital ASCII letter, at most LOGIN_MAX octets in all? So it never
- * holds a blank, control, quote, comma or the separators of the file. */
+ * holds a blank, control, quote, comma or the separators of the file; nor does it begin with #, as
+ * comments in it do. */
 bool login_is_valid(struct slice text);
 /* Prepares what an operator typed or a client sent: SASLprep (RFC 4013, AUTH-19), domain in lower
  * case, form checked. stored: unassigned code points are refused, as they must be in what is kept
@@ -37,7 +38,8 @@ bool login_is_valid(struct slice text);
  * included; *out_login untouched. The local part keeps its case. */
 MUST_CHECK bool login_prepare(struct slice raw, bool stored, struct login *out_login);
 
-/* Is this a sender pattern as the file holds it: a login name, "*@DOMAIN" or "*" (SUB-6.1-2)? */
+/* Is this a sender pattern as the file holds it: an address of that form (# first or not),
+ * "*@DOMAIN" or "*" (SUB-6.1-2)? */
 bool sender_is_valid(struct slice text);
 /* As login_prepare, for a pattern. */
 MUST_CHECK bool sender_prepare(struct slice raw, struct login *out_pattern);

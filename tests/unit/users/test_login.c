@@ -44,6 +44,11 @@ static const struct {
     { "a@example.org\n", false, false },
     { "\"a\"@example.org", false, false },
     { "a,b@example.org", false, false },
+    { "#a@example.org", false, true }, /* would be a comment */
+    { "a#@example.org", true, true },
+    { "b\xfc@example.org", false, false },
+    { "a@b\xfc.example", false, false },
+    { "*@b\xfc.example", false, false },
     { "a:b@example.org", false, false },
     { "a@Example.org", false, false },
     { "a@example..org", false, false },
