@@ -90,7 +90,11 @@ int work_finish(struct invocation *call, struct work *work, enum user_fault faul
     } else {
         struct account owner = find_owner(call->conf);
         enum err rc = users_save(work->users, work->path, owner.uid, owner.gid);
-        if (rc != ERR_OK)
+        if (rc == ERR_LIMIT)
+            status = call_fail(call, EX_DATAERR,
+                "%s: too much for one line of the user file, which holds %d octets", call->words[0],
+                USERS_LINE_MAX);
+        else if (rc != ERR_OK)
             status = fail_on_file(call, work->path, "write", rc);
     }
     users_free(&work->users);

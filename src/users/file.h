@@ -264,7 +264,8 @@ void users_unlock(int *lock);
 /* Replaces the file as a whole: a new file in the same directory, synced, renamed over the old one,
  * directory synced; on failure the old one is as it was. A file that exists keeps its mode and,
  * where we may, its owner; a new one gets mode 0600 and, when owner is not (uid_t)-1, that owner
- * and group. A symbolic link is followed. */
+ * and group. A symbolic link is followed. ERR_LIMIT: a line, or all of it, would be longer than can
+ * be read; nothing is written. */
 MUST_CHECK enum err users_save(
     const struct users *users, const char *path, uid_t owner, gid_t group);
 

@@ -197,11 +197,11 @@ static bool names_group(const struct users_line *line, struct slice name)
     for (size_t i = 0; line->user && i < line->user->group_count; i++)
         if (slice_equals(line->user->groups[i].name, name))
             return true;
-    while (!line->user && rest.len > 0) {
+    while (!line->user && line->login.len > 0 && rest.len > 0) {
         struct slice word = slice_first(rest, slice_find(rest, ' '));
 
         if (word.len > 6 && slice_is(slice_first(word, 6), "group=") &&
-            slice_equals(slice_from(word, 6), name) && rest.data[0] != '#')
+            slice_equals(slice_from(word, 6), name))
             return true;
         rest = slice_from(rest, word.len + 1);
     }

@@ -95,6 +95,25 @@ static void put_app(struct buffer *out, const struct app *app)
     put_rights(out, &app->rights);
 }
 
+/* What could not be read again must not be written: its user, or all of its members, would be set
+ * aside. */
+static void put_line(struct buffer *out, const struct users_line *line)
+{
+    size_t start = out->len;
+
+    if (line->user)
+        put_user(out, line->user);
+    else if (line->group)
+        put_group(out, line->group);
+    else if (line->app)
+        put_app(out, line->app);
+    if (out->len - start > USERS_LINE_MAX)
+        out->error = ERR_LIMIT;
+    if (!line->user && !line->group && !line->app)
+        buffer_put_slice(out, line->raw);
+    buffer_put_char(out, '\n');
+}
+
 static void put_file(struct buffer *out, const struct users *users)
 {
     const struct users_line *line;
@@ -109,15 +128,7 @@ static void put_file(struct buffer *out, const struct users *users)
         /* With an end it would be a user again, perhaps without the word that took a right away. */
         if (line->is_cut)
             buffer_put_char(out, '#');
-        if (line->user)
-            put_user(out, line->user);
-        else if (line->group)
-            put_group(out, line->group);
-        else if (line->app)
-            put_app(out, line->app);
-        else
-            buffer_put_slice(out, line->raw);
-        buffer_put_char(out, '\n');
+        put_line(out, line);
     }
 }
 

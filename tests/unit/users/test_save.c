@@ -305,6 +305,52 @@ static void test_cut_line(void **state)
     users_free(&users);
 }
 
+/* A change whose line could not be read again is refused, and the file is as it was: the members of
+ * a group with such a line could not log in any more. */
+static void test_long_line(void **state)
+{
+    static char names[USER_SENDERS_MAX][80];
+    struct slice words[USER_SENDERS_MAX];
+    struct rights_change change = { .senders = { true, words, 200 } };
+    struct users *users;
+
+    (void)state;
+    write_text("submitd-users 1\n@sales submit=yes\na@example.org state=active " HASH
+               " group=sales\n",
+        0600);
+    for (size_t i = 0; i < LENGTH_OF(names); i++) {
+        snprintf(names[i], sizeof names[i], "s%03zu.%055d@example.org", i, 0);
+        words[i] = slice_text(names[i]);
+    }
+    users = load();
+    assert_int_equal(users_set_group(users, slice_text("sales"), &change), USER_OK);
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    change.senders.count = LENGTH_OF(words);
+    assert_int_equal(users_set_group(users, slice_text("sales"), &change), USER_OK);
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_LIMIT);
+    users_free(&users);
+    users = load();
+    assert_int_equal(users_count(users), 1);
+    assert_int_equal(users_first_group(users)->rights.sender_count, 200);
+    users_free(&users);
+}
+
+/* A comment is nobody's membership; a line that was set aside is. */
+static void test_group_in_comment(void **state)
+{
+    struct users *users;
+
+    (void)state;
+    write_text("submitd-users 1\n@sales submit=yes\n@staff submit=no\n"
+               "#a@example.org state=active group=sales\n# group=sales\n"
+               "b@example.org state=odd group=staff\n",
+        0600);
+    users = load();
+    assert_int_equal(users_remove_group(users, slice_text("sales")), USER_OK);
+    assert_int_equal(users_remove_group(users, slice_text("staff")), USER_HAS_GROUP);
+    users_free(&users);
+}
+
 static void test_unreadable(void **state)
 {
     struct users_report report;
@@ -402,6 +448,8 @@ int main(void)
         IN_FOLDER(test_changes),
         IN_FOLDER(test_remove_takes_all_lines),
         IN_FOLDER(test_cut_line),
+        IN_FOLDER(test_long_line),
+        IN_FOLDER(test_group_in_comment),
         IN_FOLDER(test_unreadable),
         IN_FOLDER(test_stamp),
         IN_FOLDER(test_link),
