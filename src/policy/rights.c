@@ -157,7 +157,7 @@ static struct rights_answer judge_mail(const struct rights_case *asked, const st
 }
 
 /* <postmaster>, the one bare name there is, and postmaster at a domain that is ours (SUB-6.4-2). */
-static bool is_postmaster(const struct conf *conf, const struct address *address)
+static bool is_for_postmaster(const struct conf *conf, const struct address *address)
 {
     if (!address_is_postmaster(address))
         return false;
@@ -169,19 +169,28 @@ static bool is_postmaster(const struct conf *conf, const struct address *address
     return false;
 }
 
+static bool is_over_count(const struct rights_case *asked, const struct grant *grant)
+{
+    return grant->max_recipients > 0 && asked->recipients >= grant->max_recipients;
+}
+
 static struct rights_answer judge_rcpt(const struct rights_case *asked, const struct grant *grant)
 {
     enum address_kind kind = asked->address->kind;
+    bool is_postmaster = is_for_postmaster(asked->conf, asked->address);
 
-    if (is_postmaster(asked->conf, asked->address))
-        return allow(RULE_POSTMASTER);
-    if (grant->is_stranger)
+    if (grant->is_stranger && !is_postmaster)
         return refuse(RULE_STRANGER, REPLY_AUTH_FIRST); /* SUB-6.4-1 */
+    /* One postmaster has a thousand spellings. */
+    if (grant->is_stranger && is_over_count(asked, grant))
+        return refuse(RULE_RECIPIENT_COUNT, REPLY_RECIPIENT_COUNT);
+    if (is_postmaster)
+        return allow(RULE_POSTMASTER);
     if (kind == ADDRESS_BARE || kind == ADDRESS_SINGLE_LABEL)
         return refuse(RULE_RECIPIENT_UNQUALIFIED, REPLY_RECIPIENT_UNQUALIFIED);
     if (kind == ADDRESS_LITERAL && !asked->conf->allow_address_literals)
         return refuse(RULE_RECIPIENT_LITERAL, REPLY_RECIPIENT_LITERAL);
-    if (grant->max_recipients > 0 && asked->recipients >= grant->max_recipients)
+    if (is_over_count(asked, grant))
         return refuse(RULE_RECIPIENT_COUNT, REPLY_RECIPIENT_COUNT); /* CMD-27, site policy */
     return judge_recipient(grant, asked->text);
 }

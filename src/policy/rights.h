@@ -34,7 +34,8 @@ enum rights_rule {
     RULE_SENDER_LITERAL,        /* 554 5.1.8 */
     RULE_SIZE,                  /* 552 5.3.4: above the configuration's limit */
     RULE_OWN_SIZE,              /* 552 5.3.4: above the grant's */
-    RULE_POSTMASTER,            /* allowed: no list and no number keeps the postmaster out */
+    RULE_POSTMASTER,            /* allowed: no list and no number keeps the postmaster out, but for
+                                   strangers */
     RULE_ANY_RECIPIENT,         /* allowed: nothing restricts recipients */
     RULE_RECIPIENT_LISTED,      /* allowed: a pattern of the grant */
     RULE_RECIPIENT_UNLISTED,    /* 550 5.7.1 */
