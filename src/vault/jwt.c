@@ -3,6 +3,7 @@
 #include "vault/jwt.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <openssl/bn.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
@@ -131,12 +132,15 @@ static EVP_PKEY *ed_key(const json_t *json)
     return key;
 }
 
+static bool is_text(const json_t *value, struct slice text)
+{
+    return json_is_string(value) &&
+           slice_equals(slice_of(json_string_value(value), json_string_length(value)), text);
+}
+
 static bool has_text(const json_t *object, const char *name, const char *text)
 {
-    const json_t *member = json_object_get(object, name);
-
-    return json_is_string(member) && json_string_length(member) == strlen(text) &&
-           strcmp(json_string_value(member), text) == 0;
+    return is_text(json_object_get(object, name), slice_text(text));
 }
 
 static const struct kind {
@@ -150,12 +154,23 @@ static const struct kind {
     [EDDSA] = { "EdDSA", "OKP", "Ed25519", ed_key },
 };
 
+/* RFC 7517 sections 4.2 and 4.3. */
+static bool may_verify(const json_t *json)
+{
+    const json_t *operations = json_object_get(json, "key_ops");
+    bool is_named = !operations;
+
+    for (size_t i = 0; i < json_array_size(operations); i++)
+        is_named = is_named || is_text(json_array_get(operations, i), slice_text("verify"));
+    return is_named && (!json_object_get(json, "use") || has_text(json, "use", "sig"));
+}
+
 /* The row for a key of a set; ALGORITHMS: not for us. */
 static enum algorithm kind_of(const json_t *json)
 {
     enum algorithm a = 0;
 
-    if (json_object_get(json, "use") && !has_text(json, "use", "sig"))
+    if (!may_verify(json))
         return ALGORITHMS;
     while (a < ALGORITHMS &&
            (!has_text(json, "kty", kinds[a].kty) ||
@@ -262,6 +277,19 @@ static bool verify(const struct jwk *jwk, struct slice text, struct slice signat
     return good;
 }
 
+/* RFC 8725 section 3.11: what says that it is something else than a token for access is not one,
+ * whoever signed it. */
+static bool is_for_access(const json_t *header)
+{
+    static const char *const types[] = { "JWT", "at+jwt", "application/at+jwt" };
+    const json_t *type = json_object_get(header, "typ");
+
+    for (size_t i = 0; i < LENGTH_OF(types) && json_is_string(type); i++)
+        if (slice_is_nocase(slice_text(json_string_value(type)), types[i]))
+            return true;
+    return !type;
+}
+
 /* The key that the header names, or any of its kind where it names none. */
 static bool is_signed(
     const struct jwks *jwks, const json_t *header, struct slice text, struct slice signature)
@@ -281,12 +309,6 @@ static bool is_signed(
     return false;
 }
 
-static bool is_text(const json_t *value, struct slice text)
-{
-    return json_is_string(value) &&
-           slice_equals(slice_of(json_string_value(value), json_string_length(value)), text);
-}
-
 static bool is_audience(const json_t *aud, struct slice audience)
 {
     for (size_t i = 0; i < json_array_size(aud); i++)
@@ -295,12 +317,13 @@ static bool is_audience(const json_t *aud, struct slice audience)
     return is_text(aud, audience);
 }
 
-/* Where the time stands against a claim: missing counts as `preset`. */
-static double time_of(const json_t *claims, const char *name, double preset)
+/* A claim's time; missing: as if it were `preset`. One that is no number never fits: then it is
+ * `wrong`. */
+static double time_of(const json_t *claims, const char *name, double preset, double wrong)
 {
     const json_t *value = json_object_get(claims, name);
 
-    return !value ? preset : json_is_number(value) ? json_number_value(value) : -1;
+    return !value ? preset : json_is_number(value) ? json_number_value(value) : wrong;
 }
 
 static const char *check_claims(
@@ -314,10 +337,10 @@ static const char *check_claims(
         return "another issuer";
     if (!is_audience(json_object_get(claims, "aud"), rules->audience))
         return "for another audience";
-    if ((double)now >= time_of(claims, "exp", -1) + leeway)
+    if ((double)now >= time_of(claims, "exp", -HUGE_VAL, -HUGE_VAL) + leeway)
         return "expired";
-    if ((double)now < time_of(claims, "nbf", 0) - leeway ||
-        (double)now < time_of(claims, "iat", 0) - leeway)
+    if ((double)now < time_of(claims, "nbf", -HUGE_VAL, HUGE_VAL) - leeway ||
+        (double)now < time_of(claims, "iat", -HUGE_VAL, HUGE_VAL) - leeway)
         return "not valid yet";
     if (rules->claim.len < sizeof name) {
         memcpy(name, rules->claim.data, rules->claim.len);
@@ -373,6 +396,8 @@ static const char *check_parts(const struct jwks *jwks, const struct jwt_rules *
     if (json_is_object(header) && json_is_object(claims) && decode_url(parts[2], &signature)) {
         if (json_object_get(header, "crit"))
             why = "with critical extensions";
+        else if (!is_for_access(header))
+            why = "of another type";
         else if (!is_signed(jwks, header, slice_first(token, signed_len), buffer_slice(&signature)))
             why = "signed by no key of ours";
         else

@@ -17,9 +17,9 @@ enum { JWKS_FILE_MAX = 256 << 10, JWKS_KEYS_MAX = 64, JWT_MAX = 9216, JWT_LEEWAY
 /* Keys for signatures. */
 struct jwks;
 
-/* Keys of other kinds and uses are left out; a set of which none is left is no error. ERR_INVALID:
- * the text is no key set, or a key for signatures is broken or too weak (RSA below 2048 bits);
- * ERR_NOMEM. */
+/* Keys of other kinds and uses (use, key_ops) are left out; a set of which none is left is no
+ * error. ERR_INVALID: the text is no key set, or a key for signatures is broken or too weak (RSA
+ * below 2048 bits); ERR_NOMEM. */
 MUST_CHECK enum err jwks_parse(struct slice text, struct jwks **out_jwks);
 void jwks_free(struct jwks **jwks);
 
@@ -31,8 +31,8 @@ struct jwt_rules {
 };
 
 /* Why a token was refused; NULL: it was not, and *out_login is whose it is. Signature, iss, aud,
- * exp (which must be there), nbf and iat are all checked; no crit; an email whose email_verified is
- * false is nobody's. now: seconds since 1970. */
+ * exp (which must be there), nbf and iat are all checked; no crit; typ is missing or an access
+ * token's; an email whose email_verified is false is nobody's. now: seconds since 1970. */
 const char *jwt_check(const struct jwks *jwks, const struct jwt_rules *rules, struct slice token,
     int64_t now, struct login *out_login);
 
