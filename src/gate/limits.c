@@ -2,8 +2,6 @@
  * those of lines are the gate's own, which takes its part of what a client may have. */
 #include "gate/limits.h"
 
-#include "base/map.h"
-
 enum { SURPLUS_MOST = 2 };
 
 enum err limits_open(struct limits *limits, int fd, unsigned gate)
@@ -85,35 +83,17 @@ uint64_t limits_connections(const struct limits *limits, const struct peer *peer
     return counters_read(limits->counters, client_of(peer)).client;
 }
 
-static struct limits_lines *lines_of(struct limits *limits, const struct peer *peer, int64_t minute)
-{
-    struct slice client = client_of(peer);
-    struct limits_lines *lines = &limits->lines[map_hash(client.data, client.len) % LOG_CELLS];
-
-    if (lines->minute != minute)
-        *lines = (struct limits_lines){ .minute = minute };
-    return lines;
-}
-
 bool limits_may_log(
     struct limits *limits, const struct peer *peer, int64_t wall, uint32_t *session_lines)
 {
-    struct limits_lines *lines = lines_of(limits, peer, wall / 60);
-    uint32_t share = LOG_LINES_PER_CLIENT / counters_gates(limits->counters);
+    uint32_t share = LINE_LIMIT_PER_CLIENT / counters_gates(limits->counters);
 
-    if (*session_lines < LOG_LINES_PER_SESSION && lines->lines < (share > 0 ? share : 1)) {
-        (*session_lines)++;
-        lines->lines++;
-        return true;
+    if (*session_lines >= LOG_LINES_PER_SESSION) {
+        line_limit_suppress(&limits->lines);
+        return false;
     }
-    limits->suppressed++;
-    return false;
-}
-
-uint64_t limits_take_suppressed(struct limits *limits)
-{
-    uint64_t suppressed = limits->suppressed;
-
-    limits->suppressed = 0;
-    return suppressed;
+    if (!line_limit_take(&limits->lines, client_of(peer), wall, share > 0 ? share : 1))
+        return false;
+    (*session_lines)++;
+    return true;
 }

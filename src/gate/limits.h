@@ -7,31 +7,20 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/line_limit.h"
 #include "base/macros.h"
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "ipc/counters.h"
 #include "net/peer.h"
 
-enum {
-    LOG_LINES_PER_SESSION = 20,
-    LOG_LINES_PER_CLIENT = 100, /* in a minute, over all gates */
-    LOG_CELLS = 4096,
-};
-
-/* Lines about the clients whose hash leads here, in that minute. */
-struct limits_lines {
-    int64_t minute;
-    uint32_t lines;
-};
+enum { LOG_LINES_PER_SESSION = 20 };
 
 /* Embedded in the gate. */
 struct limits {
     struct counters *counters;
     unsigned gate;
-    int64_t minute;      /* of the latest line */
-    uint64_t suppressed; /* lines not written since that was last told */
-    struct limits_lines lines[LOG_CELLS];
+    struct line_limit lines;
 };
 
 enum admission { ADMISSION_GRANTED, ADMISSION_FULL, ADMISSION_CLIENT_FULL };
@@ -52,11 +41,9 @@ bool limits_is_ahead(const struct limits *limits);
 /* How many that client has open, over all gates. */
 uint64_t limits_connections(const struct limits *limits, const struct peer *peer);
 
-/* May another line about this client be written at this time (seconds)? session_lines: how many its
- * session has had, counted up here. False counts as suppressed. */
+/* May another line about this client be written at this time (seconds)? This gate's share of what a
+ * client may have over all gates. session_lines: how many its session has had, counted up here.
+ * False counts as suppressed. */
 bool limits_may_log(
     struct limits *limits, const struct peer *peer, int64_t wall, uint32_t *session_lines);
-/* Lines suppressed since the last call. */
-uint64_t limits_take_suppressed(struct limits *limits);
-
 #endif

@@ -31,9 +31,8 @@ static bool may_write(struct session *s)
 {
     struct limits *limits = &s->gate->limits;
     int64_t wall = clock_wall();
-    uint64_t before = wall / 60 != limits->minute ? limits_take_suppressed(limits) : 0;
+    uint64_t before = line_limit_told(&limits->lines, wall);
 
-    limits->minute = wall / 60;
     if (before > 0)
         log_event(LOG_NOTICE, NULL, "suppressed", log_number("lines", (int64_t)before));
     if (limits_may_log(limits, &s->peer, wall, &s->log_lines))

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/line_limit.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "ipc/channel.h"
@@ -54,6 +55,7 @@ struct conversation {
     struct password_check *check;
     struct token_wait *token;
     const char *token_fault; /* why it was refused, for the log */
+    bool is_counted;         /* as a failure */
     UT_hash_handle hh;
 };
 
@@ -84,6 +86,7 @@ struct auth {
     struct conversation *by_key;
     struct conversation *oldest;
     struct timer expiry;
+    struct line_limit lines; /* of the log, about logins that came to nothing */
 };
 
 static void on_expiry(void *owner);
@@ -225,6 +228,21 @@ static void log_attempt(
         log_number("session", (int64_t)c->key.session), reason, by);
 }
 
+/* Strangers cause these lines, so they are bounded. */
+static void log_failure(
+    const struct conversation *c, enum log_level level, const char *result, const char *why)
+{
+    struct line_limit *lines = &c->auth->lines;
+    struct slice client = slice_of(c->client.octets, sizeof c->client.octets);
+    int64_t wall = clock_wall();
+    uint64_t before = line_limit_told(lines, wall);
+
+    if (before > 0)
+        log_event(LOG_NOTICE, NULL, "suppressed", log_number("lines", (int64_t)before));
+    if (line_limit_take(lines, client, wall, LINE_LIMIT_PER_CLIENT))
+        log_attempt(c, level, result, why);
+}
+
 static size_t tell_patterns(
     const struct sender *patterns, size_t count, struct msg_sender *out_patterns)
 {
@@ -288,15 +306,23 @@ static void send_done(struct asker *asker, uint64_t session, enum auth_result re
 static void conclude(
     struct conversation *c, enum auth_result result, const struct user *user, const char *why)
 {
-    log_attempt(c, results[result].level, results[result].name, why);
+    (result == AUTH_OK ? log_attempt : log_failure)(
+        c, results[result].level, results[result].name, why);
     send_done(c->asker, c->key.session, result, user, find_app(c, user));
     forget(c);
+}
+
+static void count_failure(struct conversation *c)
+{
+    if (!c->is_counted)
+        failures_count(c->auth->failures, &c->client, account_of(c), clock_mono_ms());
+    c->is_counted = true;
 }
 
 /* Wrong credentials, or what cannot be any. The words to the client do not tell which (AUTH-14). */
 static void refuse(struct conversation *c, const char *why)
 {
-    failures_count(c->auth->failures, &c->client, account_of(c), clock_mono_ms());
+    count_failure(c);
     conclude(c, AUTH_REFUSED, NULL, why);
 }
 
@@ -617,6 +643,7 @@ static void on_token_checked(struct token_check *check)
     struct conversation *c = wait->conversation;
     struct login login = check->login;
     enum err error = check->error;
+    enum sasl_result result;
     const char *why = check->why;
 
     secret_clear(&check->token);
@@ -629,7 +656,11 @@ static void on_token_checked(struct token_check *check)
         return;
     }
     c->token_fault = why;
-    advance(c, sasl_token(&c->sasl, why ? NULL : &login));
+    result = sasl_token(&c->sasl, why ? NULL : &login);
+    /* The client is told the reason first, and may never answer. */
+    if (result == SASL_CHALLENGE)
+        count_failure(c);
+    advance(c, result);
 }
 
 static void on_token(struct conversation *c, enum sasl_result result UNUSED)
@@ -718,7 +749,7 @@ static void expire(struct conversation *c)
         conclude(c, AUTH_TEMPORARY, NULL, "it took too long");
         return;
     }
-    log_attempt(c, LOG_INFO, "expired", "");
+    log_failure(c, LOG_INFO, "expired", c->token_fault ? c->token_fault : "");
     forget(c);
 }
 
@@ -796,7 +827,7 @@ void auth_cancel(struct auth *auth, struct asker *asker, const struct msg_sessio
 
     if (!c)
         return;
-    log_attempt(c, LOG_INFO, "cancelled", "");
+    log_failure(c, LOG_INFO, "cancelled", c->token_fault ? c->token_fault : "");
     forget(c);
 }
 

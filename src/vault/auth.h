@@ -32,7 +32,7 @@ void auth_set_limits(struct auth *auth, struct failure_limits limits);
 
 /* Each is answered by MSG_AUTH_SAY or MSG_AUTH_DONE on the asker's channel, perhaps later, but for
  * a cancel. A number that is not known (any more) is answered AUTH_TEMPORARY. One line in the log
- * for each attempt (AUTH-27: never a credential). */
+ * for each attempt (AUTH-27: never a credential), bounded for those that fail (SUB-5.2-3). */
 void auth_start(struct auth *auth, struct asker *asker, const struct msg_auth_start *message);
 void auth_step(struct auth *auth, struct asker *asker, const struct msg_auth_step *message);
 void auth_cancel(struct auth *auth, struct asker *asker, const struct msg_session *message);

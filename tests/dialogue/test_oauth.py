@@ -119,6 +119,8 @@ BAD = {
     "issuer": lambda: token(iss="https://id.example.net"), "no issuer": lambda: token(drop=["iss"]),
     "audience": lambda: token(aud="other"), "audiences": lambda: token(aud=["a", "b"]), "no audience": lambda: token(drop=["aud"]),
     "nobody": lambda: token(drop=["email"]), "no login": lambda: token(email="alice"), "not verified": lambda: token(email_verified=False),
+    "not yet, in words": lambda: token(nbf="tomorrow"), "issued in words": lambda: token(iat=[]), "not yet, null": lambda: token(nbf=None),
+    "for a logout": lambda: token(headers={"typ": "logout+jwt"}), "of no type": lambda: token(headers={"typ": 1}),
     "critical": lambda: token(headers={"crit": ["exp"]}), "other kid": lambda: token(headers={"kid": "ES256-1"}),
     "tampered": lambda: tampered(token()), "none": lambda: jwt.encode({"iss": ISSUER, "aud": AUDIENCE, "exp": 2**33, "email": USER}, None, "none"),
     "symmetric": lambda: jwt.encode({"iss": ISSUER, "aud": AUDIENCE, "exp": 2**33, "email": USER}, "A" * 64, "HS256", headers={"kid": "RS256-1"}),
@@ -159,7 +161,7 @@ def test_steps(server):
     connection.expect("A" * 12289, "500 5.5.6")
     connection.expect("AUTH OAUTHBEARER " + bearer(token(email="disabled@example.net")), "525 5.7.13")
     connection.expect("AUTH OAUTHBEARER " + bearer(token(email="unknown@example.net")), "535 5.7.8")
-    for octet in ("AUTH OAUTHBEARER " + bearer(token())).encode():
+    for octet in ("AUTH OAUTHBEARER " + bearer(token(headers={"typ": "at+JWT"}))).encode():
         connection.send(bytes([octet]))
     connection.expect("", "235 2.7.0")
 
@@ -184,6 +186,45 @@ def test_keys_change(server):
         server.keys.write_text(good)
     reach(server).expect("AUTH OAUTHBEARER " + bearer(token()), "235 2.7.0")
     assert token()[:40] not in server.log()
+
+
+def test_key_for_something_else(server):
+    """SASL-11: a key that says it is for something else than verifying is no key of ours (RFC 7517 sections 4.2 and 4.3)."""
+    good = server.keys.read_text()
+    try:
+        for member, value, is_ours in (("use", "enc", False), ("key_ops", ["encrypt"], False), ("key_ops", [], False), ("key_ops", "verify", False),
+                                       ("key_ops", ["sign", "verify"], True)):
+            keys = json.loads(good)["keys"]
+            server.keys.write_text(json.dumps({"keys": [{**key, member: value} for key in keys]}))
+            if is_ours:
+                reach(server).expect("AUTH OAUTHBEARER " + bearer(token("ES256")), "235 2.7.0")
+            else:
+                refused(reach(server), "AUTH OAUTHBEARER " + bearer(token("ES256")))
+    finally:
+        server.keys.write_text(good)
+
+
+def test_failures_count(shared):
+    """AUTH-18, SASL-10: a refused token counts when it is refused, whatever the client answers to the reason, or nothing."""
+    server = shared.server("oauth-limits", start=False)
+    keys = server.folder / "keys.json"
+    keys.write_text(key_set(KEYS))
+    keys.chmod(0o644)
+    server.sections["auth"] = f'oauth_jwks = "{keys}"  oauth_issuer = "{ISSUER}"  oauth_audience = "{AUDIENCE}"'
+    server.sections["limits"] = "auth_failures_per_client = 3"
+    server.write_conf()
+    server.start()
+    for answer in ("AQ==", "*", None):
+        connection = server.connect("465", source="127.7.9.9")
+        connection.hello()
+        connection.expect("AUTH OAUTHBEARER " + bearer(token(exp=1)), "334")
+        if answer:
+            connection.command(answer)
+        connection.close()
+    connection = server.connect("465", source="127.7.9.9")
+    connection.hello()
+    connection.expect("AUTH OAUTHBEARER " + bearer(token()), "454 4.7.0")
+    assert "result=cancelled" in server.log() and "why=expired" in server.log()
 
 
 def test_off(shared):

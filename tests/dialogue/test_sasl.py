@@ -99,6 +99,21 @@ def test_optional_extension(server):
     assert connection.command("").brief == "235 2.7.0"
 
 
+def test_log_is_bounded(rig):
+    """SUB-5.2-3, LOG-3: logins that come to nothing, whatever ends them, leave a hundred lines a minute and room each."""
+    server = rig.server("quiet")
+    for _ in range(25):  # a minute may end meanwhile
+        connection = server.connect("465", source="127.4.9.9")
+        connection.hello()
+        for _ in range(9):
+            connection.expect("AUTH LOGIN " + b64(USER), "334")
+            connection.expect("*", "501 5.7.0")
+        connection.close()
+    reach(server).login(USER, PASSWORD)
+    server.await_log("result=ok")
+    assert 9 <= server.log().count("result=cancelled") <= 200
+
+
 def test_last_step(server):
     """SASL-5: the client's answer to the server's proof is an empty line; anything else is not."""
     connection = reach(server)

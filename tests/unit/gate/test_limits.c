@@ -93,14 +93,16 @@ static void test_lines(void **state)
     (void)state;
     for (int i = 0; i < LOG_LINES_PER_SESSION; i++)
         assert_true(limits_may_log(&ours, &alice, 600, &session));
+    assert_int_equal(line_limit_told(&ours.lines, 600), 0);
     assert_false(limits_may_log(&ours, &alice, 600, &session));
-    assert_int_equal(limits_take_suppressed(&ours), 1);
-    assert_int_equal(limits_take_suppressed(&ours), 0);
+    assert_int_equal(line_limit_told(&ours.lines, 659), 0);
+    assert_int_equal(line_limit_told(&ours.lines, 660), 1);
+    assert_int_equal(line_limit_told(&ours.lines, 720), 0);
     for (int i = 0; i < 1000; i++) {
         session = 0;
         written += limits_may_log(&ours, &alice, 659, &session);
     }
-    assert_int_equal(written + LOG_LINES_PER_SESSION, LOG_LINES_PER_CLIENT / 2); /* of two gates */
+    assert_int_equal(written + LOG_LINES_PER_SESSION, LINE_LIMIT_PER_CLIENT / 2); /* of two gates */
     session = 0;
     assert_true(limits_may_log(&ours, &bob, 659, &session));
     assert_true(limits_may_log(&ours, &alice, 660, &session));
