@@ -73,7 +73,8 @@ enum { TLS_FINGERPRINT = 32, TLS_MAILS_MAX = 4, TLS_MAIL_MAX = 254 };
 /* What a client showed, and proved to have the key of. */
 struct tls_peer_certificate {
     uint8_t sha256[TLS_FINGERPRINT]; /* of the whole certificate, DER */
-    bool is_verified;                /* a chain to one of our authorities, for clients, in force */
+    bool is_verified;                /* a chain to one of our authorities, for clients, in force,
+                                        also when the session is resumed */
     size_t mail_count;
     char mails[TLS_MAILS_MAX][TLS_MAIL_MAX + 1]; /* subjectAltName's mail addresses, without NUL;
                                                     longer ones and more are left out */

@@ -35,12 +35,12 @@ static bool add_authorities(struct tls_server *server, struct slice pem, size_t 
     BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
     bool is_good = bio != NULL;
 
-    for (*out_count = 0; is_good && *out_count < AUTHORITIES_MAX; ++*out_count) {
+    for (*out_count = 0; is_good; ++*out_count) {
         X509 *authority = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 
         if (!authority)
             break;
-        is_good = add_authority(server, authority);
+        is_good = *out_count < AUTHORITIES_MAX && add_authority(server, authority);
         X509_free(authority);
     }
     BIO_free(bio);
@@ -106,6 +106,14 @@ static void take_mails(X509 *certificate, struct tls_peer_certificate *out)
     GENERAL_NAMES_free(names);
 }
 
+/* A ticket tells what was verified when it was made, and each use of it brings another: without a
+ * look at the clock a certificate would never end. */
+static bool is_in_force(const X509 *certificate)
+{
+    return X509_cmp_timeframe(
+               NULL, X509_get0_notBefore(certificate), X509_get0_notAfter(certificate)) == 0;
+}
+
 bool tls_session_peer(
     const struct tls_session *session, struct tls_peer_certificate *out_certificate)
 {
@@ -115,7 +123,8 @@ bool tls_session_peer(
 
     if (!certificate || X509_digest(certificate, EVP_sha256(), shown.sha256, &len) != 1)
         return false;
-    shown.is_verified = SSL_get_verify_result(session->ssl) == X509_V_OK;
+    shown.is_verified =
+        SSL_get_verify_result(session->ssl) == X509_V_OK && is_in_force(certificate);
     take_mails(certificate, &shown);
     ERR_clear_error();
     *out_certificate = shown;

@@ -1,9 +1,14 @@
 """dialogue/test_external.py: logging in with a client certificate."""
+import datetime
 import itertools
 import ssl
 import subprocess
+import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from rig.client import Connection, b64
 from rig.server import PASSWORD
@@ -61,7 +66,7 @@ def ours(shared):
     for user in (USER, "Bob@example.net", "carol@example.net", "dave@example.net", "disabled@example.net"):
         server.add_user(user)
     server.ctl("user", "disable", "disabled@example.net")
-    server.certificates = certificates
+    server.certificates, server.authority = certificates, good
     return server.start()
 
 
@@ -147,6 +152,41 @@ def test_resumed(ours):
         assert connection.socket.session_reused == bool(turn)
         assert connection.read_reply().brief == "220" and "EXTERNAL" in connection.hello()["AUTH"]
         connection.expect("AUTH EXTERNAL =", "235 2.7.0")
+        session = connection.socket.session
+
+
+def short_lived(authority, seconds):
+    """A client's certificate from that authority that ends so soon; its files."""
+    signer = x509.load_pem_x509_certificate(authority.certificate.read_bytes())
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.utcnow()
+    names = x509.SubjectAlternativeName([x509.RFC822Name(USER)])
+    certificate = (x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "short")]))
+                   .issuer_name(signer.subject).public_key(key.public_key()).serial_number(7).not_valid_before(now - datetime.timedelta(days=1))
+                   .not_valid_after(now + datetime.timedelta(seconds=seconds)).add_extension(names, False)
+                   .sign(serialization.load_pem_private_key(authority.key.read_bytes(), None), hashes.SHA256()))
+    files = authority.folder / "short.pem", authority.folder / "short.key"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return files
+
+
+def test_resumed_too_late(ours):
+    """TLS-15, SASL-13: a session that outlives its certificate brings nobody in."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(*short_lived(ours.authority, 4))
+    session, end = None, time.monotonic() + 5
+    for is_good in (True, True, False):
+        if not is_good:
+            time.sleep(max(0, end - time.monotonic()))
+        connection = Connection(("127.0.0.1", ours.ports["465"]), f"127.6.0.{next(addresses)}")
+        connection.socket = context.wrap_socket(connection.socket, session=session)
+        connection.is_tls = True
+        assert connection.socket.session_reused == bool(session)
+        assert connection.read_reply().brief == "220" and ("EXTERNAL" in connection.hello()["AUTH"]) == is_good
+        connection.expect("AUTH EXTERNAL =", "235 2.7.0" if is_good else "504 5.5.4")
         session = connection.socket.session
 
 
