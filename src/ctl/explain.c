@@ -25,7 +25,9 @@ struct explainer {
     const struct app *app; /* NULL: the login was with the user's own password */
     struct grant narrower; /* of the app password */
     bool is_utf8;          /* MAIL had SMTPUTF8 */
-    size_t recipients;
+    size_t tried;          /* RCPT commands */
+    struct address accepted[CTL_LIST_MAX];
+    size_t recipients; /* accepted, each once (CMD-33) */
     json_t *answers;
 };
 
@@ -313,17 +315,33 @@ static struct slice address_text(struct explainer *e, const struct address *addr
     return kept;
 }
 
-/* False when no route fits the domain. */
-static bool find_route(struct explainer *e, struct slice domain, struct route_choice *out_choice)
+/* As the tables of domains and routes know it; empty: they cannot. */
+static struct slice ascii_domain(struct explainer *e, struct slice domain)
 {
+    struct slice kept = { 0 };
     struct buffer ascii;
-    bool is_found;
 
     buffer_init(&ascii, 2 * ADDRESS_DOMAIN_MAX);
-    is_found =
-        domain_to_ascii(&ascii, domain) && route_choose(e->conf, buffer_slice(&ascii), out_choice);
+    if (!domain_to_ascii(&ascii, domain) ||
+        !arena_copy(&e->call->arena, buffer_slice(&ascii), &kept))
+        kept = (struct slice){ 0 };
     buffer_clear(&ascii);
-    return is_found;
+    return kept;
+}
+
+/* False when no route fits the domain. */
+static bool find_route(struct explainer *e, struct slice ascii, struct route_choice *out_choice)
+{
+    return ascii.len > 0 && route_choose(e->conf, ascii, out_choice);
+}
+
+/* OPS-7: is the sender's domain one that the server asks DNS about? */
+static bool is_asked_about(struct explainer *e, struct slice domain)
+{
+    struct slice ascii = ascii_domain(e, domain);
+    struct route_choice choice;
+
+    return !conf_domain_find(e->conf, ascii) && find_route(e, ascii, &choice) && choice.ask_dns;
 }
 
 static bool explain_mail(struct explainer *e)
@@ -339,10 +357,9 @@ static bool explain_mail(struct explainer *e)
         .conf = e->conf,
         .grant = &e->grant,
         .narrower = e->app ? &e->narrower : NULL };
-    struct route_choice choice;
     json_t *said;
 
-    e->is_utf8 = !text_is_ascii(slice_text(e->call->from));
+    e->is_utf8 = e->conf->extensions.smtputf8 && !text_is_ascii(slice_text(e->call->from));
     snprintf(command, sizeof command, "MAIL FROM:<%s>%s%s%s", e->call->from,
         e->call->size ? " SIZE=" : "", e->call->size ? e->call->size : "",
         e->is_utf8 ? " SMTPUTF8" : "");
@@ -359,8 +376,7 @@ static bool explain_mail(struct explainer *e)
     said = add_decision(e, command, &answer, REPLY_SENDER_OK, words);
     if (answer.verdict != RIGHTS_ALLOWED)
         return false;
-    if (asked.text.len > 0 && !conf_domain_find(e->conf, mail.path.address.domain) &&
-        find_route(e, mail.path.address.domain, &choice) && choice.ask_dns)
+    if (asked.text.len > 0 && is_asked_about(e, mail.path.address.domain))
         add_then(said, "DNS is asked first: 550 5.1.8 where the domain does not exist, 550 5.7.27 "
                        "where it accepts no mail, 451 4.4.3 where DNS fails");
     return true;
@@ -381,6 +397,24 @@ static void add_route(struct explainer *e, json_t *said, const struct route_choi
     add_then(said, text);
 }
 
+/* A bare postmaster stands for an address. */
+static void count_recipient(struct explainer *e, const struct address *address)
+{
+    struct arena *arena = &e->call->arena;
+    struct address *fresh = &e->accepted[e->recipients];
+    size_t at;
+
+    if (address->kind == ADDRESS_BARE
+            ? mailbox_parse(arena, e->conf->postmaster, fresh, &at) != ADDRESS_OK
+            : !address_copy(arena, address, fresh))
+        return;
+    for (size_t i = 0; i < e->recipients; i++)
+        if (slice_equals(e->accepted[i].local, fresh->local) &&
+            domain_equals(e->accepted[i].domain, fresh->domain))
+            return;
+    e->recipients++;
+}
+
 static void take_recipient(struct explainer *e, const char *command,
     const struct rights_answer *answer, const struct address *address, const char *words)
 {
@@ -390,7 +424,7 @@ static void take_recipient(struct explainer *e, const char *command,
     if (address->kind == ADDRESS_BARE) {
         snprintf(text, sizeof text, "goes to %.*s", SLICE_ARGS(e->conf->postmaster));
         add_then(add_decision(e, command, answer, REPLY_RECIPIENT_OK, words), text);
-    } else if (find_route(e, address->domain, &choice)) {
+    } else if (find_route(e, ascii_domain(e, address->domain), &choice)) {
         add_route(e, add_decision(e, command, answer, REPLY_RECIPIENT_OK, words), &choice);
     } else {
         add(e, command,
@@ -398,7 +432,7 @@ static void take_recipient(struct explainer *e, const char *command,
                 "no route fits the domain", in_conf(e, "route", NULL) });
         return;
     }
-    e->recipients++;
+    count_recipient(e, address);
 }
 
 /* The gate's words: the path, and for a bare postmaster the address that it stands for. */
@@ -433,6 +467,13 @@ static void explain_rcpt(struct explainer *e, const char *to)
         .recipients = e->recipients };
 
     snprintf(command, sizeof command, "RCPT TO:<%s>", to);
+    if (e->tried++ >= e->conf->limits.recipients) {
+        add(e, command,
+            &(struct reply_said){ REPLY_TOO_MANY_RECIPIENTS, NULL, "recipients",
+                "more recipients than limits recipients",
+                in_conf(e, "limits", "recipients") }); /* CMD-27 */
+        return;
+    }
     if (!rcpt_command_parse(&e->call->arena, slice_text(command + strlen("RCPT ")), &context,
             e->conf->strict_envelope, &rcpt, &error)) {
         add_fault(e, command, &error);

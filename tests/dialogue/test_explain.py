@@ -32,6 +32,9 @@ CASES = [
     ("seller@example.net", "carol@example.net", 20001, []),
     ("inside@example.net", "inside@example.net", None,
      ["bob@example.com", "bob@example.org", "x@example.net", "y@example.net", "postmaster@msa.example.net"]),
+    ("inside@example.net", "inside@example.net", None,
+     ["a@example.net", "a@EXAMPLE.net", "\"a\"@example.net", "A@example.net", "B@example.net", "postmaster"]),
+    ("seller@example.net", "x@sales.example.net", None, ["postmaster", "Postmaster", "postmaster@msa.example.net", "a@b.example", "c@d.example", "e@f.example"]),
     ("many@example.net", "s39@example.net", None, ["r39@example.org", "r40@example.org"]),
     ("many@example.net", "s40@example.net", None, []),
     (TRUSTED, "printer@example.net", None, ["bob@example.org"]),
@@ -41,6 +44,14 @@ CASES = [
 OPEN_CASES = [
     (STRANGER, "x@example.com", None, ["postmaster", "Postmaster@example.net", "alice@example.net", "bob", "x@example.org"]),
     (STRANGER, "", 32769, []),
+    (STRANGER, "", None, [f"{'POSTMASTER'[:i]}{'postmaster'[i:]}" + "@example.net" for i in range(11)]),
+]
+BARE_CASES = [
+    ("any@example.net", "ü@example.com", None, []),
+    ("any@example.net", "any@example.com", None, ["ü@example.com"]),
+]
+SMALL_CASES = [
+    ("alice@example.net", "alice@example.net", None, [f"r{i}@example.org" for i in range(101)]),
 ]
 
 
@@ -85,7 +96,8 @@ def converse(server, who, answers):
     return replies
 
 
-@pytest.mark.parametrize("profile, case", [("default", case) for case in CASES] + [("open", case) for case in OPEN_CASES],
+@pytest.mark.parametrize("profile, case", [("default", case) for case in CASES] + [("open", case) for case in OPEN_CASES] +
+                         [("bare", case) for case in BARE_CASES] + [("small", case) for case in SMALL_CASES],
                          ids=lambda value: value if isinstance(value, str) else f"{value[0]}-{value[1]}-{value[2]}")
 def test_same_answers(servers, profile, case):
     server = servers(profile)
