@@ -85,15 +85,45 @@ static enum err append(struct held_segment *segment, struct hand_job **jobs, siz
     return segment_append(&segment->writer, drafts, count);
 }
 
-/* The jobs at the front that go into one segment. */
+static void on_zeroed(struct hand_job *job);
+
+static bool is_spare(const struct hand_job *job)
+{
+    return job->done == on_zeroed;
+}
+
+/* The entries at the front that go into one segment, or one spare job. */
 static size_t same_segment(struct hand_job **jobs, size_t count)
 {
     size_t same = 1;
 
-    while (same < count && same < BATCH_MAX &&
+    if (is_spare(jobs[0]))
+        return 1;
+    while (same < count && same < BATCH_MAX && !is_spare(jobs[same]) &&
            entry_of(jobs[same])->segment == entry_of(jobs[0])->segment)
         same++;
     return same;
+}
+
+static void write_entries(struct hand_job **jobs, size_t count)
+{
+    struct held_segment *segment = entry_of(jobs[0])->segment;
+    enum err code = append(segment, jobs, count);
+
+    for (size_t i = 0; i < count; i++) {
+        entry_of(jobs[i])->result = code;
+        entry_of(jobs[i])->is_touched = code == ERR_OK || segment->writer.is_spoiled;
+        entry_of(jobs[i])->end = segment->writer.end;
+    }
+}
+
+static void zero_ahead(struct hand_job *job)
+{
+    struct held_segment *segment = CONTAINER_OF(job, struct held_segment, spare);
+
+    if (!segment->writer.is_spoiled)
+        segment_zero_ahead(&segment->writer);
+    segment->is_failed = segment->writer.is_spoiled;
 }
 
 static void write_batch(void *owner, struct hand_job **jobs, size_t count)
@@ -101,14 +131,11 @@ static void write_batch(void *owner, struct hand_job **jobs, size_t count)
     (void)owner;
     while (count > 0) {
         size_t same = same_segment(jobs, count);
-        struct held_segment *segment = entry_of(jobs[0])->segment;
-        enum err code = append(segment, jobs, same);
 
-        for (size_t i = 0; i < same; i++) {
-            entry_of(jobs[i])->result = code;
-            entry_of(jobs[i])->is_touched = code == ERR_OK || segment->writer.is_spoiled;
-            entry_of(jobs[i])->end = segment->writer.end;
-        }
+        if (is_spare(jobs[0]))
+            zero_ahead(jobs[0]);
+        else
+            write_entries(jobs, same);
         jobs += same;
         count -= same;
     }
@@ -275,6 +302,30 @@ void commit_cut_known(struct commit *c, struct held_segment *segment)
     settle_segment(c, segment);
 }
 
+/* While nothing is to be written. Otherwise one message in some hundreds brings the zeros with it
+ * and waits several times as long as the others. */
+static void use_spare_time(struct commit *c)
+{
+    struct held_segment *segment = c->current;
+
+    if (!segment || segment->in_hand > 0 || !segment_wants_zeros(&segment->writer))
+        return;
+    segment->in_hand++;
+    segment->spare = (struct hand_job){ .done = on_zeroed };
+    hands_give(c->sync, &segment->spare);
+}
+
+static void on_zeroed(struct hand_job *job)
+{
+    struct held_segment *segment = CONTAINER_OF(job, struct held_segment, spare);
+    struct commit *c = segment->commit;
+
+    segment->in_hand--;
+    if (segment->is_failed && !is_in_list(c->cut, segment))
+        cut(c, segment);
+    settle_segment(c, segment);
+}
+
 static void on_written(struct hand_job *job)
 {
     struct entry *entry = entry_of(job);
@@ -293,6 +344,7 @@ static void on_written(struct hand_job *job)
     }
     settle_segment(c, segment);
     commit_feed(c);
+    use_spare_time(c);
 }
 
 void commit_give(struct commit *c, struct entry *entry)

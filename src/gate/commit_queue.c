@@ -101,6 +101,7 @@ static void on_blank(void *owner, struct channel *channel, const void *message, 
     }
     c->blanks_asked--;
     segment_writer_init(&segment->writer, c->disk, fd, m->generation, m->size, m->start);
+    segment->commit = c;
     segment->generation = m->generation;
     segment->size = m->size;
     segment->reserved = segment->good = segment->rung = m->start;

@@ -9,13 +9,16 @@
 /* The list it is in is its state. */
 struct held_segment {
     struct held_segment *prev, *next;
+    struct commit *commit;
     struct segment_writer writer; /* the sync thread's while in_hand > 0 */
     uint64_t generation;
     uint64_t size;
     uint64_t reserved;     /* where the next record will go, if all before it succeed */
     uint64_t good;         /* kept up to here */
     uint64_t rung;         /* stated up to here */
-    size_t in_hand;        /* entries given to the sync thread */
+    size_t in_hand;        /* entries and `spare` given to the sync thread */
+    struct hand_job spare; /* zeros for what comes later */
+    bool is_failed;        /* its result: the writer is spoiled */
     struct entry *refused; /* cut only */
     int64_t cut_since_ms;
     bool is_cut; /* the queue has it in its journal */

@@ -56,6 +56,11 @@ struct iovec disk_zeros_ahead(uint64_t zeroed, uint64_t end, uint64_t size)
     return (struct iovec){ zeros, room < sizeof zeros ? (size_t)room : sizeof zeros };
 }
 
+bool disk_zeros_low(uint64_t zeroed, uint64_t end, uint64_t size)
+{
+    return zeroed < size && zeroed < end + ZEROS_AHEAD / 2;
+}
+
 enum err disk_write_all(
     struct disk *disk, int file, struct iovec *parts, size_t count, uint64_t offset)
 {

@@ -4,6 +4,7 @@
 #ifndef SPOOL_DISK_H
 #define SPOOL_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -89,6 +90,8 @@ MUST_CHECK enum err disk_write_counted(struct disk *disk, int file, struct iovec
  * ends at `end`, in a file of `size` octets with zeros or data up to `zeroed` so far. Empty when
  * there is enough. */
 struct iovec disk_zeros_ahead(uint64_t zeroed, uint64_t end, uint64_t size);
+/* Whether so little of it is left that spare time is well spent on more. */
+bool disk_zeros_low(uint64_t zeroed, uint64_t end, uint64_t size);
 /* Reads exactly len octets whatever happens to them: zeros stand for what lies behind the end of
  * the file, a pattern for pages that the disk cannot give (ERR_IO), so that one bad page spoils
  * only itself. Errors other than ERR_IO are returned. */

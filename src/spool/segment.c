@@ -56,6 +56,22 @@ static bool is_plain_refusal(enum err rc)
     return rc == ERR_NOSPACE || rc == ERR_DENIED;
 }
 
+/* One write, one sync. */
+static enum err put_and_sync(
+    struct segment_writer *writer, struct iovec *parts, size_t count, uint64_t offset)
+{
+    uint64_t written = 0;
+    enum err rc = disk_write_counted(writer->disk, writer->file, parts, count, offset, &written);
+
+    /* Octets may be on the disk or not, and the kernel will not say twice that they are not. */
+    writer->is_spoiled = rc != ERR_OK && !(written == 0 && is_plain_refusal(rc));
+    if (rc == ERR_OK) {
+        rc = writer->disk->ops->sync(writer->disk, writer->file);
+        writer->is_spoiled = rc != ERR_OK;
+    }
+    return rc;
+}
+
 static enum err write_batch(
     struct segment_writer *writer, struct record_draft *const *drafts, size_t count, uint64_t end)
 {
@@ -63,7 +79,6 @@ static enum err write_batch(
     struct iovec *parts = few;
     struct iovec ahead = disk_zeros_ahead(writer->zeroed, end, writer->size);
     size_t most = 1, used = 0;
-    uint64_t written = 0;
     enum err rc;
 
     for (size_t i = 0; i < count; i++)
@@ -79,13 +94,7 @@ static enum err write_batch(
         put_draft(parts, &used, drafts[i]);
     }
     put_part(parts, &used, ahead.iov_base, ahead.iov_len);
-    rc = disk_write_counted(writer->disk, writer->file, parts, used, writer->end, &written);
-    /* Octets may be on the disk or not, and the kernel will not say twice that they are not. */
-    writer->is_spoiled = rc != ERR_OK && !(written == 0 && is_plain_refusal(rc));
-    if (rc == ERR_OK) {
-        rc = writer->disk->ops->sync(writer->disk, writer->file);
-        writer->is_spoiled = rc != ERR_OK;
-    }
+    rc = put_and_sync(writer, parts, used, writer->end);
     if (ahead.iov_len > 0)
         writer->zeroed = end + ahead.iov_len;
     if (parts != few)
@@ -108,6 +117,21 @@ enum err segment_append(
     if (rc == ERR_OK)
         writer->end += total;
     return rc;
+}
+
+bool segment_wants_zeros(const struct segment_writer *writer)
+{
+    return !writer->is_spoiled && disk_zeros_low(writer->zeroed, writer->end, writer->size);
+}
+
+void segment_zero_ahead(struct segment_writer *writer)
+{
+    uint64_t from = writer->zeroed > writer->end ? writer->zeroed : writer->end;
+    struct iovec ahead = disk_zeros_ahead(0, from, writer->size);
+    uint64_t upto = from + ahead.iov_len;
+
+    if (put_and_sync(writer, &ahead, 1, from) == ERR_OK)
+        writer->zeroed = upto;
 }
 
 void segment_reader_init(struct segment_reader *reader, struct disk *disk)

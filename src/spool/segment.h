@@ -41,6 +41,12 @@ bool segment_fits(const struct segment_writer *writer, uint64_t total);
 MUST_CHECK enum err segment_append(
     struct segment_writer *writer, struct record_draft *const *drafts, size_t count);
 
+/* For spare time: zeros behind the end, synced, so that the next messages need not bring them
+ * (disk.h). That it fails matters only when the writer is spoiled afterwards. Blocks. */
+void segment_zero_ahead(struct segment_writer *writer);
+/* Whether there is need of it. */
+bool segment_wants_zeros(const struct segment_writer *writer);
+
 /* The reader's side. */
 enum segment_found {
     SEGMENT_RECORD,

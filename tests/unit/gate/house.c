@@ -46,7 +46,7 @@ static enum err sync_file(struct disk *disk, int file)
     if (d->sync_delay_ms > 0)
         nanosleep(&pause, NULL);
     __atomic_add_fetch(&d->syncs, 1, __ATOMIC_RELAXED);
-    if (is_due(&d->sync_fails))
+    if (is_due(&d->sync_fails) || (d->sync_fails_at > 0 && --d->sync_fails_at == 0))
         return ERR_IO;
     return disk_posix()->ops->sync(disk_posix(), file);
 }

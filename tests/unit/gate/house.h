@@ -33,7 +33,8 @@ enum house_listener { LISTENER_CLEAR, LISTENER_STARTTLS, LISTENER_IMPLICIT };
 struct house_disk {
     struct disk disk;
     struct disk_ops ops;
-    int sync_fails; /* the next so many syncs fail; negative: all */
+    int sync_fails;    /* the next so many syncs fail; negative: all */
+    int sync_fails_at; /* the so-manieth from now on fails; 0: none */
     int write_fails;
     int syncs;
     int writes;

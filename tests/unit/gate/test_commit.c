@@ -185,6 +185,52 @@ static void test_group_fails(void **state)
     assert_true(house.segments[0].is_final);
 }
 
+static void send_one(struct client *c, size_t octets, const char *reply)
+{
+    static char line[60000];
+
+    memset(line, 'x', 900);
+    memcpy(line + 900, "\r\n", 3);
+    client_ask(c, "MAIL FROM:<alice@example.net>", "250");
+    client_ask(c, "RCPT TO:<bob@local.example>", "250");
+    client_ask(c, "DATA", "354");
+    client_say(c, "From: a@example.net\r\n\r\n");
+    for (size_t i = 0; i < octets; i += 902)
+        client_say(c, line);
+    client_say(c, ".\r\n");
+    client_expect(c, reply);
+    house_turn(&house, 10);
+}
+
+/* Zeros for later messages are written while nothing else is, which nobody waits for; that this
+ * fails costs the segment and no message. */
+static void test_spare_time(void **state)
+{
+    struct client c;
+    int sent = 0;
+
+    (void)state;
+    client_begin(&c, &house);
+    client_ask(&c, "RSET", "250");
+    for (int syncs = 0; house.disk.syncs - syncs != 2 && sent < 12; sent++) {
+        syncs = house.disk.syncs;
+        send_one(&c, 100000, "250 2.0.0");
+    }
+    assert_in_range(sent, 5, 8); /* half a mebibyte */
+    assert_false(house.segments[0].is_cut);
+    for (; !house.segments[0].is_cut && sent < 24; sent++) {
+        house.disk.sync_fails_at = 2;
+        send_one(&c, 100000, "250 2.0.0");
+    }
+    assert_in_range(sent, 14, 18); /* a mebibyte more */
+    assert_true(house.segments[0].is_final);
+    assert_int_equal(house.segments[0].cut, house.segments[0].upto);
+    house.disk.sync_fails_at = 0;
+    send_one(&c, 1000, "250 2.0.0");
+    client_close(&c);
+    assert_int_equal(records(), sent + 1);
+}
+
 /* A record that does not fit goes into the next segment; the full one is let go with a final bell.
  */
 static void test_rotation(void **state)
@@ -358,6 +404,7 @@ int main(void)
         CASE(test_cut_unknown),
         CASE(test_group),
         CASE(test_group_fails),
+        CASE(test_spare_time),
         CASE(test_rotation),
         CASE(test_blank_comes),
         CASE(test_blank_late),
