@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -109,6 +110,12 @@ class Submitd(Grouped):
 
     def reset(self):
         empty(self.folder / "state")
+        shutil.rmtree(self.folder / "state-kept", ignore_errors=True)
+
+    def begin_anew(self):
+        """While it is stopped: an empty queue, with the files of the old one still there."""
+        (self.folder / "state").rename(self.folder / "state-kept")
+        (self.folder / "state").mkdir()
 
 
 def room_of(pid):
