@@ -69,8 +69,8 @@ def files(draw):
 @pytest.fixture(scope="module")
 def server():
     server = Server("random", listeners=LISTENERS, sections={"limits": "auth_failures_per_account = 0  auth_failures_per_client = 0"},
-                    top='domain "example.net" { }\ndomain "example.org" { }', routes={"*.example": 'via = "maildir"  to = "/nonexistent"',
-                                                                                      "*": 'via = "maildir"  to = "/nonexistent"'})
+                    top='domain "example.net" { }\ndomain "example.org" { }')
+    server.routes["*.example"] = server.routes["*"]
     server.start()
     yield server
     server.stop()
