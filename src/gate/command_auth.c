@@ -144,7 +144,7 @@ enum answer auth_read(struct session *s)
     case LINE_MORE:
         break;
     }
-    session_consume(s, line.consumed);
+    session_wipe(s, line.consumed);
     return answer;
 }
 

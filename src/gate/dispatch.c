@@ -138,7 +138,7 @@ static enum answer take_line(struct session *s, struct line *line)
         return ANSWER_CLOSE;
     }
     line->text = copy;
-    session_consume(s, line->consumed);
+    session_wipe(s, line->consumed);
     answer = run_line(s, line);
     explicit_bzero((char *)copy.data, copy.len);
     arena_clear(&s->gate->scratch);
@@ -155,7 +155,7 @@ static enum answer command_read(struct session *s)
     case LINE_READY:
         return take_line(s, &line);
     case LINE_TOO_LONG:
-        session_consume(s, line.consumed);
+        session_wipe(s, line.consumed);
         session_say(s, REPLY_LINE_TOO_LONG);
         return ANSWER_REPLY;
     case LINE_BARE_LF:

@@ -441,6 +441,12 @@ void session_consume(struct session *s, size_t len)
     stream_consume(s->stream, len);
 }
 
+void session_wipe(struct session *s, size_t len)
+{
+    conduct_octets(&s->conduct, len);
+    stream_wipe(s->stream, len);
+}
+
 void session_reset(struct session *s)
 {
     transaction_free(&s->transaction);

@@ -148,6 +148,8 @@ struct buffer *session_words(struct session *session, enum reply_id reply);
 
 /* Takes octets from the front of the input, and counts them. */
 void session_consume(struct session *session, size_t len);
+/* The same for lines: they may hold a password, so nothing of them stays behind. */
+void session_wipe(struct session *session, size_t len);
 /* Drops an open transaction (RSET, EHLO, after a message); back to PHASE_READY where there was one.
  */
 void session_reset(struct session *session);

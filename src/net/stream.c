@@ -96,6 +96,16 @@ void stream_consume(struct stream *stream, size_t len)
         stream_owe(stream, DUE_READ);
 }
 
+void stream_wipe(struct stream *stream, size_t len)
+{
+    struct slice input = stream_input(stream);
+
+    assert(len <= input.len);
+    if (len > 0)
+        explicit_bzero((char *)input.data, len);
+    stream_consume(stream, len);
+}
+
 void stream_pause(struct stream *stream)
 {
     stream->is_paused = true;

@@ -77,6 +77,8 @@ void stream_set_owner(struct stream *stream, const struct stream_events *events,
 struct slice stream_input(const struct stream *stream);
 /* Drops len octets at the front. */
 void stream_consume(struct stream *stream, size_t len);
+/* The same, and they are wiped: they may have been a password. */
+void stream_wipe(struct stream *stream, size_t len);
 /* Octets received and not consumed. After the line STARTTLS it must be 0, else the session is
  * refused (TLS-6). */
 size_t stream_input_pending(const struct stream *stream);

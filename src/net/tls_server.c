@@ -91,7 +91,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
     }
     if (!set_ticket_ciphers(server, key, iv, cipher, mac, 0))
         return -1;
-    /* A client of TLS 1.3 uses a ticket once, so it needs a new one each time (RFC 8446 appendix C.4). */
+    /* A client of TLS 1.3 uses a ticket once, so it needs a new one each time (RFC 8446 appendix
+     * C.4). */
     return key == &server->current && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
@@ -105,7 +106,7 @@ static SSL_CTX *context_new(struct tls_server *server)
         return NULL;
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                      SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                     SSL_OP_PRIORITIZE_CHACHA);
+                                     SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
