@@ -1,9 +1,12 @@
 /* tests/fuzz/fuzz_gate_session.c: whole dialogues over socket pairs, in random cuts, against a gate
- * between a queue, a vault and a relay. The first octet chooses the listener, the client and what
- * goes wrong, the next eight seed the cuts and the rest is what is said. Answers may come late and
- * in any order, neighbours may go and come back, the disk may fail, and clients leave anywhere,
- * also within a handshake. What comes back must be replies, and when the clients are gone nothing
- * of them may be left. */
+ * between a queue, a vault and a relay, with every extension and mechanism that can be switched on.
+ * The first octet chooses the listener, the client and what goes wrong, the next eight seed the
+ * cuts (the last one's high bit: logins with a scope) and the rest is what is said. Answers may
+ * come late and in any order, neighbours may go and come back, the disk may fail, and clients leave
+ * anywhere, also within a handshake. What comes back must be replies, and when the clients are gone
+ * nothing of them may be left. */
+#include <unistd.h>
+
 #include "base/log.h"
 #include "fuzz.h"
 #include "house_tls.h"
@@ -30,13 +33,36 @@ static struct house_tls *tls;
 static struct dice dice;
 static unsigned choice;
 
+static const char settings[] =
+    "spool { large_message = 4096 }\n"
+    "postmaster_unauth = true\n"
+    "allow_address_literals = true\n"
+    "auth { scram_sha_1 = true oauth_jwks = \"/etc/submitd/keys.json\"\n"
+    "  oauth_issuer = \"https://id.example.net/\" oauth_audience = \"submission\" }\n"
+    "extensions { deliverby = true deliverby_least = 60 futurerelease = true requiretls = true\n"
+    "  mt_priority = true mt_priority_users = { \"alice@example.net\" } rrvs = true mtrk = true\n"
+    "  no_soliciting = { \"net.example:ADV\", \"net.example:SPAM\" } conperm = true conneg = true "
+    "}\n";
+
+/* The operator's table of mistakes, with one column. */
+static void open_blunders(void)
+{
+    int fd, read_fd;
+
+    REQUIRE(mistakes_create(1, &fd, &read_fd) == ERR_OK);
+    REQUIRE(blunders_open(&house.gate.blunders, fd, 0) == ERR_OK);
+    close(fd);
+    close(read_fd);
+}
+
 static void open_house(void)
 {
     log_open("fuzz", LOG_ERROR - 1);
     if (!tls)
         tls = house_tls_new();
     house = (struct house){ .tls = tls, .forgets = true, .segment_size = 1 << 20 };
-    house_open(&house, "spool { large_message = 4096 }\n");
+    house_open(&house, settings);
+    open_blunders();
     house.gate.snapshot->conf->limits.recipients = 5;
     house.gate.snapshot->conf->limits.message_size = 20000;
 }
@@ -223,6 +249,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(&seed, data + 1, sizeof seed);
     dice = (struct dice){ seed | 1 };
     house.is_slow = choice & IS_SLOW;
+    house.narrows = data[8] & 128;
     for (size_t i = 0; i < count; i++)
         enter(&talkers[i], slice_first(slice_of(data + 9, size - 9), 60000));
     talk(talkers, count);

@@ -88,7 +88,30 @@ static void scribble(struct cursor *in)
         (void)!pwrite(writer->file, text.data, text.len, (off_t)at);
 }
 
-/* A sound record of an envelope that no parser has seen. */
+/* What was asked for at MAIL and RCPT, made of the texts there are, as long as they pack. */
+static void fill_wishes(struct envelope *envelope)
+{
+    envelope->envid = slice_first(envelope->user, ENVELOPE_ENVID_MAX);
+    envelope->solicit = envelope->user;
+    envelope->ret = (enum envelope_return)(envelope->user.len % 3);
+    envelope->by = (enum envelope_by)(envelope->sender.len % 3);
+    envelope->by_seconds = (int64_t)envelope->user.len - 2;
+    envelope->priority = (uint8_t)(envelope->user.len % 20);
+    envelope->mtrk_certifier = slice_first(envelope->user, ENVELOPE_CERTIFIER_MAX);
+    envelope->hold = envelope->user.len % 4 == 3 ? ENVELOPE_HOLD_FOR : ENVELOPE_HOLD_NONE;
+    envelope->hold_value = 1;
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        struct envelope_recipient *recipient = &envelope->recipients[i];
+
+        recipient->notify = recipient->address.len % (ENVELOPE_NOTIFY_ALL + 1);
+        recipient->orcpt = slice_first(recipient->address, ENVELOPE_ORCPT_MAX);
+        recipient->rrvs = (enum envelope_rrvs)(recipient->address.len % 4);
+        recipient->rrvs_since = (int64_t)envelope->sender.len << 28;
+    }
+}
+
+/* A sound record of an envelope that no parser has seen; where the user's name begins with "+",
+ * with wishes. */
 static void write_record(struct cursor *in)
 {
     struct segment_writer *writer = some_segment(in);
@@ -114,6 +137,8 @@ static void write_record(struct cursor *in)
     envelope.body_size = cursor_u8(in) & 1 ? cursor_u64(in) : body.len;
     if (cursor_u8(in) & 1)
         envelope.body_file = liar->spare_count > 0 ? liar->spares[0].number : cursor_u64(in);
+    if (envelope.user.len > 0 && envelope.user.data[0] == '+')
+        fill_wishes(&envelope);
     buffer_init(&packed, ENVELOPE_MAX);
     if (writer && envelope_pack(&packed, &envelope) == ERR_OK &&
         record_draft_init(&draft, envelope.id, buffer_slice(&packed), &header, 1, &body, 1) ==

@@ -1,6 +1,7 @@
 /* tests/fuzz/fuzz_relay_peer.c: a next hop that says whatever it likes, in random cuts. The first
  * octet chooses the route and the message, the second what the hop offers in a decent beginning,
- * the third seeds the cuts. Every job must get an outcome for each recipient that is fit to be
+ * the third seeds the cuts; its high bit asks for all that can be asked for, and has the hop offer
+ * that. Every job must get an outcome for each recipient that is fit to be
  * shown, and nothing of it may be left. */
 #include <stdint.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct stranger {
 static struct scene scene;
 static struct slice words;
 static uint8_t choice, offers;
+static bool has_wishes;
 static uint64_t random_state;
 static struct stranger strangers[STRANGERS_MAX];
 static size_t stranger_count;
@@ -95,6 +97,10 @@ static void begin_politely(struct stranger *it)
     static const char *const keywords[] = { "PIPELINING", "CHUNKING", "8BITMIME", "SMTPUTF8",
         "SIZE 100000", "STARTTLS", "LIMITS RCPTMAX=1", "AUTH PLAIN" };
 
+    static const char wished[] =
+        "250-DSN\r\n250-DELIVERBY 60\r\n250-MT-PRIORITY MIXER\r\n250-MTRK\r\n"
+        "250-RRVS\r\n250-CONPERM\r\n250-NO-SOLICITING\r\n250-REQUIRETLS\r\n";
+
     if (it->polite++ == 0) {
         stream_write(it->stream, slice_text("220 hop\r\n"));
         return;
@@ -102,6 +108,8 @@ static void begin_politely(struct stranger *it)
     for (size_t i = 0; i < LENGTH_OF(keywords); i++)
         if (offers & 1u << i)
             buffer_printf(stream_output(it->stream), "250-%s\r\n", keywords[i]);
+    if (has_wishes)
+        buffer_put_text(stream_output(it->stream), wished);
     stream_write(it->stream, slice_text("250 HELP\r\n"));
 }
 
@@ -182,7 +190,7 @@ static void end_all(void)
 static struct mail mail_chosen(void)
 {
     static const enum scene_route routes[] = { ROUTE_PLAIN, ROUTE_MAY, ROUTE_LMTP, ROUTE_DATA };
-    struct mail mail = { .route = routes[choice & 3] };
+    struct mail mail = { .route = routes[choice & 3], .has_wishes = has_wishes };
 
     if (choice & WANTS_LARGE)
         mail.large = 300000 / 80 * 80;
@@ -211,6 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     choice = data[0];
     offers = data[1];
     random_state = data[2] + 1;
+    has_wishes = data[2] & 128;
     words = slice_of(data + 3, size - 3 < 20000 ? size - 3 : 20000);
     mail = mail_chosen();
     scene_forget(&scene);

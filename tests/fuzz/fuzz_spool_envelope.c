@@ -12,10 +12,20 @@ static void check_same(const struct envelope *a, const struct envelope *b)
     REQUIRE(a->header_size == b->header_size && a->body_size == b->body_size);
     REQUIRE(a->body_file == b->body_file && a->body_checksum == b->body_checksum);
     REQUIRE(a->notice == b->notice && a->body_kind == b->body_kind);
+    REQUIRE(a->smtputf8 == b->smtputf8 && a->ret == b->ret && slice_equals(a->envid, b->envid));
+    REQUIRE(a->require_tls == b->require_tls && a->by == b->by && a->priority == b->priority);
+    REQUIRE(slice_equals(a->mtrk_certifier, b->mtrk_certifier) && a->conperm == b->conperm);
+    REQUIRE(slice_equals(a->solicit, b->solicit) && a->mtrk_timeout == b->mtrk_timeout);
+    REQUIRE(a->by_trace == b->by_trace && a->by_seconds == b->by_seconds);
+    REQUIRE(a->hold == b->hold && a->hold_value == b->hold_value);
     REQUIRE(a->recipient_count == b->recipient_count && a->recipient_count > 0);
     for (size_t i = 0; i < a->recipient_count; i++) {
         REQUIRE(slice_equals(a->recipients[i].address, b->recipients[i].address));
         REQUIRE(a->recipients[i].flags == b->recipients[i].flags);
+        REQUIRE(a->recipients[i].notify == b->recipients[i].notify);
+        REQUIRE(slice_equals(a->recipients[i].orcpt, b->recipients[i].orcpt));
+        REQUIRE(a->recipients[i].rrvs == b->recipients[i].rrvs);
+        REQUIRE(a->recipients[i].rrvs_since == b->recipients[i].rrvs_since);
     }
 }
 

@@ -309,7 +309,23 @@ static void finish_login(struct house *h, uint64_t session, bool is_good)
         .senders = senders,
         .sender_count = 1,
         .more_senders = true };
+    struct msg_sender few[] = { { SLICE_LITERAL("*@example.org") },
+        { SLICE_LITERAL("bob@local.example") } };
 
+    if (h->narrows) {
+        done.recipients = few;
+        done.recipient_count = 1;
+        done.more_recipients = true;
+        done.max_recipients = 3;
+        done.is_narrowed = true;
+        done.scope = (struct msg_scope){ .may_submit = true,
+            .senders = senders,
+            .sender_count = 1,
+            .recipients = few,
+            .recipient_count = LENGTH_OF(few),
+            .max_recipients = 2,
+            .max_size = 4000 };
+    }
     if (!is_good)
         done = (struct msg_auth_done){ .session = session, .result = AUTH_REFUSED };
     house_say(h, &h->vault, MSG_AUTH_DONE, &done, -1);

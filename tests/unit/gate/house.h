@@ -96,6 +96,7 @@ struct house {
     int auth_starts;
     int domain_asks;
     bool is_vault_silent;
+    bool narrows; /* logins come with a scope, and with limits of their own */
     bool is_slow; /* the neighbours keep what they have to say for house_answer */
     struct house_owed owed[HOUSE_OWED];
     size_t owed_count;

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "relay/relay.h"
+#include "smtp/parameters.h"
 
 enum { CONF_MAX = 8192 };
 
@@ -564,6 +565,29 @@ static size_t put_recipients(
     return count;
 }
 
+static void put_wishes(struct msg_job *job)
+{
+    job->ret = RETURN_HEADERS;
+    job->envid = slice_text("QQ+2B314159");
+    job->require_tls = true;
+    job->by = BY_NOTIFY;
+    job->by_trace = true;
+    job->by_time = clock_wall() + 900;
+    job->priority = 14;
+    job->mtrk_certifier = slice_text("aaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    job->mtrk_until = clock_wall() + 86400;
+    job->solicit = slice_text("net.example:ADV");
+    job->conperm = true;
+    for (size_t i = 0; i < job->recipient_count; i++) {
+        struct msg_recipient *recipient = &job->recipients[i];
+
+        recipient->notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
+        recipient->orcpt = slice_text("utf-8;\xc3\xa4+2B@example.org");
+        recipient->rrvs = RRVS_CONTINUE;
+        recipient->rrvs_since = 1714521600;
+    }
+}
+
 uint64_t scene_send(struct scene *s, const struct mail *mail)
 {
     static char texts[256][64];
@@ -583,6 +607,8 @@ uint64_t scene_send(struct scene *s, const struct mail *mail)
         .body_size = mail->large > 0 ? mail->large : body_of(mail).len };
     int fd = mail->large > 0 ? large_body(mail) : -1;
 
+    if (mail->has_wishes)
+        put_wishes(&job);
     job.destination =
         mail->route == ROUTE_MX ? slice_text(mail->domain) : scene_conf(s)->routes[mail->route].to;
     REQUIRE(channel_send(s->queue, MSG_JOB, &job, fd) == ERR_OK);

@@ -149,6 +149,7 @@ struct mail {
     size_t large; /* octets of a body in a file */
     bool eight_bit;
     bool eight_bit_header;
+    bool has_wishes; /* whatever can be asked for at MAIL and RCPT */
 };
 
 /* Gives it to the relay. Returns its job's number. */
