@@ -9,10 +9,10 @@ import pytest
 
 
 def need(*programs):
-    """Skips where one is not installed."""
+    """Fails where one is not installed: what is not tried is not shown."""
     for program in programs:
         if not shutil.which(program):
-            pytest.skip(f"{program} is not installed")
+            pytest.fail(f"{program} is not installed; ./check e2e installs what these tests need")
 
 
 def run(*words, stdin=b"", timeout=60):

@@ -1,53 +1,18 @@
 """e2e/test_clients.py: mail programs that people use hand over mail: each logs in over TLS, and what it sent arrives in a
 Maildir with the body as it was and the header completed."""
-import base64
-import email.utils
-import re
 import smtplib
 import ssl
 
 import pytest
 
-from e2e.programs import DOTS, LONG, UTF8, body_of, digest, eight_bit, fields_of, need, run
+from e2e.mail import BODY, SHORT, TO, USER, check_delivered, content, write_message
+from e2e.programs import eight_bit, need, run
 from rig.server import PASSWORD
-
-USER = "alice@example.net"
-TO = "bob@example.org"
-BODY = b"Hello.\r\n" + DOTS + LONG + UTF8
-SHORT = b"Hello.\r\n" + DOTS + b"x" * 900 + b"\r\n" + UTF8
-
-MIME = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
 
 
 @pytest.fixture(scope="module")
 def server(shared):
     return shared.server("clients")
-
-
-def content(subject, body=BODY, fields=""):
-    """A message as a mail program leaves it to the server to complete: no Date, no Message-ID, a Bcc."""
-    return f"From: <{USER}>\r\nTo: <{TO}>\r\nBcc: <hidden@example.org>\r\nSubject: {subject}\r\n{MIME}{fields}\r\n".encode() + body
-
-
-def check_delivered(server, subject, body=BODY, protocol="ESMTPSA", completed=True):
-    """What arrived: the body octet for octet, the header repaired."""
-    octets = server.await_mail(f"Subject: {subject}")
-    arrived = body_of(octets).replace(b"\r\n", b"\n")
-    assert digest(arrived) == digest(body.replace(b"\r\n", b"\n")), f"{arrived[:300]!r}..."
-    assert email.utils.parsedate_to_datetime(fields_of(octets, "Date")[0])
-    assert len(fields_of(octets, "Date")) == len(fields_of(octets, "Message-ID")) == 1
-    if completed:
-        assert fields_of(octets, "Message-ID")[0].endswith("@msa.example.net>")
-    assert not fields_of(octets, "Bcc") and octets.count(b"hidden@example.org") == fields_of(octets, "Delivered-To").count("hidden@example.org")
-    received = fields_of(octets, "Received")
-    assert len(received) == 1 and re.search(rf"by msa\.example\.net .*with (UTF8SMTPSA|{protocol})\b.* id \w{{26}}", received[0], re.I), received
-    return octets
-
-
-def write_message(tmp_path, octets):
-    path = tmp_path / "message.eml"
-    path.write_bytes(octets)
-    return path
 
 
 @pytest.mark.parametrize("login", ["PLAIN", "LOGIN"])
@@ -102,18 +67,6 @@ def test_msmtp(server, tmp_path, way, login):
         f"--auth={login}", f"--user={USER}", f"--passwordeval=echo '{PASSWORD}'", f"--from={USER}", "--", TO,
         stdin=content(subject).replace(b"\r\n", b"\n"))
     check_delivered(server, subject, completed=False)
-
-
-@pytest.mark.parametrize("version, kind", [("1.3", "tls-exporter"), ("1.2", "tls-unique")])
-def test_gsasl_plus(server, version, kind):
-    """SASL-6, SASL-7: GNU SASL's own client, with GnuTLS, binds its SCRAM-SHA-256-PLUS to the connection. (msmtp of Debian 12
-    knows nothing of -PLUS.)"""
-    need("gsasl")
-    said = run("gsasl", "--client", "--smtp", "--verbose", "--starttls", "--mechanism=SCRAM-SHA-256-PLUS", f"--authentication-id={USER}",
-               f"--password={PASSWORD}", f"--x509-ca-file={server.certificate}", f"--priority=NORMAL:-VERS-ALL:+VERS-TLS{version}",
-               "--hostname=localhost", f"--connect=localhost:{server.ports['587']}", stdin=b"QUIT\r\n")
-    first = base64.b64decode(re.search(r"AUTH SCRAM-SHA-256-PLUS\r?\n334 \r?\n(\S+)", said).group(1)).decode()
-    assert first.startswith(f"p={kind},,") and "235 2.7.0" in said, said
 
 
 def test_msmtp_many(server, tmp_path):
