@@ -129,8 +129,25 @@ static void save_envelopes(void)
         .recipients = recipients,
         .user = SLICE_LITERAL("alice"),
         .arrival_us = 1,
-        .body_file = 1 };
+        .body_file = 1,
+        .ret = ENVELOPE_RETURN_HEADERS,
+        .envid = SLICE_LITERAL("QQ+2B314159"),
+        .require_tls = true,
+        .by = ENVELOPE_BY_NOTIFY,
+        .by_trace = true,
+        .by_seconds = 900,
+        .priority = ENVELOPE_PRIORITY_ZERO + 4,
+        .mtrk_certifier = SLICE_LITERAL("aaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        .mtrk_timeout = 86400,
+        .solicit = SLICE_LITERAL("net.example:ADV"),
+        .conperm = true,
+        .hold = ENVELOPE_HOLD_FOR,
+        .hold_value = 60 };
 
+    recipients[1].notify = ENVELOPE_NOTIFY_SUCCESS | ENVELOPE_NOTIFY_DELAY;
+    recipients[1].orcpt = slice_text("rfc822;eve+2Bx@example.net");
+    recipients[1].rrvs = ENVELOPE_RRVS_REJECT;
+    recipients[1].rrvs_since = 1714521600;
     for (envelope.recipient_count = 1; envelope.recipient_count <= 2; envelope.recipient_count++) {
         struct buffer seed;
 
