@@ -34,7 +34,7 @@ bool scram_decode_name(struct slice value, struct scram_name *out)
         char c = value.data[at];
         struct slice escape = slice_first(slice_from(value, at), 3);
 
-        if (out->len == SCRAM_NAME_MAX)
+        if (out->len == SCRAM_NAME_MAX || c == '\0')
             return false;
         if (c == '=') {
             if (!slice_is(escape, "=2C") && !slice_is(escape, "=3D"))

@@ -25,7 +25,7 @@ struct scram_first {
     struct scram_name user;
 };
 
-/* A saslname: "=2C" and "=3D" decoded, no other equals sign, 1 to SCRAM_NAME_MAX octets.
+/* A saslname: "=2C" and "=3D" decoded, no other equals sign, no NUL, 1 to SCRAM_NAME_MAX octets.
  * *out_name undefined on failure. */
 MUST_CHECK bool scram_decode_name(struct slice value, struct scram_name *out_name);
 /* client-first-message. Names decode to 1 to SCRAM_NAME_MAX octets, the nonce has at most

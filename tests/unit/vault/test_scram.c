@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "vault/bearer.h"
 #include "vault/scram.h"
 
 #define T SLICE_LITERAL
@@ -126,12 +127,52 @@ static void test_final(void **state)
             fail_msg("row %zu: %.*s", i, SLICE_ARGS(finals[i].message));
 }
 
+/* SASL-10, SASL-12: who says he is somebody says it without NUL. */
+static const struct {
+    struct slice message;
+    bool is_x;
+    const char *user; /* "": none given; NULL: refused */
+} bearers[] = {
+    { T("n,,\1auth=Bearer t\1\1"), false, "" },
+    { T("n,a=a=2Cb,\1auth=Bearer t\1\1"), false, "a,b" },
+    { T("n,a=a\0b,\1auth=Bearer t\1\1"), false, NULL },
+    { T("n,a=a\0,\1auth=Bearer t\1\1"), false, NULL },
+    { T("n,a=,\1auth=Bearer t\1\1"), false, NULL },
+    { T("user=a=b,c\1auth=Bearer t\1\1"), true, "a=b,c" },
+    { T("user=a\0b\1auth=Bearer t\1\1"), true, NULL },
+    { T("user=\1auth=Bearer t\1\1"), true, NULL },
+};
+
+static void test_bearers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(bearers); i++) {
+        struct slice message = bearers[i].message;
+        struct bearer bearer;
+        bool is_good =
+            bearers[i].is_x ? bearer_read_x(message, &bearer) : bearer_read(message, &bearer);
+
+        if (is_good != (bearers[i].user != NULL))
+            fail_msg("row %zu", i);
+        if (!is_good)
+            continue;
+        assert_int_equal(bearer.has_user, bearers[i].user[0] != '\0');
+        assert_true(slice_is(bearer.token, "t"));
+        if (bearer.has_user)
+            assert_string_equal(bearer.user.text, bearers[i].user);
+        for (size_t len = 0; len < message.len; len++) /* every cut is refused */
+            assert_false(bearers[i].is_x ? bearer_read_x(slice_first(message, len), &bearer)
+                                         : bearer_read(slice_first(message, len), &bearer));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_final),
+        cmocka_unit_test(test_bearers),
     };
 
     return cmocka_run_group_tests_name("vault/scram", tests, NULL, NULL);
