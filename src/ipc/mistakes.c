@@ -195,8 +195,10 @@ static uint64_t total(const struct mistakes_row *row)
 static struct place *find(
     struct mistakes *mistakes, struct column *column, const struct mistake_maker *maker)
 {
-    uint64_t hash = XXH3_64bits_withSeed(maker->client.data, maker->client.len, mistakes->key) ^
-                    XXH3_64bits_withSeed(maker->user.data, maker->user.len, ~mistakes->key);
+    struct slice client = slice_first(maker->client, MISTAKES_CLIENT_MAX);
+    struct slice user = slice_first(maker->user, MISTAKES_USER_MAX);
+    uint64_t hash = XXH3_64bits_withSeed(client.data, client.len, mistakes->key) ^
+                    XXH3_64bits_withSeed(user.data, user.len, ~mistakes->key);
     struct place *first = &column->places[hash % (MISTAKES_ROWS / PLACES) * PLACES];
     struct place *least = first;
 

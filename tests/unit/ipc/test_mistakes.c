@@ -114,6 +114,29 @@ static void test_who(void **state)
     unmake(&writer, &reader);
 }
 
+/* What differs only behind what is kept is the same row, wherever its hash leads. */
+static void test_cut(void **state)
+{
+    char user[MISTAKES_USER_MAX + 2];
+    struct mistake_maker alike = maker("192.0.2.1", "");
+    struct mistakes *writer, *reader;
+    struct mistakes_row row;
+    size_t rows = 0;
+
+    (void)state;
+    memset(user, 'x', sizeof user);
+    alike.user = slice_of(user, sizeof user);
+    make(1, &writer, &reader);
+    for (char last = 'a'; last <= 'z'; last++) {
+        user[MISTAKES_USER_MAX] = last;
+        mistakes_note(writer, 0, &alike, MISTAKE_LOGIN, 1);
+    }
+    for (unsigned i = 0; i < MISTAKES_ROWS; i++)
+        rows += mistakes_read(reader, 0, i, &row);
+    assert_int_equal(rows, 1);
+    unmake(&writer, &reader);
+}
+
 /* However many strangers come, who keeps on making mistakes stays in sight. */
 static void test_bounded(void **state)
 {
@@ -201,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_who),
+        cmocka_unit_test(test_cut),
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_descriptors),
