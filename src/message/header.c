@@ -37,6 +37,7 @@ static const struct {
     [HEADER_CONTENT_LENGTH] = { "Content-Length", false },
     [HEADER_AUTO_SUBMITTED] = { "Auto-Submitted", false },
     [HEADER_TLS_REQUIRED] = { "TLS-Required", false },
+    [HEADER_REQUIRETLS] = { "RequireTLS", false },
     [HEADER_DKIM_SIGNATURE] = { "DKIM-Signature", false },
     [HEADER_AUTHENTICATION_RESULTS] = { "Authentication-Results", false },
     [HEADER_PRIVATE] = { private_prefix, false },

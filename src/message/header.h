@@ -33,7 +33,7 @@ enum header_fault {
     HEADER_NUL,          /* (DATA-8) */
     HEADER_BAD_LINE, /* neither field nor fold nor empty: text before or among the fields (MSG-3) */
     HEADER_NO_FROM,  /* (MSG-2) */
-    HEADER_REPEATED_FIELD, /* (MSG-1) */
+    HEADER_REPEATED_FIELD, /* (MSG-1, RTLS-6) */
     HEADER_LOOP,           /* more than HEADER_RECEIVED_MAX Received fields: 554 5.4.6 (DATA-12) */
     HEADER_NOT_UTF8,       /* octets above 127 that are not UTF-8: nothing may carry them on */
     HEADER_8BIT_ADDRESS,   /* such octets in a field of addresses or ids without SMTPUTF8: 554 5.6.7
@@ -119,6 +119,7 @@ enum header_id {
     HEADER_CONTENT_LENGTH,
     HEADER_AUTO_SUBMITTED,
     HEADER_TLS_REQUIRED,
+    HEADER_REQUIRETLS, /* the same by its earlier name */
     HEADER_DKIM_SIGNATURE,
     HEADER_AUTHENTICATION_RESULTS,
     HEADER_PRIVATE, /* any name that starts with "X-Submitd-": ours, never taken from outside

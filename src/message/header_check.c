@@ -44,10 +44,17 @@ struct header_verdict header_verdict_of(enum header_fault fault, struct slice su
     return verdict;
 }
 
-/* At most one of each (RFC 5322 section 3.6, MSG-1). */
+/* At most one of each (RFC 5322 section 3.6, MSG-1), and whether TLS is needed is said once
+ * (RTLS-6). */
 static bool is_unique(enum header_id id)
 {
-    return id >= HEADER_FROM && id <= HEADER_SUBJECT;
+    return (id >= HEADER_FROM && id <= HEADER_SUBJECT) || id == HEADER_TLS_REQUIRED;
+}
+
+/* What counts as the same field. */
+static enum header_id counted_as(enum header_id id)
+{
+    return id == HEADER_REQUIRETLS ? HEADER_TLS_REQUIRED : id;
 }
 
 static enum header_fault check_charset(const struct header_field *field, bool smtputf8)
@@ -64,7 +71,7 @@ static enum header_fault check_field(const struct header_field *field, size_t se
 {
     if (field->id == HEADER_RECEIVED && seen > HEADER_RECEIVED_MAX)
         return HEADER_LOOP;
-    if (is_unique(field->id) && seen > 1)
+    if (is_unique(counted_as(field->id)) && seen > 1)
         return HEADER_REPEATED_FIELD;
     if (field->id == HEADER_FROM && header_value(field).len == 0)
         return HEADER_NO_FROM;
@@ -87,7 +94,7 @@ bool header_check(
 
     for (size_t i = 0; i < index->count; i++) {
         const struct header_field *field = &index->fields[i];
-        enum header_fault fault = check_field(field, ++seen[field->id], smtputf8);
+        enum header_fault fault = check_field(field, ++seen[counted_as(field->id)], smtputf8);
 
         if (fault != HEADER_SOUND) {
             *out_verdict = header_verdict_of(fault, subject_of(field));

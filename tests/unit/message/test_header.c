@@ -348,6 +348,14 @@ static const struct check_case check_cases[] = {
         "More than one References field" },
     { FROM "Subject: x\r\nSubject: x\r\n", false, HEADER_REPEATED_FIELD, "5.6.0",
         "More than one Subject field" },
+    /* RTLS-6: one field that says whether TLS is needed, by either name */
+    { FROM "TLS-Required: No\r\n", false, HEADER_SOUND, NULL, "" },
+    { FROM "TLS-Required: No\r\ntls-required: No\r\n", false, HEADER_REPEATED_FIELD, "5.6.0",
+        "More than one TLS-Required field" },
+    { FROM "TLS-Required: No\r\nRequireTLS: NO\r\n", false, HEADER_REPEATED_FIELD, "5.6.0",
+        "More than one RequireTLS field" },
+    { FROM "RequireTLS: NO\r\nRequireTLS: x\r\n", false, HEADER_REPEATED_FIELD, "5.6.0",
+        "More than one RequireTLS field" },
     /* others may be repeated */
     { FROM "X-A: 1\r\nX-A: 2\r\nComments: 1\r\nComments: 2\r\nResent-To: a\r\nResent-To: b\r\n",
         false, HEADER_SOUND, NULL, "" },
