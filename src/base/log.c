@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_json.h"
 
 enum { LINE_MAX_OCTETS = 4096, VALUE_MAX = 512, HELD_MAX = 4 * LINE_MAX_OCTETS };
 
@@ -15,6 +16,7 @@ static struct {
     char room[32];
     enum log_level most;
     bool journal; /* standard error is the journal: it wants a priority and adds its own time */
+    bool is_json;
 } settings = { .room = "submitd", .most = LOG_INFO };
 
 struct line {
@@ -31,9 +33,12 @@ static _Thread_local struct {
 
 void log_open(const char *room, enum log_level most)
 {
+    const char *form = getenv(LOG_FORM);
+
     snprintf(settings.room, sizeof settings.room, "%s", room);
     settings.most = most;
     settings.journal = getenv("JOURNAL_STREAM") != NULL;
+    settings.is_json = form ? strcmp(form, "json") == 0 : !isatty(STDERR_FILENO);
 }
 
 static void put(struct line *line, const char *data, size_t len)
@@ -120,14 +125,20 @@ static void put_context(struct line *line, const struct log_context *context)
         put_value(line, context->key, context->value);
 }
 
-static void put_prefix(struct line *line, enum log_level level)
+static void put_priority(struct line *line, enum log_level level)
 {
     const char priority[] = { '<', (char)('0' + level), '>' };
+
+    if (settings.journal)
+        put(line, priority, sizeof priority);
+}
+
+static void put_prefix(struct line *line, enum log_level level)
+{
     char time[25];
 
-    if (settings.journal) {
-        put(line, priority, sizeof priority);
-    } else {
+    put_priority(line, level);
+    if (!settings.journal) {
         clock_format(clock_wall_us(), time);
         put_text(line, time);
         put_text(line, " ");
@@ -169,25 +180,47 @@ static void finish_line(struct line *line, enum log_level level)
         log_flush();
 }
 
+static void put_object(struct line *line, struct log_line what)
+{
+    char time[25];
+
+    put_priority(line, what.level);
+    if (!settings.journal) {
+        clock_format(clock_wall_us(), time);
+        what.time = time;
+    }
+    what.process = settings.room;
+    line->len += log_json(&what, line->text + line->len, sizeof line->text - 1 - line->len);
+}
+
+static void put_words(struct line *line, const struct log_line *what)
+{
+    put_prefix(line, what->level);
+    put_text(line, what->event);
+    put_context(line, what->context);
+    for (const struct log_field *field = what->fields; field->key; field++) {
+        char digits[24];
+        struct slice value = field->text;
+
+        if (field->kind == LOG_FIELD_NUMBER)
+            value = slice_of(
+                digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)field->number));
+        put_value(line, field->key, value);
+    }
+}
+
 void log_write(enum log_level level, const struct log_context *context, const char *event,
     const struct log_field *fields)
 {
+    struct log_line what = { .level = level, .context = context, .event = event, .fields = fields };
     struct line line;
 
     if (level > settings.most)
         return;
     line.len = 0;
-    put_prefix(&line, level);
-    put_text(&line, event);
-    put_context(&line, context);
-    for (; fields->key; fields++) {
-        char digits[24];
-        struct slice value = fields->text;
-
-        if (fields->kind == LOG_FIELD_NUMBER)
-            value = slice_of(
-                digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)fields->number));
-        put_value(&line, fields->key, value);
-    }
+    if (settings.is_json)
+        put_object(&line, what);
+    else
+        put_words(&line, &what);
     finish_line(&line, level);
 }

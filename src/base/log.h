@@ -1,6 +1,6 @@
-/* base/log.h: one line a fact on standard error, key=value, everything from outside escaped.
- * Context (room, session, queue id) is inherited through a chain, so a line always says whose fact
- * it is. Secrets have no field type. */
+/* base/log.h: one line a fact on standard error, as a JSON object for programs or as key=value for
+ * people, everything from outside escaped (LOG-1, LOG-3). Context (room, session, queue id) is
+ * inherited through a chain, so a line always says whose fact it is. Secrets have no field type. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -26,6 +26,10 @@ struct log_context {
     const char *key;
     struct slice value;
 };
+
+/* The variable of the environment that says how lines look: "json" or "text". Without it they are
+ * text where standard error is a terminal, and JSON elsewhere. */
+#define LOG_FORM "SUBMITD_LOG"
 
 /* room: name on every line ("gate.0"). Lines above `most` (say LOG_INFO) are not written. */
 void log_open(const char *room, enum log_level most);

@@ -486,6 +486,18 @@ static int run(struct supervisor *s)
     return s->status;
 }
 
+/* For this process, and by the environment for each room that it starts. */
+static void choose_log(const struct conf *conf)
+{
+    static const char *const forms[] = { [CONF_LOG_TEXT] = "text", [CONF_LOG_JSON] = "json" };
+
+    if (conf->log == CONF_LOG_AUTO)
+        unsetenv(LOG_FORM);
+    else if (setenv(LOG_FORM, forms[conf->log], true) != 0)
+        log_event(LOG_WARNING, NULL, "the log is not written as asked", log_reason(ERR_NOMEM));
+    log_open("submitd", LOG_INFO);
+}
+
 static int status_of(enum err rc)
 {
     return rc == ERR_BUSY ? EXIT_UNAVAILABLE : EXIT_CONFIG;
@@ -512,6 +524,7 @@ int supervisor_main(const char *conf_path)
         say_error(&why);
         return status_of(rc);
     }
+    choose_log(s.conf);
     status = run(&s);
     fixtures_close(&s.fixtures, s.conf);
     handover_close(&s.handover);

@@ -104,6 +104,7 @@ class Server:
         self.sections = dict(sections or {})
         self.top = top
         self.environment = {}   # of submitd, besides the usual
+        self.log_form = "text"  # as tests read it; "auto" is the default of the program
         self.wrapper = []       # a command that becomes submitd
         self.listeners = listeners or {"587": 'tls = "starttls"', "465": 'tls = "implicit"'}
         self.ports = {}
@@ -126,7 +127,7 @@ class Server:
     # Configuration
 
     def write_conf(self):
-        lines = [f'hostname = "{HOSTNAME}"', f'state = "{self.state}"', self.top, self.tls]
+        lines = [f'hostname = "{HOSTNAME}"', f'state = "{self.state}"', f'log = "{self.log_form}"', self.top, self.tls]
         for name, words in self.listeners.items():
             host = "[::1]" if name == "six" else "0.0.0.0" if IS_ROOT and name == "any" else "127.0.0.1"
             lines.append(f'listener "{name}" {{ address = "{host}:{self.ports[name]}"  {words} }}')

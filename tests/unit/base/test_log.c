@@ -63,6 +63,52 @@ static void test_context_and_bounds(void **state)
     assert_int_equal(line[strlen(line) - 1], '\n');
 }
 
+/* LOG-1: standard error is no terminal here, so lines are objects where nothing else is said. */
+static void test_json(void **state)
+{
+    struct log_context session = { NULL, "session", slice_text("s\"1") };
+    const struct log_field fields[] = {
+        log_slice(
+            "name", slice_of("a\r\n\"\\\x1b\0\xe9 \xc3\xa9\xf0\x9f\x98\x80\xed\xa0\x80\x7f", 19)),
+        log_number("n", -5),
+        log_text("empty", ""),
+        { 0 },
+    };
+    const char *line;
+
+    (void)state;
+    unsetenv(LOG_FORM);
+    log_open("gate.0", LOG_INFO);
+    line = logged(&session, fields);
+    assert_memory_equal(line, "{\"time\":\"2", 10);
+    assert_non_null(strstr(line,
+        "Z\",\"level\":\"info\",\"process\":\"gate.0\",\"event\":\"event\",\"session\":\"s\\\"1\","
+        "\"name\":\"a\\r\\n\\\"\\\\\\u001b\\u0000\\\\xe9 "
+        "\\u00e9\\ud83d\\ude00\\\\xed\\\\xa0\\\\x80\\u007f\","
+        "\"n\":-5,\"empty\":\"\"}\n"));
+    assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+}
+
+/* Whatever comes, a line is one object that ends, and says so when something is missing. */
+static void test_json_bounds(void **state)
+{
+    static char huge[100000];
+    struct log_field fields[40] = { 0 };
+    const char *line;
+
+    (void)state;
+    log_open("gate.0", LOG_INFO);
+    memset(huge, '\x01', sizeof huge);
+    for (size_t i = 0; i < 39; i++)
+        fields[i] = log_slice("huge", slice_of(huge, i == 0 ? 600 : i));
+    line = logged(NULL, fields);
+    assert_true(strlen(line) <= 4096 && strlen(line) > 4000);
+    assert_non_null(strstr(line, "\\u0001...\",\"huge\":\"\\u0001\",\"huge\":\"\\u0001\\u0001\","));
+    assert_string_equal(line + strlen(line) - 13, ",\"cut\":true}\n");
+    setenv(LOG_FORM, "text", true);
+    log_open("submitd", LOG_INFO);
+}
+
 static size_t lines_in(int file)
 {
     ssize_t got = pread(file, output, sizeof output, 0);
@@ -118,8 +164,10 @@ static void test_held_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_escapes),
-        cmocka_unit_test(test_context_and_bounds), cmocka_unit_test(test_held_lines) };
+        cmocka_unit_test(test_context_and_bounds), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_bounds), cmocka_unit_test(test_held_lines) };
 
+    setenv(LOG_FORM, "text", true);
     log_open("test", LOG_INFO);
     return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);
 }
