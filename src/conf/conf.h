@@ -24,6 +24,11 @@ struct conf_number {
     uint64_t value;
 };
 
+enum conf_log { CONF_LOG_AUTO, CONF_LOG_TEXT, CONF_LOG_JSON };
+
+/* MT-PRIORITY by the levels of MIXER (RFC 6710): the least that is taken. */
+enum conf_priority { CONF_PRIORITY_ANY, CONF_PRIORITY_NORMAL, CONF_PRIORITY_URGENT };
+
 enum conf_listener_tls { CONF_LISTENER_IMPLICIT, CONF_LISTENER_STARTTLS };
 
 /* listener "NAME" { … } */
@@ -174,17 +179,23 @@ struct conf_accounts {
 /* extensions { … }: what clients are offered beyond what always is (requirements section 16). */
 struct conf_extensions {
     bool chunking;
+    bool binarymime;
     bool smtputf8;
     bool dsn;
     bool limits;
     bool deliverby;
     uint64_t deliverby_least; /* seconds that mode R needs at least (EXT-DELIVERBY-3) */
     bool futurerelease;
-    uint64_t futurerelease_most; /* seconds */
+    uint64_t futurerelease_most;     /* seconds */
+    uint64_t futurerelease_messages; /* held for one user; 0: no limit (EXT-FUTURE-6) */
+    uint64_t futurerelease_octets;
     bool requiretls;
     bool mt_priority;
     struct conf_text *mt_priority_users; /* who may raise it (EXT-MTPRI-2) */
     size_t mt_priority_user_count;
+    enum conf_priority mt_priority_least; /* what is lower is refused (EXT-MTPRI-3) */
+    bool mt_priority_later;               /* for now, not for ever */
+    uint64_t mt_priority_urgent_size;     /* octets that urgent mail may have; 0: as other mail */
     bool rrvs;
     bool mtrk;
     struct conf_text *no_soliciting; /* classes that are refused; none: not offered (EXT-NOSOL-1) */
@@ -218,6 +229,7 @@ struct conf {
     bool strict_envelope;                  /* GRM-2 */
     bool postmaster_unauth;                /* SUB-6.4-1 */
     bool hide_client;                      /* MSG-12 */
+    enum conf_log log;                     /* LOG-1 */
     struct conf_network *trusted_networks; /* SUB-3.3-2 */
     size_t trusted_network_count;
     struct conf_text

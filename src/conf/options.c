@@ -84,6 +84,8 @@ const struct section sections[SECTION_COUNT] = {
                "parameters are refused." },
 };
 
+static const char *const priorities[] = { "any", "normal", "urgent", NULL };
+static const char *const logs[] = { "auto", "text", "json", NULL };
 static const char *const listener_tls[] = { "implicit", "starttls", NULL };
 static const char *const vias[] = { "mx", "smtp", "lmtp", "maildir", NULL };
 static const char *const route_tls[] = { "none", "may", "verify", NULL };
@@ -183,6 +185,16 @@ const struct option options[] = {
         .kind = OPTION_BOOL,
         AT(struct conf, hide_client),
         .doc = "Leave the client's name and address out of the Received field." },
+
+    { .section = SECTION_TOP,
+        .name = "log",
+        .kind = OPTION_CHOICE,
+        .choices = logs,
+        .restart = true,
+        .preset = "auto",
+        AT(struct conf, log),
+        .doc = "How the lines on standard error look: \"json\", one object a line; \"text\", words "
+               "for people; \"auto\", text where standard error is a terminal, else json." },
 
     { .section = SECTION_LISTENER,
         .name = "address",
@@ -657,6 +669,14 @@ const struct option options[] = {
         AT(struct conf_extensions, chunking),
         .doc = "CHUNKING (RFC 3030): messages in counted chunks." },
     { .section = SECTION_EXTENSIONS,
+        .name = "binarymime",
+        .kind = OPTION_BOOL,
+        AT(struct conf_extensions, binarymime),
+        .doc =
+            "BINARYMIME (RFC 3030): messages with parts that are not lines. Nothing is converted "
+            "here, so such a message goes to servers only that list BINARYMIME and CHUNKING, and "
+            "comes back from all others with 5.6.3. Offered with chunking only." },
+    { .section = SECTION_EXTENSIONS,
         .name = "smtputf8",
         .kind = OPTION_BOOL,
         .preset = "true",
@@ -690,6 +710,7 @@ const struct option options[] = {
     { .section = SECTION_EXTENSIONS,
         .name = "futurerelease",
         .kind = OPTION_BOOL,
+        .preset = "true",
         AT(struct conf_extensions, futurerelease),
         .doc = "FUTURERELEASE (RFC 4865): mail that is held until a later time. Under TLS only." },
     { .section = SECTION_EXTENSIONS,
@@ -698,6 +719,20 @@ const struct option options[] = {
         .preset = "2592000",
         AT(struct conf_extensions, futurerelease_most),
         .doc = "So long mail may be held." },
+    { .section = SECTION_EXTENSIONS,
+        .name = "futurerelease_messages",
+        COUNT(0, 1000000),
+        .preset = "1000",
+        AT(struct conf_extensions, futurerelease_messages),
+        .doc = "So many messages may be held for one user at a time; further ones are refused at "
+               "MAIL. Clients that have not logged in count as one user. 0: no limit." },
+    { .section = SECTION_EXTENSIONS,
+        .name = "futurerelease_octets",
+        OCTETS(0, (int64_t)1048576 * MIB),
+        .preset = "524288000",
+        AT(struct conf_extensions, futurerelease_octets),
+        .doc = "And so much. What comes in while it is asked counts from its end of data on, so as "
+               "many messages as the user has connections may go beyond. 0: no limit." },
     { .section = SECTION_EXTENSIONS,
         .name = "requiretls",
         .kind = OPTION_BOOL,
@@ -718,6 +753,28 @@ const struct option options[] = {
         LIST(struct conf_extensions, mt_priority_users, mt_priority_user_count, struct conf_text, 0,
             OPTION_LIST_MAX),
         .doc = "Users who may raise the priority of their mail. That of others becomes 0." },
+    { .section = SECTION_EXTENSIONS,
+        .name = "mt_priority_least",
+        .kind = OPTION_CHOICE,
+        .choices = priorities,
+        .preset = "any",
+        AT(struct conf_extensions, mt_priority_least),
+        .doc =
+            "With mt_priority, the lowest level that is taken: \"normal\" from -3 on, which is all "
+            "mail that states none, \"urgent\" from 1 on." },
+    { .section = SECTION_EXTENSIONS,
+        .name = "mt_priority_later",
+        .kind = OPTION_BOOL,
+        .preset = "true",
+        AT(struct conf_extensions, mt_priority_later),
+        .doc = "Mail below mt_priority_least is to come again later (450 4.7.15). With false it is "
+               "refused for ever (550 5.7.15)." },
+    { .section = SECTION_EXTENSIONS,
+        .name = "mt_priority_urgent_size",
+        OCTETS(0, (int64_t)16384 * MIB),
+        .preset = "0",
+        AT(struct conf_extensions, mt_priority_urgent_size),
+        .doc = "The largest message of a priority above 0. 0: as for other mail." },
     { .section = SECTION_EXTENSIONS,
         .name = "rrvs",
         .kind = OPTION_BOOL,

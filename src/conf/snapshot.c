@@ -154,6 +154,7 @@ static const struct shape accounts_shape = SHAPE(struct conf_accounts, accounts_
 
 static const struct field extensions_fields[] = {
     PACK_NUMBER(BOOL, struct conf_extensions, chunking),
+    PACK_NUMBER(BOOL, struct conf_extensions, binarymime),
     PACK_NUMBER(BOOL, struct conf_extensions, smtputf8),
     PACK_NUMBER(BOOL, struct conf_extensions, dsn),
     PACK_NUMBER(BOOL, struct conf_extensions, limits),
@@ -161,10 +162,15 @@ static const struct field extensions_fields[] = {
     PACK_NUMBER(U64, struct conf_extensions, deliverby_least),
     PACK_NUMBER(BOOL, struct conf_extensions, futurerelease),
     PACK_NUMBER(U64, struct conf_extensions, futurerelease_most),
+    PACK_NUMBER(U64, struct conf_extensions, futurerelease_messages),
+    PACK_NUMBER(U64, struct conf_extensions, futurerelease_octets),
     PACK_NUMBER(BOOL, struct conf_extensions, requiretls),
     PACK_NUMBER(BOOL, struct conf_extensions, mt_priority),
     PACK_LIST(struct conf_extensions, mt_priority_users, mt_priority_user_count, &text_shape,
         OPTION_LIST_MAX),
+    PACK_ENUM(struct conf_extensions, mt_priority_least, CONF_PRIORITY_URGENT),
+    PACK_NUMBER(BOOL, struct conf_extensions, mt_priority_later),
+    PACK_NUMBER(U64, struct conf_extensions, mt_priority_urgent_size),
     PACK_NUMBER(BOOL, struct conf_extensions, rrvs),
     PACK_NUMBER(BOOL, struct conf_extensions, mtrk),
     PACK_LIST(struct conf_extensions, no_soliciting, no_soliciting_count, &text_shape, 16),
@@ -194,6 +200,7 @@ static const struct field conf_fields[] = {
     PACK_NUMBER(BOOL, struct conf, strict_envelope),
     PACK_NUMBER(BOOL, struct conf, postmaster_unauth),
     PACK_NUMBER(BOOL, struct conf, hide_client),
+    PACK_ENUM(struct conf, log, CONF_LOG_JSON),
     PACK_LIST(
         struct conf, trusted_networks, trusted_network_count, &network_shape, OPTION_LIST_MAX),
     PACK_LIST(struct conf, trusted_senders, trusted_sender_count, &text_shape, OPTION_LIST_MAX),

@@ -10,7 +10,7 @@
     "\"a@example.org\"\n"                                                                          \
     "gates = 3\nrelays = 2\ntrusted_networks = { \"10.0.0.0/8\", \"2001:db8::/32\" }\n"            \
     "trusted_senders = { \"*@example.org\" }\nallow_address_literals = true\nstrict_envelope = "   \
-    "true\npostmaster_unauth = true\nhide_client = true\n"
+    "true\npostmaster_unauth = true\nhide_client = true\nlog = \"json\"\n"
 #define FULL_LISTENERS                                                                             \
     "listener \"a\" { address = \"127.0.0.1:1465\" tls = \"implicit\" command_timeout = 10 "       \
     "data_timeout = 11 }\n"                                                                        \
@@ -44,9 +44,11 @@
     "dns { trust_anchor = \"/t\" root_hints = \"/r\" forward = { \"127.0.0.1@5300\", \"::1\" } "   \
     "}\n"                                                                                          \
     "accounts { gate = \"g\" vault = \"v\" queue = \"q\" relay = \"r\" maildrop = 1001 }\n"        \
-    "extensions { chunking = false smtputf8 = false dsn = false limits = false deliverby = true "  \
-    "deliverby_least = 1 futurerelease = true futurerelease_most = 61 requiretls = true "          \
-    "mt_priority = true mt_priority_users = { \"u\" } rrvs = true mtrk = true no_soliciting = { "  \
+    "extensions { chunking = false binarymime = true smtputf8 = false dsn = false limits = false " \
+    "deliverby = true deliverby_least = 1 futurerelease = false futurerelease_most = 61 "          \
+    "futurerelease_messages = 1 futurerelease_octets = 2 requiretls = true "                       \
+    "mt_priority = true mt_priority_users = { \"u\" } mt_priority_least = \"urgent\" "             \
+    "mt_priority_later = false mt_priority_urgent_size = 3 rrvs = true mtrk = true no_soliciting = { "  \
     "\"net.example:ADV\" } conperm = true conneg = true }\n"
 #define FULL FULL_TOP FULL_LISTENERS FULL_REST
 

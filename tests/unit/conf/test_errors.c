@@ -90,7 +90,7 @@ static const struct error_case cases[] = {
         "postmaster, gates, relays, "
         "trusted_networks, trusted_senders, allow_address_literals, strict_envelope, "
         "postmaster_unauth, hide_client, "
-        "listener, tls, users, "
+        "log, listener, tls, users, "
         "auth, certificate, domain, route, queue, limits, spool, timeouts, dns, accounts, "
         "extensions" },
     { "OPS-1 octet outside a text", "h\xc3\xb6st = 1\n",
@@ -98,7 +98,7 @@ static const struct error_case cases[] = {
         "gates, relays, "
         "trusted_networks, trusted_senders, allow_address_literals, strict_envelope, "
         "postmaster_unauth, hide_client, "
-        "listener, tls, users, "
+        "log, listener, tls, users, "
         "auth, certificate, domain, route, queue, limits, spool, timeouts, dns, accounts, "
         "extensions" },
     { "OPS-1 path without quotes", "state = /var/lib\n",
