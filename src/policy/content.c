@@ -12,12 +12,16 @@ enum content_verdict content_judge(const struct content_needs *needs, const stru
         return CONTENT_NEEDS_UTF8_ADDRESS;
     if (needs->header_8bit && !hop->smtputf8)
         return CONTENT_NEEDS_UTF8_HEADER;
-    if (needs->body_8bit && !hop->eightbitmime)
+    if (needs->binary && !hop->binarymime)
+        return CONTENT_NEEDS_BINARYMIME;
+    if (needs->body_8bit && !needs->binary && !hop->eightbitmime)
         return CONTENT_NEEDS_8BITMIME;
     out_parameters->smtputf8 = utf8_address || needs->header_8bit;
     /* RFC 6531 section 3.1: SMTPUTF8 content is 8-bit content, so the parameter goes with it where
      * it is known. */
-    out_parameters->body_8bitmime = hop->eightbitmime && (needs->body_8bit || needs->header_8bit);
+    out_parameters->body_binary = needs->binary;
+    out_parameters->body_8bitmime =
+        hop->eightbitmime && !needs->binary && (needs->body_8bit || needs->header_8bit);
     return CONTENT_FITS;
 }
 
@@ -28,6 +32,9 @@ static const struct {
     [CONTENT_FITS] = { NULL, NULL },
     [CONTENT_NEEDS_8BITMIME] = { "5.6.3", "The message holds 8-bit text, which the next hop does "
                                           "not take (no 8BITMIME), and it is not converted" },
+    [CONTENT_NEEDS_BINARYMIME] = { "5.6.3",
+        "The message holds binary content, which the next hop "
+        "does not take (no BINARYMIME), and it is not converted" },
     [CONTENT_NEEDS_UTF8_ADDRESS] = { "5.6.7",
         "An address holds non-ASCII characters, which the next hop does not take (no SMTPUTF8)" },
     [CONTENT_NEEDS_UTF8_HEADER] = { "5.6.9",

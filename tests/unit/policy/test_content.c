@@ -30,6 +30,10 @@ static const struct {
         { false, false }, CONTENT_NEEDS_UTF8_ADDRESS, "5.6.7" },
     { "EXT-SMTPUTF8-7 header before body", { true, true, false, false }, { false, false },
         CONTENT_NEEDS_UTF8_HEADER, "5.6.9" },
+    { "EXT-BINARYMIME-2 binary", { .binary = true, .body_8bit = true }, { true, true, false },
+        CONTENT_NEEDS_BINARYMIME, "5.6.3" },
+    { "EXT-BINARYMIME-2 binary to a hop that takes it", { .binary = true, .body_8bit = true },
+        { false, false, true }, CONTENT_FITS, NULL },
     { "everything to a hop that takes it", { true, true, true, true }, { true, true }, CONTENT_FITS,
         NULL },
 };
@@ -51,23 +55,27 @@ static void test_cases(void **state)
     }
 }
 
-/* All 64: nothing leaves that the hop did not offer, and no parameter is given without need. */
+/* All 256: nothing leaves that the hop did not offer, and no parameter is given without need. */
 static void test_all(void **state)
 {
     (void)state;
-    for (unsigned bits = 0; bits < 64; bits++) {
-        struct content_needs needs = { bits & 1, bits & 2, bits & 4, bits & 8 };
-        struct content_hop hop = { bits & 16, bits & 32 };
-        struct content_parameters parameters = { false, false };
+    for (unsigned bits = 0; bits < 256; bits++) {
+        struct content_needs needs = { bits & 1, bits & 2, bits & 4, bits & 8, bits & 64 };
+        struct content_hop hop = { bits & 16, bits & 32, bits & 128 };
+        struct content_parameters parameters = { false, false, false };
         bool utf8 = needs.header_8bit || needs.sender_8bit || needs.recipient_8bit;
         bool fits = content_judge(&needs, &hop, &parameters) == CONTENT_FITS;
 
-        assert_int_equal(fits, (hop.smtputf8 || !utf8) && (hop.eightbitmime || !needs.body_8bit));
+        assert_int_equal(
+            fits, (hop.smtputf8 || !utf8) &&
+                      (needs.binary ? hop.binarymime : hop.eightbitmime || !needs.body_8bit));
         if (!fits)
             continue;
         assert_int_equal(parameters.smtputf8, utf8);
         assert_true(hop.eightbitmime || !parameters.body_8bitmime);
-        assert_true(!needs.body_8bit || parameters.body_8bitmime);
+        assert_int_equal(parameters.body_binary, needs.binary);
+        assert_true(!needs.binary || !parameters.body_8bitmime);
+        assert_true(!needs.body_8bit || parameters.body_8bitmime || parameters.body_binary);
         assert_true(bits % 16 != 0 || !parameters.body_8bitmime);
     }
 }
