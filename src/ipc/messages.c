@@ -80,6 +80,19 @@ static const struct shape cut_shape = SHAPE(struct msg_cut, cut_fields);
 static const struct field disk_fields[] = { PACK_NUMBER(BOOL, struct msg_disk, full) };
 static const struct shape disk_shape = SHAPE(struct msg_disk, disk_fields);
 
+static const struct field held_ask_fields[] = {
+    PACK_NUMBER(U64, struct msg_held_ask, request),
+    PACK_BYTES(struct msg_held_ask, user, NAME_MAX_OCTETS),
+    PACK_NUMBER(U64, struct msg_held_ask, size),
+};
+static const struct shape held_ask_shape = SHAPE(struct msg_held_ask, held_ask_fields);
+
+static const struct field held_answer_fields[] = {
+    PACK_NUMBER(U64, struct msg_held_answer, request),
+    PACK_NUMBER(BOOL, struct msg_held_answer, has_room),
+};
+static const struct shape held_answer_shape = SHAPE(struct msg_held_answer, held_answer_fields);
+
 static const struct field auth_start_fields[] = {
     PACK_NUMBER(U64, struct msg_auth_start, session),
     PACK_BYTES(struct msg_auth_start, mechanism, 64),
@@ -212,6 +225,7 @@ static const struct field job_fields[] = {
     PACK_BYTES(struct msg_job, sender, NAME_MAX_OCTETS),
     PACK_NUMBER(BOOL, struct msg_job, eight_bit),
     PACK_NUMBER(BOOL, struct msg_job, eight_bit_header),
+    PACK_NUMBER(BOOL, struct msg_job, binary),
     PACK_NUMBER(BOOL, struct msg_job, smtputf8),
     PACK_LIST(struct msg_job, recipients, recipient_count, &recipient_shape, RECIPIENTS_MAX),
     PACK_BYTES(struct msg_job, header, HEADER_MAX_OCTETS),
@@ -313,6 +327,8 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_CUT] = { MSG_CUT, "cut", GATE, QUEUE, 0, 0, &cut_shape },
     [MSG_CUT_DONE] = { MSG_CUT_DONE, "cut-done", QUEUE, GATE, 0, 0, &cut_shape },
     [MSG_DISK] = { MSG_DISK, "disk", QUEUE, GATE, 0, 0, &disk_shape },
+    [MSG_HELD_ASK] = { MSG_HELD_ASK, "held-ask", GATE, QUEUE, 0, 0, &held_ask_shape },
+    [MSG_HELD_ANSWER] = { MSG_HELD_ANSWER, "held-answer", QUEUE, GATE, 0, 0, &held_answer_shape },
     [MSG_AUTH_START] = { MSG_AUTH_START, "auth-start", GATE, VAULT, 0, 0, &auth_start_shape, true },
     [MSG_AUTH_STEP] = { MSG_AUTH_STEP, "auth-step", GATE, VAULT, 0, 0, &auth_step_shape, true },
     [MSG_AUTH_CANCEL] = { MSG_AUTH_CANCEL, "auth-cancel", GATE, VAULT, 0, 0, &session_shape },

@@ -31,6 +31,8 @@ enum message_type {
     MSG_CUT,      /* gate: a sync failed; what lies behind that octet was refused */
     MSG_CUT_DONE, /* queue: the cut is in the synced journal */
     MSG_DISK,     /* queue: whether there is room for new mail */
+    MSG_HELD_ASK, /* gate: may this user have one more message held (RFC 4865)? */
+    MSG_HELD_ANSWER,
     /* gate and vault: logins and signatures */
     MSG_AUTH_START,
     MSG_AUTH_STEP,
@@ -271,6 +273,17 @@ struct msg_domain_answer {
     enum domain_verdict verdict;
 };
 
+struct msg_held_ask {
+    uint64_t request;
+    struct slice user; /* empty: nobody logged in */
+    uint64_t size;     /* as declared; 0: not declared */
+};
+
+struct msg_held_answer {
+    uint64_t request;
+    bool has_room;
+};
+
 struct msg_job_ref {
     uint64_t job;
     uint64_t id_high; /* MSG_IN_HAND: the message's queue id, so that a queue that has restarted
@@ -305,6 +318,7 @@ struct msg_job {
     struct slice sender;      /* empty: null reverse-path */
     bool eight_bit;           /* body has octets above 127 */
     bool eight_bit_header;
+    bool binary;   /* BODY=BINARYMIME: the body is not lines of text */
     bool smtputf8; /* asked for at MAIL */
     struct msg_recipient *recipients;
     size_t recipient_count;
@@ -353,7 +367,7 @@ struct msg_result {
     uint32_t index; /* recipient */
     enum delivery_result result;
     enum delivery_cause cause;
-    uint16_t code; /* basic code, 0 when nobody replied */
+    uint16_t code;       /* basic code, 0 when nobody replied */
     struct slice status; /* "5.1.1" */
     struct slice
         text; /* the reply or our reason: printable, lines separated by LF, at most 1024 octets */

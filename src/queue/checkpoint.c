@@ -105,6 +105,7 @@ static void put_message(struct queue *queue, const struct message *message)
             .recipient_total = message->recipient_count,
             .priority = message->priority,
             .hold_us = message->hold_us,
+            .hold_date = message->hold_date,
         },
     };
     struct journal_state *state = &entry.state;

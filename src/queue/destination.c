@@ -39,6 +39,15 @@ void destinations_limit(struct destinations *ds, const struct conf *conf)
 
 /* ---- users and domains ---- */
 
+struct user *user_find(struct destinations *ds, struct slice name)
+{
+    const char *data = name.len > 0 ? name.data : "";
+    struct user *user;
+
+    HASH_FIND(hh, ds->users, data, name.len, user);
+    return user;
+}
+
 struct user *user_take(struct destinations *ds, struct slice name)
 {
     const char *data = name.len > 0 ? name.data : "";

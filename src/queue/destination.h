@@ -46,6 +46,8 @@ struct user {
         struct lane *offered; /* his lanes that may go now, in their order */
     } turns[LEVELS][OFFERS];
     int64_t served;
+    uint64_t timed; /* messages of his that wait for their release, and their octets: release.c */
+    uint64_t timed_octets;
     uint32_t refs;
     uint32_t len;
     char name[]; /* empty: nobody logged in, or a notice of ours */
@@ -129,6 +131,8 @@ void destinations_limit(struct destinations *ds, const struct conf *conf);
 
 struct user *user_take(struct destinations *ds, struct slice name);
 void user_drop(struct destinations *ds, struct user *user);
+/* NULL: no message of his is here. */
+struct user *user_find(struct destinations *ds, struct slice name);
 /* domain: any case, kept in lower case. */
 struct domain *domain_take(struct destinations *ds, struct slice name);
 void domain_drop(struct destinations *ds, struct domain *domain);

@@ -3,7 +3,6 @@
  * job. */
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "queue/memory.h"
 #include "queue/state.h"
@@ -364,6 +363,7 @@ static enum err send_job(struct job *job, struct fetch *fetch)
         .sender = envelope->sender,
         .eight_bit = envelope->eight_bit_body,
         .eight_bit_header = envelope->eight_bit_header,
+        .binary = envelope->body_kind == ENVELOPE_BINARYMIME,
         .smtputf8 = envelope->smtputf8,
         .recipients = rows,
         .recipient_count = job->count,
@@ -380,32 +380,17 @@ static enum err send_job(struct job *job, struct fetch *fetch)
     return channel_send(job->carrier->channel, MSG_JOB, &message, body);
 }
 
-static void put_off(struct job *job, uint32_t until_s)
+/* Something here failed, not the next hop: no attempt is counted. */
+static void put_off(struct queue *queue, struct job *job, enum err reason)
 {
+    uint32_t later = time_seconds(time_now(queue)) + PAUSE_AFTER_TROUBLE_S;
+
+    log_event(LOG_ERROR, NULL, "could not read a message; trying later", log_reason(reason));
     for (size_t i = 0; i < job->count; i++) {
         struct recipient *r = job->recipients[i].recipient;
         if (is_of(job, r))
-            r->next_s = until_s;
+            r->next_s = later;
     }
-}
-
-/* Something here failed, not the next hop: no attempt is counted. */
-static void pause_after_trouble(struct queue *queue, struct job *job, enum err reason)
-{
-    log_event(LOG_ERROR, NULL, "could not read a message; trying later", log_reason(reason));
-    put_off(job, time_seconds(time_now(queue)) + PAUSE_AFTER_TROUBLE_S);
-}
-
-/* The clock has been set back since it was placed: it has waited long enough, but the hour that the
- * sender named has not come (EXT-FUTURE-3). */
-static bool is_early(const struct envelope *envelope)
-{
-    return envelope->hold == ENVELOPE_HOLD_UNTIL && clock_wall() < envelope->hold_value;
-}
-
-static uint32_t named_hour(struct queue *queue, const struct envelope *envelope)
-{
-    return time_seconds(time_from_wall(queue, envelope->hold_value * SECOND)) + 1;
 }
 
 static void fetch_done(struct hand_job *hand)
@@ -424,16 +409,13 @@ static void fetch_done(struct hand_job *hand)
         job_free(job);
     } else if (!job->carrier->is_open) {
         job_end(queue, job);
-    } else if (rc == ERR_OK && is_early(&fetch->record.envelope)) {
-        put_off(job, named_hour(queue, &fetch->record.envelope));
-        job_end(queue, job);
     } else {
         if (rc == ERR_OK)
             rc = send_job(job, fetch);
         if (rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_NOTFOUND || rc == ERR_LIMIT)
             message_damaged(queue, message, rc);
         else if (rc != ERR_OK && rc != ERR_CLOSED)
-            pause_after_trouble(queue, job, rc);
+            put_off(queue, job, rc);
         if (rc != ERR_OK)
             job_end(queue, job);
     }

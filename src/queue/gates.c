@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "queue/memory.h"
+#include "queue/release.h"
 #include "queue/state.h"
 
 /* A gate asks for what it lost in a restart at most. */
@@ -252,7 +253,20 @@ void gate_cut_done(struct queue *queue, struct segment *segment, uint64_t upto)
     acknowledge_cut(segment->gate, &message);
 }
 
+static void on_held_ask(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct gate *gate = owner;
+    const struct msg_held_ask *m = message;
+    struct msg_held_answer answer = { .request = m->request,
+        .has_room = release_has_room(gate->queue, m->user, m->size) };
+
+    (void)fd;
+    if (channel_send(channel, MSG_HELD_ANSWER, &answer, -1) != ERR_OK)
+        log_event(LOG_DEBUG, NULL, "a gate did not hear whether more may be held");
+}
+
 static const struct channel_handler handlers[] = {
+    { MSG_HELD_ASK, on_held_ask },
     { MSG_NEED, on_need },
     { MSG_DOORBELL, on_doorbell },
     { MSG_CUT, on_cut },

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "queue/memory.h"
+#include "queue/release.h"
 #include "queue/state.h"
 
 enum {
@@ -183,6 +184,7 @@ static struct message *add_message(struct queue *queue, const struct arrival *ar
     message->notice = (uint8_t)from->notice;
     message->priority = from->priority;
     message->hold_us = from->hold_us;
+    message->hold_date = from->hold_date;
     message->about = from->about;
     message->body_file = from->body_file;
     if (message->body_file != 0) {
@@ -254,6 +256,7 @@ static void take_message(struct queue *queue, const struct arrival *arrival)
         take_suspicion(queue, from);
     if (from->is_held || from->is_suspect)
         message_hold(&queue->messages, message, true);
+    release_begin(queue, message);
     schedule_message(queue, message);
     carrier_claim(queue, message);
     message_close_check(queue, message);

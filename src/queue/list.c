@@ -282,9 +282,9 @@ static void note_place(
 static int64_t next_attempt(struct queue *queue, const struct recipient *r)
 {
     int64_t next = (int64_t)r->next_s * SECOND;
-    int64_t release = message_release_us(r->message);
+    int64_t release = release_due(queue, r->message);
 
-    if (next < release && release > time_now(queue))
+    if (next < release)
         next = release;
     return next > 0 ? time_to_wall(queue, next) : 0;
 }

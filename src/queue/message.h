@@ -68,6 +68,7 @@ struct message {
     struct name *sender;
     int64_t arrival_us;
     int64_t hold_us;       /* so long from its arrival on it is not sent (EXT-FUTURE-3) */
+    int64_t hold_date;     /* wall time in seconds that it waits for instead; 0: none */
     uint64_t body_file;    /* 0: inline */
     uint64_t size;         /* header block and body */
     struct queue_id about; /* of a notice */
@@ -77,6 +78,7 @@ struct message {
     uint8_t priority; /* as in the envelope: envelope_priority reads it */
     uint32_t uses;    /* whoever works with it: it is not forgotten before */
     bool is_held;     /* no attempt is begun */
+    bool is_timed;    /* it waits for its release: release.c alone changes it */
     uint8_t notice;   /* enum envelope_notice */
     bool is_closing;  /* its end is in the journal, perhaps not yet synced */
     bool is_closed;   /* and synced: it goes when its last use ends */
@@ -148,14 +150,6 @@ void recipient_remember(struct messages *ms, struct recipient *r, const struct r
 static inline uint8_t recipient_notify(const struct recipient *r)
 {
     return r->flags >> RECIPIENT_NOTIFY_SHIFT;
-}
-
-/* In the queue's own time. */
-static inline int64_t message_release_us(const struct message *message)
-{
-    return message->arrival_us > INT64_MAX - message->hold_us
-               ? INT64_MAX
-               : message->arrival_us + message->hold_us;
 }
 
 static inline bool message_is_notice(const struct message *message)

@@ -236,8 +236,9 @@ static enum err read_body(
 }
 
 /* RET, by the rules of DSN-10: whole where it was asked for and something has failed, else the
- * header. What is to go by TLS only never comes back whole (D-13). Of success a notice may come for
- * each recipient: one message must not become a thousand times its header. */
+ * header. What is to go by TLS only never comes back whole (D-13), and what is binary could not be
+ * labelled so that it goes any way back. Of success a notice may come for each recipient: one
+ * message must not become a thousand times its header. */
 static struct returned choose_returned(
     struct notice *notice, struct disk *disk, struct store *store, const struct record *original)
 {
@@ -247,7 +248,8 @@ static struct returned choose_returned(
     if (notice->kind == NOTICE_SUCCESS && original->header.len > SUCCESS_HEADER_MOST)
         returned.header = (struct slice){ 0 };
     if (envelope->ret != ENVELOPE_RETURN_FULL || notice->kind != NOTICE_FAILURE ||
-        envelope->require_tls || envelope->header_size + envelope->body_size > CONTENT_MOST)
+        envelope->require_tls || envelope->body_kind == ENVELOPE_BINARYMIME ||
+        envelope->header_size + envelope->body_size > CONTENT_MOST)
         return returned;
     returned.is_whole = true;
     if (envelope->body_file == 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "queue/memory.h"
+#include "queue/release.h"
 #include "queue/state.h"
 
 struct closing {
@@ -35,6 +36,7 @@ static void forget(struct queue *queue, struct message *message)
     if (message_is_notice(message))
         bounces_remember(queue->bounces, message->id);
     segment_part(message);
+    release_end(queue, message);
     message_remove(&queue->messages, message);
     segment_check(queue, segment);
 }

@@ -5,6 +5,7 @@
 #include "policy/notify.h"
 #include "policy/retry.h"
 #include "queue/memory.h"
+#include "queue/release.h"
 #include "queue/state.h"
 
 enum {
@@ -27,6 +28,8 @@ static void follow_clock(struct queue *queue)
         return;
     queue->jumped_us += jump_us;
     log_event(LOG_NOTICE, NULL, "the clock has jumped", log_number("seconds", jump_us / SECOND));
+    if (queue->dated > 0)
+        schedule_reroute(queue); /* a date is now nearer, or further away */
 }
 
 int64_t time_now(struct queue *queue)
@@ -56,18 +59,18 @@ uint32_t time_seconds(int64_t at_us)
 
 /* ---- where ---- */
 
-int64_t message_expiry_us(const struct queue *queue, const struct message *message)
+int64_t message_expiry_us(struct queue *queue, const struct message *message)
 {
-    return retry_expiry(&queue->conf->queue, message_release_us(message) / SECOND,
+    return retry_expiry(&queue->conf->queue, release_base(queue, message) / SECOND,
                message_is_notice(message)) *
            SECOND;
 }
 
 /* When the sender is to hear that it takes long. */
-static int64_t delay_us(const struct queue *queue, const struct recipient *r)
+static int64_t delay_us(struct queue *queue, const struct recipient *r)
 {
     struct notify_case notify = recipient_notify_case(r);
-    int64_t at = notify_delay_time(&notify, message_release_us(r->message) / SECOND,
+    int64_t at = notify_delay_time(&notify, release_base(queue, r->message) / SECOND,
         queue->conf->queue.delay_notice, r->flags & RECIPIENT_TOLD_DELAY);
 
     return at > INT64_MAX / SECOND ? INT64_MAX : at * SECOND;
@@ -100,10 +103,10 @@ static void get_ready(struct queue *queue, struct recipient *r, int64_t now, int
 
 void schedule_place(struct queue *queue, struct recipient *r)
 {
-    int64_t expiry = message_expiry_us(queue, r->message);
-    int64_t release = message_release_us(r->message);
     int64_t next = (int64_t)r->next_s * SECOND;
     int64_t now = time_now(queue);
+    int64_t release = release_time(queue, r->message, now);
+    int64_t expiry = message_expiry_us(queue, r->message);
 
     if (next < release)
         next = release; /* EXT-FUTURE-3 */

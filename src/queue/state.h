@@ -231,6 +231,7 @@ struct queue {
     struct segment *segments;
     struct body *bodies;
     uint64_t body_octets; /* of messages with a body file */
+    size_t dated;         /* messages that wait for a date of the wall clock: release.c */
     bool has_segments; /* every segment found at start has been read as far as it may; from then on
                           files are made */
     bool is_recovered; /* all that was on disk at start has been read */
@@ -308,7 +309,7 @@ int64_t time_from_wall(struct queue *queue, int64_t wall_us);
 uint32_t time_seconds(int64_t at_us);
 /* In memory's time. Its life, and the wait for a notice of delay, begin with its release
  * (EXT-FUTURE-7). */
-int64_t message_expiry_us(const struct queue *queue, const struct message *message);
+int64_t message_expiry_us(struct queue *queue, const struct message *message);
 
 /* ---- dispatch.c ---- */
 

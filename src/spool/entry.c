@@ -159,6 +159,7 @@ static const struct field state_fields[] = {
         ENVELOPE_RECIPIENTS_MAX),
     PACK_NUMBER(U8, struct journal_state, priority),
     PACK_NUMBER(I64, struct journal_state, hold_us),
+    PACK_NUMBER(I64, struct journal_state, hold_date),
 };
 static const struct shape state_shape = SHAPE(struct journal_state, state_fields);
 

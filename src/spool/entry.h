@@ -176,6 +176,7 @@ struct journal_state {
     size_t recipient_count; /* in this entry */
     uint8_t priority;       /* as in the envelope; from version 2 on, as is */
     int64_t hold_us;        /* it is held for so long from its arrival on */
+    int64_t hold_date;      /* or until this, wall clock in seconds; 0: not by date */
 };
 
 /* How many of state->recipients, from the front of the list, one entry can hold: at least

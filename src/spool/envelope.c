@@ -25,7 +25,7 @@ static const struct field recipient_fields[] = {
 static const struct shape recipient_shape = SHAPE(struct envelope_recipient, recipient_fields);
 
 /* What both versions begin with. */
-#define FIRST_FIELDS                                                                               \
+#define FIRST_FIELDS(body_last)                                                                    \
     PACK_SHAPE(struct envelope, id, &spool_id_shape),                                              \
         PACK_NUMBER(I64, struct envelope, arrival_us),                                             \
         PACK_BYTES(struct envelope, sender, ENVELOPE_ADDRESS_MAX),                                 \
@@ -38,7 +38,7 @@ static const struct shape recipient_shape = SHAPE(struct envelope_recipient, rec
         PACK_BYTES(struct envelope, ehlo, ENVELOPE_EHLO_MAX),                                      \
         PACK_BYTES(struct envelope, tls_version, ENVELOPE_TLS_MAX),                                \
         PACK_BYTES(struct envelope, tls_cipher, ENVELOPE_CIPHER_MAX),                              \
-        PACK_ENUM(struct envelope, body_kind, ENVELOPE_8BITMIME),                                  \
+        PACK_ENUM(struct envelope, body_kind, body_last),                                          \
         PACK_NUMBER(BOOL, struct envelope, smtputf8),                                              \
         PACK_NUMBER(BOOL, struct envelope, eight_bit_header),                                      \
         PACK_NUMBER(BOOL, struct envelope, eight_bit_body),                                        \
@@ -49,7 +49,7 @@ static const struct shape recipient_shape = SHAPE(struct envelope_recipient, rec
         PACK_NUMBER(U64, struct envelope, body_checksum)
 
 static const struct field first_envelope_fields[] = {
-    FIRST_FIELDS,
+    FIRST_FIELDS(ENVELOPE_8BITMIME),
     PACK_ENUM(struct envelope, notice, NOTICE_DELAY),
     PACK_SHAPE(struct envelope, about, &spool_id_shape),
     PACK_LIST(struct envelope, recipients, recipient_count, &first_recipient_shape,
@@ -58,7 +58,7 @@ static const struct field first_envelope_fields[] = {
 static const struct shape first_envelope_shape = SHAPE(struct envelope, first_envelope_fields);
 
 static const struct field envelope_fields[] = {
-    FIRST_FIELDS,
+    FIRST_FIELDS(ENVELOPE_BINARYMIME),
     PACK_ENUM(struct envelope, notice, NOTICE_SUCCESS),
     PACK_SHAPE(struct envelope, about, &spool_id_shape),
     PACK_LIST(
@@ -85,8 +85,7 @@ static const struct shape *const versions[ENVELOPE_VERSION + 1] = {
     [2] = &envelope_shape,
 };
 
-/* Seconds with which nobody calculates beyond what a number holds. */
-static bool is_time(int64_t seconds)
+bool envelope_is_date(int64_t seconds)
 {
     return seconds > -(INT64_C(1) << 40) && seconds < INT64_C(1) << 40;
 }
@@ -96,10 +95,10 @@ static bool is_sound(const struct envelope *envelope)
 {
     for (size_t i = 0; i < envelope->recipient_count; i++)
         if (envelope->recipients[i].notify > ENVELOPE_NOTIFY_ALL ||
-            !is_time(envelope->recipients[i].rrvs_since))
+            !envelope_is_date(envelope->recipients[i].rrvs_since))
             return false;
     return envelope->recipient_count > 0 && envelope->priority <= ENVELOPE_PRIORITY_MAX &&
-           is_time(envelope->by_seconds) && is_time(envelope->hold_value);
+           envelope_is_date(envelope->by_seconds) && envelope_is_date(envelope->hold_value);
 }
 
 int64_t envelope_hold_us(const struct envelope *envelope)

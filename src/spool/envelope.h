@@ -38,7 +38,7 @@ enum {
 /* Flags of a sender or recipient. */
 enum { MAILBOX_UTF8 = 1 }; /* the address has octets above 127 */
 
-enum envelope_body { ENVELOPE_7BIT, ENVELOPE_8BITMIME };
+enum envelope_body { ENVELOPE_7BIT, ENVELOPE_8BITMIME, ENVELOPE_BINARYMIME };
 
 /* What kind of message this is, and as which the queue id was derived (queue_id_derive's kind). */
 enum envelope_notice { NOTICE_NONE, NOTICE_FAILURE, NOTICE_DELAY, NOTICE_SUCCESS };
@@ -134,6 +134,9 @@ static inline int envelope_priority(uint8_t priority)
 {
     return priority == 0 ? 0 : priority - ENVELOPE_PRIORITY_ZERO;
 }
+
+/* Seconds with which nobody calculates beyond what a number holds? */
+bool envelope_is_date(int64_t seconds);
 
 /* How long it is held, in microseconds from its arrival on; 0: not at all. */
 int64_t envelope_hold_us(const struct envelope *envelope);

@@ -37,6 +37,7 @@ struct known_head {
     uint8_t notice;
     uint8_t priority;
     int64_t hold_us;
+    int64_t hold_date;
     uint16_t sender_len;
     uint16_t user_len;
     char text[]; /* sender, user */

@@ -79,6 +79,7 @@ static struct known_head *head_of(const struct journal_state *state)
         .notice = (uint8_t)state->notice,
         .priority = state->priority <= ENVELOPE_PRIORITY_MAX ? state->priority : 0,
         .hold_us = state->hold_us > 0 ? state->hold_us : 0,
+        .hold_date = envelope_is_date(state->hold_date) ? state->hold_date : 0,
         .sender_len = (uint16_t)state->sender.len,
         .user_len = (uint16_t)state->user.len,
     };

@@ -172,6 +172,7 @@ enum err recover_hand_over(struct recover *recover, const struct live_segment *s
         .about = envelope->about,
         .priority = envelope->priority,
         .hold_us = envelope_hold_us(envelope),
+        .hold_date = envelope->hold == ENVELOPE_HOLD_UNTIL ? envelope->hold_value : 0,
         .recipient_count = envelope->recipient_count,
     };
 
@@ -204,6 +205,7 @@ static enum err hand_over_stated(struct recover *recover, struct known *known)
         .about = head->about,
         .priority = head->priority,
         .hold_us = head->hold_us,
+        .hold_date = head->hold_date,
         .recipient_count = head->total,
     };
     return hand_over(recover, known, &message);

@@ -39,6 +39,7 @@ struct recover_message {
     struct queue_id about;
     uint8_t priority;   /* as in the envelope */
     int64_t hold_us;    /* so long from its arrival on it is not sent */
+    int64_t hold_date;  /* wall time in seconds that it waits for instead; 0: none */
     bool is_journalled; /* an "arrived" or a "state" entry exists; otherwise the queue writes the
                            former */
     bool is_held;

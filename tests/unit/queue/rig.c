@@ -221,8 +221,19 @@ static void on_disk(void *owner, struct channel *channel, const void *message, i
     gate->is_full = m->full;
 }
 
-static const struct channel_handler to_gate[] = { { MSG_BLANK, on_blank }, { MSG_SPARE, on_spare },
-    { MSG_CUT_DONE, on_cut_done }, { MSG_DISK, on_disk } };
+static void on_held_answer(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct rig_gate *gate = owner;
+    const struct msg_held_answer *m = message;
+
+    (void)channel, (void)fd;
+    gate->held_answered = m->request;
+    gate->has_room = m->has_room;
+}
+
+static const struct channel_handler to_gate[] = { { MSG_HELD_ANSWER, on_held_answer },
+    { MSG_BLANK, on_blank }, { MSG_SPARE, on_spare }, { MSG_CUT_DONE, on_cut_done },
+    { MSG_DISK, on_disk } };
 
 static void gate_closed(void *owner, struct channel *channel)
 {

@@ -53,6 +53,9 @@ struct rig_gate {
     size_t spare_count;
     uint64_t cut_done; /* generation of the last MSG_CUT_DONE */
     bool is_full;      /* the last MSG_DISK */
+    uint64_t held_asked;
+    uint64_t held_answered;
+    bool has_room; /* the last MSG_HELD_ANSWER */
     bool is_closed;
 };
 

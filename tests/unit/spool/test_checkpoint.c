@@ -264,7 +264,8 @@ static void test_octets(void **state)
                            .recipients = recipients,
                            .recipient_count = 2,
                            .priority = ENVELOPE_PRIORITY_ZERO + 4,
-                           .hold_us = 0x3c } },
+                           .hold_us = 0x3c,
+                           .hold_date = 0x2a } },
         TIME "7856341207000000"
              "0010000000000000"
              "0900000000000000" /* segment, offset, body */
@@ -305,7 +306,8 @@ static void test_octets(void **state)
              "0f00000034353120342e332e30206c61746572"
              "06"
              "0e"
-             "3c00000000000000");
+             "3c00000000000000"
+             "2a00000000000000");
 }
 
 /* However long the texts are, an entry never becomes too large; and none is left half empty. */
