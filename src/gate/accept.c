@@ -12,6 +12,7 @@
 #include "gate/transaction.h"
 #include "message/completion.h"
 #include "message/header.h"
+#include "policy/priority.h"
 
 enum {
     INDEX_OCTETS = 2 << 20, /* HEADER_FIELDS_MAX fields with room to spare */
@@ -32,6 +33,8 @@ static const struct {
         " holds an LF without CR" },
     [BODY_NUL] = { REPLY_NUL, "NUL not allowed: line ", " holds one" },
     [BODY_LONG_LINE] = { REPLY_LONG_LINE, "Line ", " is longer than 998 octets" },
+    [BODY_TEXT] = { REPLY_BARE_NEWLINE, "Bare CR or LF not allowed in text: line ", " holds one" },
+    [BODY_DEEP] = { REPLY_HEADER_LIMIT, "Line ", " begins one multipart too many inside another" },
 };
 
 static const enum reply_id header_faults[HEADER_FAULTS] = {
@@ -174,6 +177,15 @@ static enum answer make_entry(struct session *s, struct arena *arena)
     return accept_go_on(s);
 }
 
+/* Whose SIZE said less, or nothing. */
+static bool is_too_big_for_priority(const struct session *s)
+{
+    const struct transaction *t = s->transaction;
+
+    return priority_judge(&s->snapshot->conf->extensions, t->parameters.priority,
+               body_content(&t->body)) == PRIORITY_TOO_BIG;
+}
+
 enum answer accept_message(struct session *s)
 {
     struct arena arena;
@@ -182,6 +194,8 @@ enum answer accept_message(struct session *s)
     session_move(s, PHASE_COMMIT);
     if (s->transaction->body.state == BODY_DROPPING)
         return refuse_body(s, &s->transaction->body);
+    if (is_too_big_for_priority(s))
+        return say(s, REPLY_PRIORITY_SIZE); /* EXT-MTPRI-3 */
     arena_init(&arena, INDEX_OCTETS);
     answer = make_entry(s, &arena);
     arena_clear(&arena);
@@ -215,6 +229,24 @@ static void put_parameters(struct envelope *envelope, const struct mail_paramete
     envelope->hold_value = from->hold.value;
 }
 
+static enum envelope_body body_kind(enum body_type stated)
+{
+    static const enum envelope_body kinds[] = {
+        [BODY_UNSTATED] = ENVELOPE_7BIT,
+        [BODY_7BIT] = ENVELOPE_7BIT,
+        [BODY_8BITMIME] = ENVELOPE_8BITMIME,
+        [BODY_BINARYMIME] = ENVELOPE_BINARYMIME,
+    };
+
+    return kinds[stated];
+}
+
+/* Of binary content anything may be one line. */
+static uint32_t longest_line(const struct content *content)
+{
+    return content->longest_line > UINT32_MAX ? UINT32_MAX : (uint32_t)content->longest_line;
+}
+
 static enum err pack_envelope(struct session *s, struct entry *entry)
 {
     const struct transaction *t = s->transaction;
@@ -232,11 +264,11 @@ static enum err pack_envelope(struct session *s, struct entry *entry)
         .ehlo = session_ehlo(s),
         .tls_version = slice_text(tls ? tls->version : NULL),
         .tls_cipher = slice_text(tls ? tls->cipher : NULL),
-        .body_kind = t->parameters.body == BODY_8BITMIME ? ENVELOPE_8BITMIME : ENVELOPE_7BIT,
+        .body_kind = body_kind(t->parameters.body),
         .smtputf8 = t->parameters.smtputf8,
         .eight_bit_header = entry->is_8bit_header,
         .eight_bit_body = t->body.is_8bit,
-        .longest_line = (uint32_t)t->body.decoder.content.longest_line,
+        .longest_line = longest_line(&t->body.decoder.content),
         .header_size = entry->header.len,
         .body_size = t->body.size,
         .body_file = entry->file ? entry->file->number : 0,

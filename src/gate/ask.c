@@ -10,6 +10,7 @@
 #include "gate/exchange.h"
 #include "gate/gate.h"
 #include "gate/session.h"
+#include "gate/transaction.h"
 #include "ipc/channel.h"
 #include "net/tls.h"
 
@@ -160,6 +161,55 @@ static void on_domain_answer(void *owner, struct channel *channel, const void *m
         return;
     session_woken(s, WAIT_DOMAIN);
     session_settle(s, domain_known(s, m->verdict));
+}
+
+/* Held mail. */
+
+static void send_held(struct session *s)
+{
+    struct msg_held_ask message = {
+        .request = s->question.number,
+        .user = session_user(s),
+        .size = s->transaction->parameters.size,
+    };
+
+    commit_ask_held(&s->gate->commit, &message);
+}
+
+enum answer ask_held(struct session *s, held_fn *go_on)
+{
+    next_number(s);
+    s->question.held = go_on;
+    session_wait(s, WAIT_HELD, ASK_ROOM_MS);
+    send_held(s);
+    return ANSWER_WAIT;
+}
+
+static enum answer held_known(struct session *s, enum rights_word word)
+{
+    held_fn *go_on = s->question.held;
+
+    close_question(s);
+    return go_on(s, word);
+}
+
+void ask_held_answered(struct gate *gate, const struct msg_held_answer *answer)
+{
+    struct session *s = asker(&gate->ask, answer->request, WAIT_HELD);
+
+    if (!s)
+        return;
+    session_woken(s, WAIT_HELD);
+    session_settle(s, held_known(s, answer->has_room ? RIGHTS_WORD_YES : RIGHTS_WORD_NO));
+}
+
+void ask_held_again(struct gate *gate)
+{
+    struct session *s, *next;
+
+    HASH_ITER (hh, gate->sessions, s, next)
+        if (s->wait == WAIT_HELD)
+            send_held(s);
 }
 
 /* Logins. */
@@ -395,6 +445,11 @@ enum answer ask_rights_is_over(struct session *s)
 enum answer ask_domain_is_over(struct session *s)
 {
     return domain_known(s, DOMAIN_SILENT);
+}
+
+enum answer ask_held_is_over(struct session *s)
+{
+    return held_known(s, RIGHTS_WORD_NONE);
 }
 
 void ask_forget(struct session *s)

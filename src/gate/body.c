@@ -5,19 +5,6 @@
 
 enum { MESSAGE_LINE_MAX = 998, SMALL_SLACK = 64 << 10 };
 
-void body_open(struct body *b, struct spares *spares, const struct body_limits *limits,
-    void (*moved)(void *owner), void *owner)
-{
-    assert(b->state == BODY_CLOSED);
-    b->state = BODY_HEADER;
-    b->spares = spares;
-    b->limits = *limits;
-    b->moved = moved;
-    b->owner = owner;
-    header_scan_init(&b->header);
-    buffer_init(&b->small, limits->large + SMALL_SLACK);
-}
-
 static void drop_file(struct body *b)
 {
     if (b->spares)
@@ -32,6 +19,7 @@ void body_clear(struct body *b)
     drop_file(b);
     header_scan_clear(&b->header);
     buffer_clear(&b->small);
+    canonical_free(&b->canonical);
     *b = (struct body){ .state = BODY_CLOSED };
 }
 
@@ -53,6 +41,24 @@ static void fail(struct body *b, enum err error)
 void body_give_up(struct body *b)
 {
     fail(b, ERR_TIMEOUT);
+}
+
+void body_open(struct body *b, struct spares *spares, const struct body_limits *limits,
+    void (*moved)(void *owner), void *owner)
+{
+    assert(b->state == BODY_CLOSED);
+    b->state = BODY_HEADER;
+    b->spares = spares;
+    b->limits = *limits;
+    b->moved = moved;
+    b->owner = owner;
+    header_scan_init(&b->header);
+    buffer_init(&b->small, limits->large + SMALL_SLACK);
+    if (!limits->is_binary)
+        return;
+    b->canonical = canonical_new();
+    if (!b->canonical)
+        fail(b, ERR_NOMEM);
 }
 
 /* Files. */
@@ -193,14 +199,31 @@ static void find_fault(struct body *b, struct content before, struct slice run)
     }
 }
 
+static void judge_binary(struct body *b, struct slice run)
+{
+    static const enum body_fault faults[] = {
+        [CANONICAL_SOUND] = BODY_SOUND,
+        [CANONICAL_NEWLINE] = BODY_TEXT,
+        [CANONICAL_DEEP] = BODY_DEEP,
+    };
+
+    if (!b->canonical)
+        return; /* without memory it has failed */
+    canonical_feed(b->canonical, run);
+    b->fault = faults[canonical_fault(b->canonical)];
+    b->fault_line = canonical_fault_line(b->canonical);
+}
+
 /* The run has been inspected; before: the content as it was ahead of it. */
 static void judge(struct body *b, const struct content *before, struct slice run)
 {
     if (b->fault != BODY_SOUND)
         return;
-    if (fault_of(&b->decoder.content) != BODY_SOUND)
+    if (b->limits.is_binary)
+        judge_binary(b, run);
+    else if (fault_of(&b->decoder.content) != BODY_SOUND)
         find_fault(b, *before, run);
-    else if (b->limits.size > 0 && body_content(b) > b->limits.size)
+    if (b->fault == BODY_SOUND && b->limits.size > 0 && body_content(b) > b->limits.size)
         b->fault = BODY_TOO_BIG;
     if (b->fault != BODY_SOUND)
         drop(b);
@@ -253,9 +276,22 @@ static void finish_content(struct body *b)
         put(b, crlf);
 }
 
+/* Nothing is added to what is binary. */
+static void finish_binary(struct body *b)
+{
+    if (b->fault != BODY_SOUND || !b->canonical)
+        return;
+    canonical_end(b->canonical);
+    judge_binary(b, (struct slice){ 0 });
+    if (b->fault != BODY_SOUND)
+        drop(b);
+}
+
 void body_end(struct body *b)
 {
-    if (b->decoder.state != DATA_ENDED)
+    if (b->limits.is_binary)
+        finish_binary(b);
+    else if (b->decoder.state != DATA_ENDED)
         finish_content(b);
     header_scan_end(&b->header);
     if (b->header.state == HEADER_FAILED)

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "gate/spares.h"
+#include "message/canonical.h"
 #include "message/header.h"
 #include "smtp/data.h"
 
@@ -22,6 +23,8 @@ enum body_fault {
     BODY_NUL,       /* DATA-8 */
     BODY_LONG_LINE, /* DATA-9 */
     BODY_TOO_BIG,   /* DATA-10, EXT-CHUNKING-7 */
+    BODY_TEXT,      /* BINARYMIME: CR or LF alone in a text part (EXT-BINARYMIME-4) */
+    BODY_DEEP,      /* BINARYMIME: multiparts in multiparts without end */
 };
 
 enum body_state {
@@ -38,6 +41,7 @@ enum body_state {
 struct body_limits {
     uint64_t size;  /* octets of content; 0: no limit */
     uint64_t large; /* octets of body that stay in memory */
+    bool is_binary; /* BODY=BINARYMIME: any octet is content but where text is canonical */
 };
 
 /* Embedded in a transaction. */
@@ -50,6 +54,7 @@ struct body {
 
     struct header_scan header;
     struct data_decoder decoder; /* its part `content` has seen everything, BDAT included */
+    struct canonical *canonical; /* limits.is_binary only */
     struct buffer small;
     struct body_file *file;
     struct spare_wish wish;

@@ -39,6 +39,7 @@ static void open_body(struct session *s)
     struct body_limits limits = {
         .size = rights_size(conf, session_mail_grant(s), session_narrower(s)),
         .large = conf->spool.large_message,
+        .is_binary = s->transaction->parameters.body == BODY_BINARYMIME,
     };
 
     if (s->transaction->body.state != BODY_CLOSED)
@@ -95,7 +96,9 @@ static enum reply_id objection(const struct transaction *t)
 
 enum answer command_data(struct session *s, struct slice argument)
 {
-    enum reply_id reply = objection(s->transaction);
+    enum reply_id reply = s->transaction->parameters.body == BODY_BINARYMIME
+                              ? REPLY_DATA_BINARY /* EXT-BINARYMIME-1 */
+                              : objection(s->transaction);
 
     (void)argument;
     if (reply) {

@@ -6,6 +6,7 @@
 #include "gate/command.h"
 #include "gate/gate.h"
 #include "gate/session.h"
+#include "policy/rights.h"
 #include "smtp/ehlo.h"
 
 /* A new greeting ends a transaction and keeps the login (CMD-5). False: 501, and nothing changed
@@ -37,6 +38,7 @@ static const struct {
     size_t offset; /* of its switch */
 } switches[] = {
     { EXTENSION_CHUNKING, offsetof(struct conf_extensions, chunking) },
+    { EXTENSION_BINARYMIME, offsetof(struct conf_extensions, binarymime) },
     { EXTENSION_SMTPUTF8, offsetof(struct conf_extensions, smtputf8) },
     { EXTENSION_DSN, offsetof(struct conf_extensions, dsn) },
     { EXTENSION_LIMITS, offsetof(struct conf_extensions, limits) },
@@ -77,6 +79,15 @@ static struct slice solicit_classes(struct session *s)
     return list;
 }
 
+/* A user's own limit is shown once he has logged in (EXT-SIZE-1). */
+static uint64_t message_size(const struct session *s)
+{
+    const struct conf *conf = s->snapshot->conf;
+    const struct grant *grant = session_grant(s);
+
+    return grant ? rights_size(conf, grant, session_narrower(s)) : conf->limits.message_size;
+}
+
 enum answer command_ehlo(struct session *s, struct slice argument)
 {
     const struct conf *conf = s->snapshot->conf;
@@ -86,7 +97,7 @@ enum answer command_ehlo(struct session *s, struct slice argument)
         .is_tls = session_is_tls(s),
         .has_certificate = s->snapshot->tls != NULL,
         .mechanisms = session_mechanisms(s),
-        .message_size = conf->limits.message_size,
+        .message_size = message_size(s),
         .recipients = (uint32_t)conf->limits.recipients,
         .mails = (uint32_t)conf->limits.mails_per_session,
         .switched_on = switched_on(&conf->extensions),

@@ -7,6 +7,7 @@
 #include "gate/session.h"
 #include "gate/solicitation.h"
 #include "gate/transaction.h"
+#include "policy/priority.h"
 #include "policy/rights.h"
 #include "policy/route.h"
 #include "smtp/envelope.h"
@@ -52,6 +53,13 @@ static struct slice ascii_domain(struct session *s, const struct address *addres
 }
 
 /* MAIL. */
+
+/* Whoever writes to the postmaster without a login may name anybody as sender: to whom then neither
+ * a notice of success goes, nor what was written (SUB-6.4-1). */
+static bool is_stranger(const struct session *s)
+{
+    return session_mail_grant(s) == &s->snapshot->stranger;
+}
 
 /* The sender is not taken: nothing of it stays. */
 static enum answer refuse_sender(struct session *s, enum reply_id reply)
@@ -99,6 +107,29 @@ static enum answer check_sender_domain(struct session *s)
     return ask_domain(s, domain, sender_domain_known);
 }
 
+/* EXT-FUTURE-6. */
+static enum answer held_known(struct session *s, enum rights_word word)
+{
+    static const enum reply_id replies[] = {
+        [RIGHTS_WORD_YES] = NO_OBJECTION,
+        [RIGHTS_WORD_NO] = REPLY_HELD_QUOTA,
+        [RIGHTS_WORD_NONE] = REPLY_INTERNAL,
+    };
+
+    return replies[word] ? refuse_sender(s, replies[word]) : check_sender_domain(s);
+}
+
+/* One with a date that is past is sent at once. */
+static enum answer check_held(struct session *s)
+{
+    const struct hold *hold = &s->transaction->parameters.hold;
+
+    if (hold->kind == HOLD_NONE || (hold->kind == HOLD_UNTIL && hold->value <= clock_wall()))
+        return check_sender_domain(s);
+    /* Whoever writes to the postmaster without a login has no room of his own. */
+    return is_stranger(s) ? refuse_sender(s, REPLY_HELD_QUOTA) : ask_held(s, held_known);
+}
+
 static enum answer sender_rights_known(struct session *s, enum rights_word word)
 {
     static const enum reply_id replies[] = {
@@ -107,7 +138,7 @@ static enum answer sender_rights_known(struct session *s, enum rights_word word)
         [RIGHTS_WORD_NONE] = REPLY_INTERNAL,
     };
 
-    return replies[word] ? refuse_sender(s, replies[word]) : check_sender_domain(s);
+    return replies[word] ? refuse_sender(s, replies[word]) : check_held(s);
 }
 
 static bool may_raise_priority(const struct session *s)
@@ -131,16 +162,23 @@ static void lower_priority(struct session *s)
         t->parameters.priority = 0;
 }
 
-/* Whoever writes to the postmaster without a login may name anybody as sender: to whom then neither
- * a notice of success goes, nor what was written (SUB-6.4-1). */
-static bool is_stranger(const struct session *s)
-{
-    return session_mail_grant(s) == &s->snapshot->stranger;
-}
-
 static uint8_t without_success(uint8_t notify)
 {
     return notify == NOTIFY_SUCCESS ? NOTIFY_NEVER : notify & (uint8_t)~NOTIFY_SUCCESS;
+}
+
+/* EXT-MTPRI-3. */
+static enum reply_id priority_objection(const struct session *s)
+{
+    static const enum reply_id replies[] = {
+        [PRIORITY_TAKEN] = NO_OBJECTION,
+        [PRIORITY_LATER] = REPLY_PRIORITY_LATER,
+        [PRIORITY_TOO_LOW] = REPLY_PRIORITY_LOW,
+        [PRIORITY_TOO_BIG] = REPLY_PRIORITY_SIZE,
+    };
+    const struct mail_parameters *mail = &s->transaction->parameters;
+
+    return replies[priority_judge(&s->snapshot->conf->extensions, mail->priority, mail->size)];
 }
 
 static struct parameter_context parameter_context(const struct session *s)
@@ -177,6 +215,7 @@ enum answer command_mail(struct session *s, struct slice argument)
     struct mail_command mail;
     struct envelope_error error;
     struct rights_answer rights;
+    enum reply_id objection;
     struct slice text;
 
     if (conf->limits.mails_per_session > 0 && s->conduct.mails >= conf->limits.mails_per_session) {
@@ -204,8 +243,11 @@ enum answer command_mail(struct session *s, struct slice argument)
         return say(s, REPLY_NO_SPACE); /* DATA-16 */
     if (!open_transaction(s, &mail))
         return refuse_sender(s, REPLY_INTERNAL);
+    objection = priority_objection(s);
+    if (objection)
+        return refuse_sender(s, objection);
     return rights.verdict == RIGHTS_ASK ? ask_rights(s, ASK_SENDER, text, sender_rights_known)
-                                        : check_sender_domain(s);
+                                        : check_held(s);
 }
 
 /* RCPT. */

@@ -19,8 +19,9 @@ enum answer command_noop(struct session *s, struct slice argument)
     return ANSWER_REPLY;
 }
 
-/* There is no table of local users yet, so nothing is ever verified (CMD-15, D-18). */
-static enum answer say_limited(struct session *s, struct slice argument)
+/* There is no table of local users yet, so nothing is ever verified (CMD-15, D-18). utf8: for a
+ * string beyond ASCII without SMTPUTF8 (EXT-SMTPUTF8-5). */
+static enum answer say_limited(struct session *s, struct slice argument, enum reply_id utf8)
 {
     struct slice string;
     bool smtputf8;
@@ -28,7 +29,7 @@ static enum answer say_limited(struct session *s, struct slice argument)
     if (!vrfy_parse(argument, &string, &smtputf8))
         session_say(s, REPLY_BAD_ARGUMENT);
     else if (!smtputf8 && !text_is_ascii(string))
-        session_say(s, REPLY_VRFY_UTF8);
+        session_say(s, utf8);
     else
         session_say(s, REPLY_VRFY_LIMITED);
     return ANSWER_REPLY;
@@ -36,12 +37,12 @@ static enum answer say_limited(struct session *s, struct slice argument)
 
 enum answer command_vrfy(struct session *s, struct slice argument)
 {
-    return say_limited(s, argument);
+    return say_limited(s, argument, REPLY_VRFY_UTF8);
 }
 
 enum answer command_expn(struct session *s, struct slice argument)
 {
-    return say_limited(s, argument);
+    return say_limited(s, argument, REPLY_EXPN_UTF8);
 }
 
 /* Who runs what is nobody's business before a login (LSN-2, SUB-7-4). */

@@ -65,6 +65,9 @@ struct entry {
     bool is_told;
 };
 
+struct msg_held_answer;
+struct msg_held_ask;
+
 /* Zeroed, buffers ready, with the caps a record allows. NULL without memory. */
 struct entry *entry_new(void);
 void entry_free(struct entry **entry);
@@ -82,6 +85,7 @@ struct commit {
     struct hands *sync;
     struct channel *queue; /* NULL while it is away */
     commit_told_fn *told;
+    void (*held_known)(void *owner, const struct msg_held_answer *answer); /* NULL: nobody asks */
     void *owner;
     int64_t blank_ms; /* BLANK_MS and CUT_MS; shorter in tests */
     int64_t cut_ms;
@@ -108,6 +112,9 @@ MUST_CHECK enum err commit_init(
 void commit_clear(struct commit *commit);
 /* The socket of a (new) channel to the queue. All that is held is stated again. */
 void commit_attach(struct commit *commit, int fd);
+
+/* A question for the queue. Without a queue it is not asked. */
+void commit_ask_held(struct commit *commit, const struct msg_held_ask *ask);
 
 /* Takes a sealed entry. Never blocks. */
 void commit_give(struct commit *commit, struct entry *entry);

@@ -83,6 +83,11 @@ void commit_speak(void *owner)
     ask_queue(c);
 }
 
+void commit_ask_held(struct commit *c, const struct msg_held_ask *ask)
+{
+    tell_queue(c, MSG_HELD_ASK, ask);
+}
+
 /* What the queue says. */
 
 static void on_blank(void *owner, struct channel *channel, const void *message, int fd)
@@ -156,7 +161,17 @@ static void on_disk(void *owner, struct channel *channel, const void *message, i
     c->is_disk_full = m->full;
 }
 
+static void on_held_answer(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct commit *c = owner;
+
+    (void)channel, (void)fd;
+    if (c->held_known)
+        c->held_known(c->owner, message);
+}
+
 static const struct channel_handler handlers[] = {
+    { MSG_HELD_ANSWER, on_held_answer },
     { MSG_BLANK, on_blank },
     { MSG_SPARE, on_spare },
     { MSG_CUT_DONE, on_cut_done },

@@ -293,6 +293,11 @@ static void on_told(void *owner, const struct entry *entry, enum commit_result r
     deferred_ask(&gate->drained);
 }
 
+static void on_held_known(void *owner, const struct msg_held_answer *answer)
+{
+    ask_held_answered(owner, answer);
+}
+
 enum err gate_init(struct gate *gate, struct loop *loop, struct disk *disk, struct room *room)
 {
     enum err code;
@@ -309,7 +314,10 @@ enum err gate_init(struct gate *gate, struct loop *loop, struct disk *disk, stru
     timer_init(&gate->drain, loop, on_drain_time, gate);
     deferred_init(&gate->drained, loop, on_drained, gate);
     code = tls_signer_new(ask_sign, &gate->ask, &gate->signer);
-    return code ? code : commit_init(&gate->commit, loop, disk, on_told, gate);
+    if (code == ERR_OK)
+        code = commit_init(&gate->commit, loop, disk, on_told, gate);
+    gate->commit.held_known = on_held_known;
+    return code;
 }
 
 void gate_clear(struct gate *gate)
@@ -390,6 +398,7 @@ static void peer(struct room *room, const struct msg_peer *message, int fd)
         break;
     case ROLE_QUEUE:
         commit_attach(&gate->commit, fd);
+        ask_held_again(gate);
         break;
     default:
         close(fd);

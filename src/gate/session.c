@@ -231,6 +231,7 @@ static enum answer (*const time_is_over[WAIT_COUNT])(struct session *) = {
     [WAIT_AUTH] = ask_auth_is_over,
     [WAIT_RIGHTS] = ask_rights_is_over,
     [WAIT_DOMAIN] = ask_domain_is_over,
+    [WAIT_HELD] = ask_held_is_over,
     [WAIT_BODY] = body_is_late,
     [WAIT_COMMIT] = vanish, /* it may be kept or not: no reply is true */
     [WAIT_DELAY] = delay_is_over,

@@ -41,6 +41,7 @@ enum wait {
     WAIT_AUTH,      /* the vault's word on a step of a login */
     WAIT_RIGHTS,    /* the vault's word on a sender */
     WAIT_DOMAIN,    /* a relay's word on a domain */
+    WAIT_HELD,      /* the queue's word on how much is held */
     WAIT_BODY,      /* the disk takes the body, or a body file comes */
     WAIT_COMMIT,    /* the message is on the disk */
     WAIT_DELAY,     /* a reply is held back */
@@ -107,7 +108,7 @@ struct session {
     char *external;   /* whose certificate it showed, NUL-ended; NULL: nobody's */
     struct login_grant *login;
     struct exchange *exchange;       /* PHASE_AUTH only */
-    struct question question;        /* WAIT_AUTH, WAIT_RIGHTS, WAIT_DOMAIN only */
+    struct question question;        /* WAIT_AUTH, WAIT_RIGHTS, WAIT_DOMAIN, WAIT_HELD only */
     struct transaction *transaction; /* from MAIL, accepted or not yet, to its end */
     struct chunk chunk;              /* PHASE_CHUNK only */
 };

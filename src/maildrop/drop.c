@@ -75,6 +75,7 @@ struct drop *drop_new(struct maildrop *owner, const struct msg_job *job, int fd)
     drop->id = (struct queue_id){ job->id_high, job->id_low };
     drop->arrival_us = job->arrival_us;
     drop->body_size = job->body_size;
+    drop->is_binary = job->binary;
     drop->body_file = fd;
     if (!copy_job(drop, job))
         drop_free(&drop);
@@ -150,6 +151,20 @@ static enum err put_recipient(
     return folder_put(folder, &copy);
 }
 
+/* In a folder lines end with LF: of binary content nobody could tell which (EXT-BINARYMIME-2). */
+static void refuse_binary(struct drop *drop)
+{
+    for (size_t i = 0; i < drop->count; i++) {
+        struct drop_result *result = &drop->results[i];
+
+        result->result = DELIVERY_FAILED;
+        result->status = "5.6.3";
+        snprintf(result->text, sizeof result->text,
+            "The message holds binary content, which a folder does not keep");
+    }
+    drop->finished_us = clock_wall_us();
+}
+
 void drop_work(struct hand_job *hand)
 {
     struct drop *drop = CONTAINER_OF(hand, struct drop, hand);
@@ -157,6 +172,10 @@ void drop_work(struct hand_job *hand)
     enum err opened, synced;
 
     drop->started_us = clock_wall_us();
+    if (drop->is_binary) {
+        refuse_binary(drop);
+        return;
+    }
     opened = drop->place ? folder_open(drop->place->directory, &folder) : ERR_NOTFOUND;
     for (size_t i = 0; i < drop->count; i++) {
         struct drop_result *result = &drop->results[i];

@@ -58,6 +58,7 @@ struct drop {
     struct slice header;
     struct slice body;
     uint64_t body_size;
+    bool is_binary;
     int body_file;
     struct shared_place *place; /* NULL: the folder is not there */
     struct slice path;

@@ -6,6 +6,7 @@
 
 #include "queue/control.h"
 #include "queue/memory.h"
+#include "queue/release.h"
 #include "spool/segment.h"
 
 enum {

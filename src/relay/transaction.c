@@ -51,6 +51,11 @@ static struct wishes_hop wishes_hop(const struct connection *c)
     };
 }
 
+static bool may_chunk(const struct connection *c)
+{
+    return has(c, EXTENSION_CHUNKING) && c->route->chunking;
+}
+
 /* False, with the reason noted, when this hop cannot take the recipient's copy. Another may, unless
  * the recipient is decided then. */
 static bool fits(struct connection *c, struct job_recipient *recipient,
@@ -60,9 +65,11 @@ static bool fits(struct connection *c, struct job_recipient *recipient,
     struct content_needs needs = { .body_8bit = m->eight_bit,
         .header_8bit = m->eight_bit_header,
         .sender_8bit = !is_ascii(m->sender),
-        .recipient_8bit = !is_ascii(recipient->address) };
+        .recipient_8bit = !is_ascii(recipient->address),
+        .binary = m->binary };
     struct content_hop hop = { .eightbitmime = has(c, EXTENSION_8BITMIME),
-        .smtputf8 = has(c, EXTENSION_SMTPUTF8) };
+        .smtputf8 = has(c, EXTENSION_SMTPUTF8),
+        .binarymime = has(c, EXTENSION_BINARYMIME) && may_chunk(c) };
     enum content_verdict verdict = content_judge(&needs, &hop, out_parameters);
     struct wishes_hop wishes = wishes_hop(c);
     enum wishes_fit fit = WISHES_NOT_HERE;
@@ -137,6 +144,7 @@ static void choose(struct connection *c)
         if (r->decided || !fits(c, r, &parameters) || !has_room(c, r, &domains))
             continue;
         t->body_8bitmime = t->body_8bitmime || parameters.body_8bitmime;
+        t->body_binary = parameters.body_binary; /* the message's, the same for all */
         t->smtputf8 = t->smtputf8 || parameters.smtputf8;
         t->recipients[t->count++] = r;
     }
@@ -157,8 +165,10 @@ static void send_mail(struct connection *c)
     buffer_init(&wishes, WISHES_ROOM);
     wishes_put_mail(&wishes, m, &hop);
     connection_send(c, "MAIL FROM:<%.*s>%s%s%s%s%.*s", SLICE_ARGS(m->sender), size,
-        t->body_8bitmime ? " BODY=8BITMIME" : "", t->smtputf8 ? " SMTPUTF8" : "",
-        c->is_logged_in && has(c, EXTENSION_AUTH) ? " AUTH=<>" : "",
+        t->body_binary     ? " BODY=BINARYMIME"
+        : t->body_8bitmime ? " BODY=8BITMIME"
+                           : "",
+        t->smtputf8 ? " SMTPUTF8" : "", c->is_logged_in && has(c, EXTENSION_AUTH) ? " AUTH=<>" : "",
         SLICE_ARGS(buffer_slice(&wishes)));
     buffer_clear(&wishes);
 }
@@ -244,7 +254,7 @@ bool transaction_start(struct connection *c, struct job *job)
         choose(c);
     if (t->count == 0)
         return false;
-    t->uses_bdat = has(c, EXTENSION_CHUNKING) && c->route->chunking;
+    t->uses_bdat = may_chunk(c);
     t->one_flight = t->uses_bdat && job->body < 0 && job_content_size(job) <= ONE_FLIGHT_MAX;
     c->phase = CONNECTION_BUSY;
     c->messages++;

@@ -37,6 +37,7 @@ struct transaction {
     bool has_spoken;   /* the peer has said something in this transaction that counts */
     enum transaction_content content;
     bool body_8bitmime;
+    bool body_binary;
     bool smtputf8;
     uint64_t body_at; /* octets of the body handed to the stream */
     struct data_encoder encoder;

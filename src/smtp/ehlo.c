@@ -10,7 +10,8 @@
 typedef bool condition(const struct ehlo_state *state);
 typedef void parameter_writer(struct buffer *out, const struct ehlo_state *state);
 
-static condition always, starttls_can_work, auth_is_usable, limits_are_set, is_under_tls;
+static condition always, starttls_can_work, auth_is_usable, limits_are_set, is_under_tls,
+    has_chunking;
 static parameter_writer put_size, put_mechanisms, put_limits, put_deliver_by, put_release,
     put_priority, put_classes;
 
@@ -28,6 +29,7 @@ static const struct {
     { EXTENSION_STARTTLS, FIXED, starttls_can_work, NULL },
     { EXTENSION_AUTH, FIXED, auth_is_usable, put_mechanisms },
     { EXTENSION_DSN, SWITCHED, always, NULL }, { EXTENSION_CHUNKING, SWITCHED, always, NULL },
+    { EXTENSION_BINARYMIME, SWITCHED, has_chunking, NULL }, /* EXT-BINARYMIME-1 */
     { EXTENSION_SMTPUTF8, SWITCHED, always, NULL },
     { EXTENSION_REQUIRETLS, SWITCHED, is_under_tls, NULL }, /* RTLS-1 */
     { EXTENSION_DELIVERBY, SWITCHED, always, put_deliver_by },
@@ -63,6 +65,11 @@ static bool limits_are_set(const struct ehlo_state *state)
 static bool is_under_tls(const struct ehlo_state *state)
 {
     return state->is_tls;
+}
+
+static bool has_chunking(const struct ehlo_state *state)
+{
+    return (state->switched_on & EXTENSION_BIT(EXTENSION_CHUNKING)) != 0;
 }
 
 static void put_size(struct buffer *out, const struct ehlo_state *state)

@@ -45,14 +45,14 @@ enum reply_id {
     REPLY_CHUNK_LOST,           /* 421 4.7.0: EXT-CHUNKING-6, after REPLY_CHUNK_SIZE */
     REPLY_TOO_MANY_MAILS,       /* 421 4.7.0: EXT-LIMITS-2 */
     REPLY_RATE_LIMITED,         /* 450 4.7.1: MAIL, RCPT (OPS-3, OPS-5) */
+    REPLY_PRIORITY_LATER,       /* 450 4.7.15: EXT-MTPRI-3 */
     REPLY_INTERNAL,             /* 451 4.3.0: SUB-5.3-1 */
     REPLY_STORAGE,              /* 451 4.3.0: the disk failed; nothing was queued */
     REPLY_SENDER_DNS,           /* 451 4.4.3: OPS-7 */
     REPLY_NO_SPACE,             /* 452 4.3.1: DATA-16, EXT-SIZE-3 */
     REPLY_TOO_MANY_RECIPIENTS,  /* 452 4.5.3: CMD-27 */
     REPLY_STARTTLS_UNAVAILABLE, /* 454 4.7.0: TLS-2, TLS-3 */
-    REPLY_AUTH_UNAVAILABLE,     /* 454 4.7.0: AUTH-15 */
-    REPLY_AUTH_RATE,            /* 454 4.7.0: AUTH-18 */
+    REPLY_AUTH_UNAVAILABLE,     /* 454 4.7.0: AUTH-15, AUTH-18 */
 
     REPLY_UNKNOWN,            /* 500 5.5.2: CMD-19 */
     REPLY_LINE_TOO_LONG,      /* 500 5.5.2: CMD-22 */
@@ -79,6 +79,7 @@ enum reply_id {
     REPLY_STARTTLS_TWICE,     /* 503 5.5.1: TLS-4 */
     REPLY_STARTTLS_IN_MAIL,   /* 503 5.5.1 */
     REPLY_DATA_AFTER_BDAT,    /* 503 5.5.1: EXT-CHUNKING-4 */
+    REPLY_DATA_BINARY,        /* 503 5.5.1: EXT-BINARYMIME-1 */
     REPLY_RSET_FIRST,         /* 503 5.5.1: EXT-CHUNKING-3: the transaction failed */
     REPLY_REFUSED_BEFORE, /* 503 5.5.1: LSN-3: after 554 in place of the greeting, all but QUIT */
     REPLY_AUTH_MECHANISM, /* 504 5.5.4: AUTH-5 */
@@ -90,9 +91,9 @@ enum reply_id {
     REPLY_AUTH_FAILED,           /* 535 5.7.8: AUTH-14 */
     REPLY_AUTH_NEEDS_TLS,        /* 538 5.7.11: AUTH-5, D-6 */
     REPLY_NO_SUCH_USER,          /* 550 5.1.1: CMD-34 */
-    REPLY_SENDER_DOMAIN,         /* 550 5.1.8: OPS-7: does not exist */
-    REPLY_NO_RETURN_PATH,        /* 550 5.1.8: SUB-3.2-3 */
+    REPLY_SENDER_DOMAIN,         /* 550 5.1.8: OPS-7, SUB-3.2-3: does not exist */
     REPLY_RECIPIENT_COUNT,       /* 550 5.5.3: CMD-27, site policy */
+    REPLY_EXPN_UTF8,             /* 550 5.6.8: EXT-SMTPUTF8-5 */
     REPLY_SENDER_UTF8,           /* 550 5.6.7: EXT-SMTPUTF8-4 */
     REPLY_CONTENT_POLICY,        /* 550 5.7.0: EOD */
     REPLY_SENDER_FORBIDDEN,      /* 550 5.7.1: SUB-6.1-1 */
@@ -100,9 +101,11 @@ enum reply_id {
     REPLY_ACCOUNT_FORBIDDEN,     /* 550 5.7.1: SUB-3.3-4 */
     REPLY_AUTHOR_FORBIDDEN,      /* 550 5.7.1: MSG-8 */
     REPLY_SOLICITED,             /* 550 5.7.1: RCPT, EOD (EXT-NOSOL-3) */
+    REPLY_PRIORITY_LOW,          /* 550 5.7.15: EXT-MTPRI-3 */
     REPLY_SENDER_NULL_MX,        /* 550 5.7.27: OUT-3 */
     REPLY_HELD_QUOTA,            /* 552 5.2.2: EXT-FUTURE-6 */
     REPLY_TOO_BIG,               /* 552 5.3.4: EXT-SIZE-2, EXT-CHUNKING-7, DATA-10 */
+    REPLY_PRIORITY_SIZE,         /* 552 5.7.16: EXT-MTPRI-3 */
     REPLY_RECIPIENT_UTF8,        /* 553 5.6.7: EXT-SMTPUTF8-4 */
     REPLY_RECIPIENT_UNQUALIFIED, /* 554 5.1.2: SUB-4.2-1 */
     REPLY_RECIPIENT_LITERAL,     /* 554 5.1.2: SUB-4.2-7 */

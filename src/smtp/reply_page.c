@@ -1,6 +1,6 @@
 /* smtp/reply_page.c: a small program of the build: prints submitd-replies(7) from the table of
- * replies, in place of the line "@REPLIES@" (what is said) and "@RESERVED@" (what no part of this
- * version says) of the page that is given as its argument. */
+ * replies, in place of the line "@REPLIES@" of the page that is given as its argument. What no part
+ * of this version says is left out. */
 #include "smtp/reply_page.h"
 
 #include <stdio.h>
@@ -39,15 +39,15 @@ static void put_reply(enum reply_id id)
         put_text(info->text);
         fputs("\\(rq\n.br\n", stdout);
     }
-    put_text(when + (when[0] == '-'));
+    put_text(when);
     putchar('\n');
 }
 
-static void put_replies(bool reserved)
+static void put_replies(void)
 {
     fputs(".Bl -tag -width \"550 5.7.27\"\n", stdout);
     for (enum reply_id id = 0; id < REPLY_COUNT; id++)
-        if (is_reserved(id) == reserved)
+        if (!is_reserved(id))
             put_reply(id);
     fputs(".El\n", stdout);
 }
@@ -62,8 +62,8 @@ int main(int argc, char **argv)
         return 64;
     }
     while (fgets(line, sizeof line, page))
-        if (strcmp(line, "@REPLIES@\n") == 0 || strcmp(line, "@RESERVED@\n") == 0)
-            put_replies(line[3] == 'S');
+        if (strcmp(line, "@REPLIES@\n") == 0)
+            put_replies();
         else
             fputs(line, stdout);
     fclose(page);

@@ -18,7 +18,7 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_PRIORITY_CHANGED] = "MAIL with a MT-PRIORITY above 0 by a user who may not raise it "
                                "(mt_priority_users). The text begins with what it is now.",
     [REPLY_VRFY_LIMITED] = "VRFY, EXPN: nothing is ever verified.",
-    [REPLY_VRFY_UTF8] = "VRFY, EXPN with an address that is not ASCII, without SMTPUTF8.",
+    [REPLY_VRFY_UTF8] = "VRFY with an address that is not ASCII, without SMTPUTF8.",
     [REPLY_CHALLENGE] = "AUTH: the mechanism's next message, in base64.",
     [REPLY_DATA_READY] = "DATA: the message may follow.",
     [REPLY_SHUTDOWN] = "Any time: the server ends. The connection is closed.",
@@ -37,6 +37,7 @@ static const char *const whens[REPLY_COUNT] = {
         "BDAT with a size that is no number: the end of the chunk is not known. Follows 501.",
     [REPLY_TOO_MANY_MAILS] = "MAIL: limits mails_per_session.",
     [REPLY_RATE_LIMITED] = "-A rate is exceeded.",
+    [REPLY_PRIORITY_LATER] = "MAIL: a priority below mt_priority_least, with mt_priority_later.",
     [REPLY_INTERNAL] = "Out of memory, or another part of the server does not answer.",
     [REPLY_STORAGE] = "End of data: the disk failed; nothing was queued.",
     [REPLY_SENDER_DNS] = "MAIL: DNS fails for the sender's domain.",
@@ -45,7 +46,6 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_STARTTLS_UNAVAILABLE] = "STARTTLS: no certificate is set.",
     [REPLY_AUTH_UNAVAILABLE] = "AUTH: the login cannot be checked now, or too many failed lately "
                                "(limits auth_failures_per_client, auth_failures_per_account).",
-    [REPLY_AUTH_RATE] = "-AUTH: too many failed lately.",
     [REPLY_UNKNOWN] = "An unknown command.",
     [REPLY_LINE_TOO_LONG] =
         "A command line above 1024 octets (MAIL and RCPT 4096, AUTH 12288); the rest is dropped.",
@@ -73,6 +73,7 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_STARTTLS_TWICE] = "STARTTLS under TLS.",
     [REPLY_STARTTLS_IN_MAIL] = "STARTTLS inside a transaction.",
     [REPLY_DATA_AFTER_BDAT] = "DATA after BDAT.",
+    [REPLY_DATA_BINARY] = "DATA after MAIL with BODY=BINARYMIME. BDAT still may follow.",
     [REPLY_RSET_FIRST] = "Anything but RSET after a chunk was refused.",
     [REPLY_REFUSED_BEFORE] = "-Any command after 554 in place of the greeting.",
     [REPLY_AUTH_MECHANISM] = "AUTH: a mechanism that is not offered.",
@@ -88,8 +89,8 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_AUTH_NEEDS_TLS] = "AUTH before TLS, where the listener does not require it for mail.",
     [REPLY_NO_SUCH_USER] = "-VRFY, RCPT: no such user here.",
     [REPLY_SENDER_DOMAIN] = "MAIL: the sender's domain does not exist.",
-    [REPLY_NO_RETURN_PATH] = "-MAIL: mail cannot be returned.",
     [REPLY_RECIPIENT_COUNT] = "RCPT: more recipients than the user may have (max_recipients).",
+    [REPLY_EXPN_UTF8] = "EXPN with a name that is not ASCII, without SMTPUTF8.",
     [REPLY_SENDER_UTF8] = "MAIL: an address that is not ASCII, without SMTPUTF8.",
     [REPLY_CONTENT_POLICY] = "-End of data: a filter says no.",
     [REPLY_SENDER_FORBIDDEN] = "MAIL: the user may not send as this address (sender).",
@@ -99,9 +100,13 @@ static const char *const whens[REPLY_COUNT] = {
                         "no_soliciting.",
     [REPLY_ACCOUNT_FORBIDDEN] = "MAIL: the user may log in but not submit (submit=no).",
     [REPLY_AUTHOR_FORBIDDEN] = "-End of data: the user may not use the address in From.",
+    [REPLY_PRIORITY_LOW] = "MAIL: a priority below mt_priority_least, without mt_priority_later.",
     [REPLY_SENDER_NULL_MX] = "MAIL: the sender's domain accepts no mail.",
-    [REPLY_HELD_QUOTA] = "-Too much mail of the user is held.",
+    [REPLY_HELD_QUOTA] = "MAIL: as much is held for the user as may be (futurerelease_messages, "
+                         "futurerelease_octets).",
     [REPLY_TOO_BIG] = "MAIL, BDAT, end of data: limits message_size, or the user's max_size.",
+    [REPLY_PRIORITY_SIZE] =
+        "MAIL, end of data: a priority above 0 and more than mt_priority_urgent_size.",
     [REPLY_RECIPIENT_UTF8] = "RCPT: an address that is not ASCII, without SMTPUTF8.",
     [REPLY_RECIPIENT_UNQUALIFIED] = "RCPT: no domain, or a domain of one label.",
     [REPLY_RECIPIENT_LITERAL] = "RCPT: an address literal, without allow_address_literals.",
@@ -115,8 +120,10 @@ static const char *const whens[REPLY_COUNT] = {
         "End of data: the header is not well formed, or a field is there twice.",
     [REPLY_SOLICITATION] = "End of data: SOLICIT and the field Solicitation do not say the same.",
     [REPLY_NO_FROM] = "End of data: no From field.",
-    [REPLY_HEADER_LIMIT] = "End of data: too many or too long header fields.",
-    [REPLY_BARE_NEWLINE] = "End of data: a CR or LF that stands alone.",
+    [REPLY_HEADER_LIMIT] = "End of data: too many or too long header fields; with BODY=BINARYMIME, "
+                           "too many multiparts inside each other.",
+    [REPLY_BARE_NEWLINE] = "End of data: a CR or LF that stands alone; with BODY=BINARYMIME, "
+                           "in a text part or in a header.",
     [REPLY_NUL] = "End of data: a NUL.",
     [REPLY_LONG_LINE] = "End of data: a line above 998 octets.",
     [REPLY_HEADER_UTF8] = "End of data: a header that is not ASCII, without SMTPUTF8.",

@@ -2,6 +2,7 @@
 465, before and after the login (SUB-3.1-2, SUB-3.1-3, SUB-7-2 to SUB-7-8: SUB-7-3, SUB-7-4, SUB-7-5, SUB-7-6, SUB-7-7; CMD-1,
 CMD-11, CMD-12, CMD-16, CMD-19, LSN-4, SEC-6, requirements section 17). One table: a row is a command, a column is a state."""
 import itertools
+import pathlib
 
 import pytest
 
@@ -52,6 +53,15 @@ MATRIX = {
     "MAIL": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "501 5.5.4", "MR": "503 5.5.1"},
     "MAIL FROM:<alice@example.net> FOO=1": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "555 5.5.4", "MR": "503 5.5.1"},
     "MAIL FROM:<carol@example.net>": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "550 5.7.1", "MR": "503 5.5.1"},
+    "MAIL FROM:<alice@sales>": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "554 5.1.8", "MR": "503 5.5.1"},
+    "MAIL FROM:<alice@[192.0.2.1]>": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "554 5.1.8", "MR": "503 5.5.1"},
+    "MAIL FROM:<\u03b4@example.net>": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "550 5.6.7", "MR": "503 5.5.1"},
+    "MAIL FROM:<alice@example.net> SIZE=99999999999": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "552 5.3.4", "MR": "503 5.5.1"},
+    "MAIL FROM:<alice@example.net> SIZE=1 SIZE=1": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "501 5.5.4", "MR": "503 5.5.1"},
+    "RCPT TO:<bob@[192.0.2.1]>": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "503 5.5.1", "MR": "554 5.1.2"},
+    "RCPT TO:<\u03b4@example.org>": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "503 5.5.1", "MR": "553 5.6.7"},
+    "RCPT TO:<bob@example.org> FOO": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "503 5.5.1", "MR": "555 5.5.4"},
+    "RCPT TO:<bob@example.org> NOTIFY=NEVER,DELAY": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "503 5.5.1", "MR": "501 5.5.4"},
     "RCPT TO:<bob@example.org>": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "503 5.5.1", "MR": "250 2.1.5"},
     "RCPT TO:<.bob@example.org>": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "503 5.5.1", "MR": "501 5.1.3"},
     "RCPT TO:<bob@sales>": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "503 5.5.1", "MR": "554 5.1.2"},
@@ -59,6 +69,10 @@ MATRIX = {
     "DATA foo": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "503 5.5.1", "MR": "501 5.5.4"},
     "DATA": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "AM": "503 5.5.1", "R": "354"},
     "BDAT 0 LAST": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "AM": "503 5.5.1", "R": "554 5.6.0"},
+    "BDAT x": {"Gg": "503 5.5.1", "CcT": "530 5.7.0", "A": "503 5.5.1", "MR": "501 5.5.4"},
+    "VRFY": {"GC": "530 5.7.0", "gcT": "530 5.7.0", "AMR": "501 5.5.4"},
+    "VRFY \u03b4": {"GC": "530 5.7.0", "gcT": "530 5.7.0", "AMR": "252 2.6.8"},
+    "EXPN \u03b4": {"GC": "530 5.7.0", "gcT": "530 5.7.0", "AMR": "550 5.6.8"},
     "BURL imap://example.org/x LAST": {"GgCcTAMR": "502 5.5.1"},
     "A" * 2000: {"GgCcTAMR": "500 5.5.2"},
     "NOOP \x01": {"GgCcTAMR": "500 5.5.2"},
@@ -109,13 +123,19 @@ def test_every_command(server, state):
 
 @pytest.mark.parametrize("state", [state for state in STATES if state[0] != "G"])
 def test_what_is_listed(server, state):
-    """TURN and its like never are; AUTH only under TLS, STARTTLS only before."""
+    """SUB-7-1: what table 1 asks for is, TURN and its like never are (EXT-NEG-1); AUTH only under TLS, STARTTLS only before."""
     _, hello = reach(server, state)
     keywords = {line.split()[0] for line in hello.lines[1:]}
     assert not keywords & {"ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "VRFY", "EXPN", "XCLIENT", "XFORWARD"}
     assert ("AUTH" in keywords) == (STATES[state] in "TAMR")
     assert ("STARTTLS" in keywords) == (STATES[state] in "Cc")
-    assert {"PIPELINING", "ENHANCEDSTATUSCODES", "HELP"} <= keywords
+    assert {"PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME", "SIZE", "DSN", "CHUNKING", "SMTPUTF8", "HELP"} <= keywords
+
+
+def test_names_are_documented():
+    """TLS-18: how mail programs find the server."""
+    guide = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    assert "_submissions._tcp" in guide and "_submission._tcp" in guide
 
 
 def test_strangers_learn_nothing(server):

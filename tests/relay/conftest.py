@@ -44,7 +44,7 @@ class Lanes:
                   for kind, lanes in self.lanes.items() for lane in lanes}
         self.server = keeper.server("relay", start=False, top=f'trusted_networks = {{ "{TRUSTED}/32" }}', listeners={
             "465": 'tls = "implicit"', "588": 'tls = "starttls"  require_tls = false'}, sections={
-            "extensions": 'deliverby = true  deliverby_least = 5  futurerelease = true  requiretls = true  mt_priority = true  '
+            "extensions": 'binarymime = true  deliverby = true  deliverby_least = 5  futurerelease = true  requiretls = true  mt_priority = true  '
                           'mt_priority_users = { "alice@example.net" }  rrvs = true  mtrk = true  conperm = true  '
                           'no_soliciting = { "net.example:ADV" }',
             "queue": "retry = { 1 }  retry_connect = { 1 }  delay_notice = 0  dead_host = 0",

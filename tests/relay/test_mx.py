@@ -89,7 +89,7 @@ def test_mx_record(world, hops):
 
 
 def test_implicit(world, hops):
-    """OUT-1: no MX: the domain's own address; a CNAME is followed; the recipient keeps the name it was given."""
+    """OUT-1, SUB-8.7-2: no MX: the domain's own address; a CNAME is followed; the recipient keeps the name it was given."""
     hop = hops("127.2.0.3")
     real = world.domain({"A": ["127.2.0.3"]})
     alias = world.domain({"CNAME": [real + "."]})

@@ -166,6 +166,30 @@ def test_hold_survives_restart(rig):
     hop.await_mail()
 
 
+def test_wishes_survive_restart(rig):
+    """RTLS-3, EXT-DSN-7, EXT-FUTURE-3: what was asked for is there after a restart, from the record and from a checkpoint."""
+    server, hop = restartable(rig, {"RCPT": lambda _s, argument: "450 4.2.1 later" if "now" in argument else None},
+                              extensions="requiretls = true")
+    client = server.client()
+    began = time.time()
+    tagged = client.mail("alice@example.net", ["now@there.example"], message(), "REQUIRETLS RET=HDRS ENVID=x", "NOTIFY=DELAY")
+    held = client.mail("alice@example.net", ["held@there.example"], message(), "REQUIRETLS HOLDFOR=20")
+    client.quit()
+    server.await_queue(lambda rows: any(row["id"] == tagged and row["recipients"][0]["state"] == "deferred" for row in rows))
+    for end in (server.stop, server.kill):
+        end()
+        server.start()
+        assert len(server.queue()) == 2
+        for identity in (tagged, held):
+            assert server.json("queue", "show", identity)["requiretls"] is True
+        row = server.json("queue", "show", tagged)
+        assert (row["ret"], row["envid"], row["recipients"][0]["notify"]) == ("HDRS", "x", ["DELAY"])
+        assert server.json("queue", "show", held)["recipients"][0]["state"] == "waiting"
+    assert not hop.mails and time.time() - began < 19, "too slow a machine for this test"
+    mail = hop.await_mail(40)
+    assert mail.addresses == ["held@there.example"] and time.time() - began >= 20
+
+
 @pytest.mark.parametrize("room", ["gate", "vault", "queue", "relay", "maildrop"])
 def test_room_dies(rig, room):
     """QUE-1: any room may die: it comes back, mail goes on, sessions of other rooms live."""
@@ -271,7 +295,7 @@ def test_large_message(rig):
     server.kill()
     server.start()
     hop.script.clear()
-    mail = hop.await_mail(30)
+    mail = hop.await_mail(40)
     assert len(mail.recipients) == 5 and mail.body == (b"x" * 76 + b"\r\n") * 3000
 
 

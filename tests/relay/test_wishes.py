@@ -8,7 +8,8 @@ from rig.client import message
 from rig.hop import KEYWORDS, Turns
 from test_notices import groups
 
-ALL = [*KEYWORDS, "DSN", "DELIVERBY", "MT-PRIORITY", "MTRK", "RRVS", "CONPERM", "NO-SOLICITING"]
+ALL = [*KEYWORDS, "DSN", "DELIVERBY", "MT-PRIORITY", "MTRK", "RRVS", "CONPERM", "NO-SOLICITING", "REQUIRETLS", "BINARYMIME"]
+BINARY = "MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n"
 CERTIFIER = "a" * 27
 
 
@@ -83,7 +84,7 @@ def test_failure_unwanted(trip):
 
 
 def test_mixed(trip):
-    """EXT-DSN-8, EXT-DSN-10: each recipient has what was asked for him."""
+    """EXT-DSN-8, EXT-DSN-10, CMD-32: each recipient has what was asked for him."""
     hop = trip.hop({"RCPT": Turns("550 5.1.1 no", "550 5.1.1 no", "250 2.1.5 ok")})
     client = trip.server.connect("588", source="127.9.1.1")
     client.hello()
@@ -171,6 +172,91 @@ def test_others_passed_on(trip):
     certifier, left = given["MTRK"].split(":")
     assert certifier == CERTIFIER and 86390 <= int(left) <= 86400
     assert rcpt_words(mail) == ["RRVS=2024-05-01T00:00:00Z;C"]
+
+
+def test_solicit_passed_on(trip):
+    """EXT-NOSOL-4: SOLICIT as the header has it, to a hop that lists NO-SOLICITING, and to no other."""
+    content = message(fields="Solicitation: org.example:X\r\n")
+    for keywords, given in ((ALL, True), (KEYWORDS, False)):
+        hop = trip.hop(keywords=keywords)
+        trip.submit(hop, content=content, parameters="SOLICIT=org.example:X")
+        mail = hop.await_mail()
+        assert ("SOLICIT=org.example:X" in mail_words(mail)) == given
+        assert b"(SOLICIT=org.example:X)" in mail.header
+
+
+def test_requiretls_passed_on(trip):
+    """RTLS-3: to a hop that lists it under TLS, and never in clear text."""
+    hop = trip.hop(keywords=ALL, tls="starttls")
+    trip.submit(hop, login="alice@example.net", parameters="REQUIRETLS")
+    mail = hop.await_mail()
+    assert mail.is_tls and "REQUIRETLS" in mail_words(mail)
+    trip.submit(hop, login="alice@example.net")
+    assert "REQUIRETLS" not in mail_words(hop.await_mails(2)[1])
+    clear = trip.hop(keywords=ALL)
+    trip.submit(clear, login="alice@example.net", parameters="REQUIRETLS")
+    assert "REQUIRETLS" not in mail_words(clear.await_mail())
+
+
+def test_size_body_passed_on(trip):
+    """EXT-SIZE-6, EXT-8BITMIME-2: SIZE is what goes out, BODY what the content is, not what the client said."""
+    hop = trip.hop(keywords=ALL)
+    trip.submit(hop, content=message(to=f"bob@{hop.domain}", body="caf\u00e9\r\n"), parameters="SIZE=1 BODY=7BIT")
+    mail = hop.await_mail()
+    assert {f"SIZE={len(mail.content)}", "BODY=8BITMIME"} <= set(mail_words(mail)) and "caf\u00e9".encode() in mail.content
+
+
+def test_binary(trip):
+    """EXT-BINARYMIME-2: to the octet, small and large, to a hop that lists BINARYMIME and CHUNKING."""
+    hop = trip.hop(keywords=ALL)
+    for count, body in enumerate((b"a\0\n\r\r\n.\r\n\xff", bytes(range(256)) * 2000), 1):
+        trip.submit(hop, content=message(fields=BINARY).encode().removesuffix(b"Hello.\r\n") + body,
+                    parameters="BODY=BINARYMIME", bdat=True)
+        mail = hop.await_mails(count)[-1]
+        assert mail.verb == "BDAT" and "BODY=BINARYMIME" in mail_words(mail) and mail.body == body
+    lmtp = trip.hop(kind="lmtp", keywords=ALL)
+    trip.submit(lmtp, content=message(fields=BINARY, body="\0\n"), parameters="BODY=BINARYMIME", bdat=True)
+    assert lmtp.await_mail().body == b"\0\n"
+
+
+def test_binary_must_not_go(trip):
+    """EXT-BINARYMIME-2: where BINARYMIME or CHUNKING is missing, or chunks are not to be used, and into a folder: 5.6.3. The
+    notice goes any way back, with the header alone."""
+    lanes = [("plain", [word for word in ALL if word != "BINARYMIME"]), ("plain", [word for word in ALL if word != "CHUNKING"]),
+             ("data", ALL)]
+    hops = [trip.hop(kind=kind, keywords=keywords) for kind, keywords in lanes]
+    for people in [[f"bob@{hop.domain}"] for hop in hops] + [["bob@folder.example"]]:
+        identity = trip.submit(hops[0], people=people, content=message(fields=BINARY, body="\0\n"), bdat=True,
+                               parameters="BODY=BINARYMIME RET=FULL")
+        report, (_, one) = report_of(trip, identity)
+        assert one["Status"] == "5.6.3" and one["Action"] == "failed"
+        assert report.get_payload()[2].get_content_type() == "text/rfc822-headers"
+    assert not any(hop.mails for hop in hops)
+
+
+def test_returned_eight_bit(trip):
+    """DSN-10, EXT-8BITMIME-3: what comes back whole and holds eight bits is labelled so, and goes as such."""
+    hop = trip.hop({"RCPT": Turns("550 5.1.1 no", "250 2.1.5 ok")}, keywords=ALL)
+    trip.submit(hop, sender=f"alice@{hop.domain}", parameters="RET=FULL BODY=8BITMIME",
+                content=message(sender=f"alice@{hop.domain}", body="caf\u00e9\r\n"))
+    mail = hop.await_mail()
+    assert "BODY=8BITMIME" in mail_words(mail)
+    report = email.message_from_bytes(mail.content, policy=email.policy.default)
+    assert report["Content-Transfer-Encoding"] == "8bit"
+    part = report.get_payload()[2]
+    assert part.get_content_type() == "message/rfc822" and part["Content-Transfer-Encoding"] == "8bit"
+    assert "caf\u00e9".encode() in mail.content
+
+
+def test_priority_inherited(trip):
+    """EXT-MTPRI-5: a notice has the priority of what it is about, in the queue and to the next hop."""
+    hop = trip.hop({"RCPT": Turns("550 5.1.1 no", "450 4.2.1 later", "250 2.1.5 ok")}, keywords=ALL)
+    trip.submit(hop, sender=f"alice@{hop.domain}", parameters="MT-PRIORITY=-4")
+    rows = trip.server.await_queue(lambda rows: any(row["sender"] == "" and row["recipients"][0]["state"] == "deferred"
+                                                    for row in rows))
+    notice = next(row for row in rows if row["sender"] == "")
+    assert trip.server.json("queue", "show", notice["id"])["priority"] == -4
+    assert "MT-PRIORITY=-4" in mail_words(hop.await_mail())
 
 
 def test_others_kept_back(trip):

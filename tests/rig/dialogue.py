@@ -20,6 +20,11 @@ SCRAMS = {
 }
 
 
+def later(seconds):
+    """A date for HOLDUNTIL."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+
 class Failed(AssertionError):
     pass
 
@@ -85,7 +90,7 @@ class Player:
         self.keywords, self.reply, self.last_id, self.delivered = {}, None, None, None
         self.raw_lines, self.clock = [], time.monotonic()
         self.names = {"mark": self.mark, "user": USER, "password": PASSWORD, "b64": b64, "chr": chr, "message": self.message,
-                      "stuff": stuff, "i": 0, "source": self.source, "len": len, "str": str, "bytes": bytes}
+                      "stuff": stuff, "i": 0, "source": self.source, "len": len, "str": str, "bytes": bytes, "later": later}
         self.where = 0
 
     def message(self, **parts):

@@ -117,19 +117,32 @@ def mx():
 def every():
     """Every extension that can be switched on."""
     return Server("every", listeners=LISTENERS, top=TRUSTED, sections={
-        "extensions": 'deliverby = true  futurerelease = true  requiretls = true  mt_priority = true  '
+        "extensions": 'binarymime = true  deliverby = true  futurerelease = true  requiretls = true  mt_priority = true  '
                       'mt_priority_users = { "list@example.net" }  rrvs = true  mtrk = true  '
                       'no_soliciting = { "net.example:ADV", "net.example:SPAM" }  conperm = true  conneg = true'})
+
+
+def choosy():
+    """Little is held, priorities matter."""
+    return Server("choosy", listeners=LISTENERS, top=TRUSTED, sections={
+        "extensions": 'futurerelease_messages = 2  futurerelease_octets = 60000  mt_priority = true  mt_priority_least = "normal"  '
+                      'mt_priority_users = { "list@example.net" }  mt_priority_urgent_size = 1000'})
+
+
+def urgent():
+    """Only urgent mail is taken."""
+    return Server("urgent", listeners=LISTENERS, top=TRUSTED, sections={
+        "extensions": 'mt_priority = true  mt_priority_least = "urgent"  mt_priority_later = false'})
 
 
 def bare():
     """Every extension switched off that can be."""
     return Server("bare", listeners=LISTENERS, top=TRUSTED, sections={
-        "extensions": "chunking = false  smtputf8 = false  dsn = false  limits = false"})
+        "extensions": "chunking = false  binarymime = true  smtputf8 = false  dsn = false  limits = false  futurerelease = false"})
 
 
 PROFILES = {"default": default, "small": small, "strict": strict, "open": open_postmaster, "full": full, "plain": plain, "mx": mx,
-            "sasl": sasl, "every": every, "bare": bare}
+            "sasl": sasl, "every": every, "bare": bare, "choosy": choosy, "urgent": urgent}
 
 
 def make_server(name):

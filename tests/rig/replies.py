@@ -2,7 +2,8 @@
 EXT-ESC-1, EXT-ESC-2, EXT-ESC-3, CMD-24 and LSN-4 again."""
 import re
 
-# Section 17 of the requirements: basic code and the enhanced codes that may stand behind it. None: without one.
+# Basic code and the enhanced codes that may stand behind it, as in the program's own table but for what is reserved there;
+# tools/check_replies.py compares. None: without one.
 CATALOGUE = {
     214: {"2.0.0"},
     220: {None, "2.0.0"},
@@ -13,7 +14,7 @@ CATALOGUE = {
     334: {None},
     354: {None},
     421: {"4.3.2", "4.4.2", "4.7.0"},
-    450: {"4.7.1"},
+    450: {"4.7.15"},
     451: {"4.3.0", "4.4.3"},
     452: {"4.3.1", "4.5.3"},
     454: {"4.7.0"},
@@ -27,10 +28,10 @@ CATALOGUE = {
     534: {"5.7.9"},
     535: {"5.7.8"},
     538: {"5.7.11"},
-    550: {"5.1.1", "5.1.8", "5.5.3", "5.6.7", "5.6.8", "5.7.0", "5.7.1", "5.7.27"},
-    552: {"5.3.4"},
+    550: {"5.1.8", "5.5.3", "5.6.7", "5.6.8", "5.7.1", "5.7.15", "5.7.27"},
+    552: {"5.2.2", "5.3.4", "5.7.16"},
     553: {"5.6.7"},
-    554: {"5.1.2", "5.1.8", "5.4.6", "5.5.0", "5.5.1", "5.6.0", "5.6.3", "5.6.7", "5.7.0", "5.7.1"},
+    554: {"5.1.2", "5.1.8", "5.4.6", "5.5.1", "5.6.0", "5.6.7"},
     555: {"5.5.4"},
     556: {"5.1.10"},
 }

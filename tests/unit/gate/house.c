@@ -212,7 +212,22 @@ static void on_cut(void *owner, struct channel *channel, const void *message, in
         forget(h, segment);
 }
 
+static void on_held_ask(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct house *h = owner;
+    const struct msg_held_ask *m = message;
+    struct msg_held_answer answer = { .request = m->request, .has_room = !h->is_held_full };
+
+    (void)fd;
+    (void)channel;
+    h->held_asks++;
+    h->held_size = m->size;
+    if (!h->is_held_silent)
+        house_say(h, &h->queue, MSG_HELD_ANSWER, &answer, -1);
+}
+
 static const struct channel_handler queue_handlers[] = {
+    { MSG_HELD_ASK, on_held_ask },
     { MSG_NEED, on_need },
     { MSG_DOORBELL, on_doorbell },
     { MSG_CUT, on_cut },

@@ -95,6 +95,10 @@ struct house {
     struct msg_need need; /* not served yet */
     int auth_starts;
     int domain_asks;
+    int held_asks;
+    uint64_t held_size; /* that the last of them was about */
+    bool is_held_full;  /* nobody may have more held */
+    bool is_held_silent;
     bool is_vault_silent;
     bool narrows; /* logins come with a scope, and with limits of their own */
     bool is_slow; /* the neighbours keep what they have to say for house_answer */

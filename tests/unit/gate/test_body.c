@@ -159,6 +159,61 @@ static void test_size(void **state)
     }
 }
 
+#define OCTETS "From: a\r\nContent-Type: application/x\r\n\r\n"
+
+static const struct {
+    struct slice content;
+    enum body_fault fault;
+    uint64_t line;
+} binary[] = {
+    { SLICE_LITERAL(OCTETS "\0\n\r\377 and no end"), BODY_SOUND, 0 }, /* DATA-8, EXT-BINARYMIME-1 */
+    { SLICE_LITERAL("From: a\r\n\r\ntext\r\n"), BODY_SOUND, 0 },
+    { SLICE_LITERAL("From: a\r\n\r\nte\nxt\r\n"), BODY_TEXT, 3 }, /* EXT-BINARYMIME-4 */
+    { SLICE_LITERAL("From: a\r\n\r\ntext\r"), BODY_TEXT, 3 },
+    { SLICE_LITERAL("From: a\nX: y\r\n\r\ntext\r"), BODY_TEXT, 1 },
+};
+
+/* What is binary is kept to the octet, and nothing is added (EXT-BINARYMIME-2). */
+static void test_binary(void **state)
+{
+    const struct body_limits any = { .size = 5000, .large = 4000, .is_binary = true };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(binary); i++)
+        for (size_t step = 1; step < 100; step += step < 12 ? 1 : 70) {
+            struct body body = { 0 };
+            size_t start;
+
+            body_open(&body, NULL, &any, never, NULL);
+            feed_chunks(&body, binary[i].content, step);
+            assert_int_equal(body.fault, binary[i].fault);
+            assert_int_equal(body.fault_line, binary[i].line);
+            assert_int_equal(body.state, binary[i].fault == BODY_SOUND ? BODY_DONE : BODY_DROPPING);
+            if (body.state == BODY_DONE) {
+                start = header_scan_block(&body.header).len + 2;
+                assert_int_equal(body.size, binary[i].content.len - start);
+                assert_true(
+                    slice_equals(buffer_slice(&body.small), slice_from(binary[i].content, start)));
+            }
+            body_clear(&body);
+        }
+}
+
+/* The first fault counts, and the limit on size holds. DATA-10 */
+static void test_binary_size(void **state)
+{
+    const struct body_limits small = {
+        .size = sizeof OCTETS + 10, .large = 4000, .is_binary = true
+    };
+    struct body body = { 0 };
+
+    (void)state;
+    body_open(&body, NULL, &small, never, NULL);
+    feed_chunks(&body, slice_text(OCTETS "01234567890123456789\n"), 1);
+    assert_int_equal(body.fault, BODY_TOO_BIG);
+    body_clear(&body);
+}
+
 /* A refused header keeps nothing and counts on. MSG-3 */
 static void test_header(void **state)
 {
@@ -183,6 +238,8 @@ int main(void)
         cmocka_unit_test(test_data),
         cmocka_unit_test(test_nul),
         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_binary_size),
         cmocka_unit_test(test_header),
     };
 

@@ -118,6 +118,7 @@ static void test_switches(void **state UNUSED)
         "250-ENHANCEDSTATUSCODES\r\n"
         "250-DSN\r\n"
         "250-CHUNKING\r\n"
+        "250-BINARYMIME\r\n"
         "250-SMTPUTF8\r\n"
         "250-REQUIRETLS\r\n"
         "250-DELIVERBY 60\r\n"
@@ -130,6 +131,8 @@ static void test_switches(void **state UNUSED)
         "250-CONNEG\r\n"
         "250-LIMITS RCPTMAX=1000\r\n"
         "250 HELP\r\n");
+    all.switched_on &= ~EXTENSION_BIT(EXTENSION_CHUNKING); /* EXT-BINARYMIME-1 */
+    assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_BINARYMIME));
     all.is_tls = false;
     assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_REQUIRETLS));
     assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_FUTURERELEASE));
