@@ -321,7 +321,7 @@ const struct option options[] = {
         .required = true,
         LIST(struct conf_certificate, sha256, sha256_count, struct conf_text, 1, 32),
         .doc = "SHA-256 fingerprints of the certificates, as openssl x509 -fingerprint -sha256 "
-               "shows them. Who signed them does not matter." },
+               "shows them. Who signed them does not matter, nor when they end." },
 
     { .section = SECTION_DOMAIN,
         .name = "dkim",
