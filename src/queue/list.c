@@ -2,11 +2,10 @@
  * once; the addresses are read from the spool on a hand. */
 #include <stdlib.h>
 
-#include "base/clock.h"
-
 #include "queue/control.h"
 #include "queue/memory.h"
 #include "queue/release.h"
+#include "smtp/timestamp.h"
 #include "spool/segment.h"
 
 enum {
@@ -93,7 +92,7 @@ static json_t *show_notify(uint8_t notify)
 /* What was asked for at RCPT; nothing where nothing was. */
 static void show_recipient_wishes(json_t *row, const struct envelope_recipient *recipient)
 {
-    char date[25];
+    char date[TIMESTAMP_TEXT + 1];
 
     if (recipient->notify != 0)
         json_object_set_new(row, "notify", show_notify(recipient->notify));
@@ -101,8 +100,8 @@ static void show_recipient_wishes(json_t *row, const struct envelope_recipient *
         json_object_set_new(row, "orcpt", show_text(recipient->orcpt));
     if (recipient->rrvs == ENVELOPE_RRVS_ABSENT)
         return;
-    clock_format(recipient->rrvs_since * SECOND, date);
-    json_object_set_new(row, "rrvs", json_sprintf("%.19sZ%s", date, rrvs_actions[recipient->rrvs]));
+    timestamp_format(recipient->rrvs_since, date);
+    json_object_set_new(row, "rrvs", json_sprintf("%s%s", date, rrvs_actions[recipient->rrvs]));
 }
 
 /* The same for MAIL. */
