@@ -342,6 +342,18 @@ static enum err check_numbers(struct checking *c)
     return ERR_OK;
 }
 
+/* EXT-MTRK-2, EXT-MTRK-5: who tracks a message names it with ENVID. */
+static enum err check_extensions(struct checking *c)
+{
+    const struct conf_extensions *extensions = &c->conf->extensions;
+    const struct scan_section *section = scan_section(c->scan, SECTION_EXTENSIONS, 0);
+
+    if (extensions->mtrk && !extensions->dsn)
+        return fault_set(c->fault, line_of(section, "dsn"),
+            "dsn is false and mtrk is true; allowed is mtrk with dsn only");
+    return ERR_OK;
+}
+
 /* The walls between the rooms are made of their users. */
 static enum err check_accounts(struct checking *c)
 {
@@ -374,6 +386,7 @@ enum err check_conf(
         check_auth,
         check_routes,
         check_numbers,
+        check_extensions,
         check_accounts,
     };
     struct checking c = { conf, scan, arena, fault };

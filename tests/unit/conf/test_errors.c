@@ -298,6 +298,8 @@ static const struct error_case cases[] = {
         "7: no_soliciting is \"1a\"; allowed is a word of letters, digits, '.', '-', '_' and ':' "
         "that "
         "begins with a letter" },
+    { "EXT-MTRK-5 without DSN", WITH("extensions { mtrk = true\ndsn = false }"),
+        "8: dsn is false and mtrk is true; allowed is mtrk with dsn only" },
     { "OPS-1 unknown extension", WITH("extensions { dsm = true }"),
         "7: unknown name \"dsm\" in extensions; did you mean \"dsn\"?" },
 };
