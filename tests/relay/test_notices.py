@@ -63,6 +63,19 @@ def test_status(trip, reply, status):
     assert groups(text)[1]["Status"] == status
 
 
+def test_largest(trip):
+    """DSN-11, DSN-10: a hundred refusals with as many words as a hop may say, long names, a long header: told all the same."""
+    words = "\n".join(["550-5.1.1 =" + "=" * 60] * 40 + ["550 5.1.1 ="])
+    hop = trip.hop({"RCPT": words}, keywords=KEYWORDS)
+    people = [f"b\u00f6b{number:03}{'x' * 50}" for number in range(100)]
+    content = message(to="bob@example.org", fields="".join(f"X-Long-{i}: {'=' * 900}\r\n" for i in range(200)))
+    identity = trip.submit(hop, people=people, content=content, parameters="SMTPUTF8 BODY=8BITMIME",
+                           rcpt_parameters="ORCPT=utf-8;" + "\u20ac" * 160)
+    text, _ = trip.bounce(identity, 40)
+    assert len(groups(text)) == 101
+    trip.await_closed(identity)
+
+
 def test_null_sender(trip):
     """DSN-2, DSN-16, QUE-7: nobody is told of a failure of what has no sender."""
     hop = trip.hop({"RCPT": "550 5.1.1 unknown"})
