@@ -139,6 +139,44 @@ def test_a_restart_after_the_jump(rig, clock, jump, how):
     assert house.server.status()["spool"]["damaged"] == 0
 
 
+def hold(house, mark, wish):
+    client = house.server.client()
+    identity = client.mail("alice@example.net", ["bob@example.org"], message(mark), wish)
+    client.close()
+    return identity
+
+
+def came(house):
+    return {re.search(rb"Subject: (\w+)", mail.header)[1].decode() for mail in list(house.hop.mails)}
+
+
+def date(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def test_held_mail(rig, clock):
+    """EXT-FUTURE-3: a while counts as it passes, a date is the clock's, also over a stop and a SIGKILL."""
+    house = make(rig, clock)
+    hold(house, "while", "HOLDFOR=4")
+    hold(house, "soon", f"HOLDUNTIL={date(clock.now() + 4)}")
+    hold(house, "hour", f"HOLDUNTIL={date(clock.now() + 3600)}")
+    clock.jump(-7200)
+    time.sleep(6)
+    assert came(house) & {"while", "soon", "hour"} == {"while"}, came(house)
+    house.server.stop()
+    house.server.start()
+    time.sleep(2)
+    assert not came(house) & {"soon", "hour"}
+    clock.jump(7200)
+    house.hop.await_mails(len(house.hop.mails) + 1, 10)
+    assert came(house) & {"soon", "hour"} == {"soon"}
+    house.restart()
+    clock.jump(3600)
+    house.hop.await_mails(len(house.hop.mails) + 1, 10)
+    assert "hour" in came(house)
+    house.check()
+
+
 @one_jump
 def test_a_jump_while_it_is_down(rig, clock, jump):
     house = make(rig, clock, LATER)

@@ -276,6 +276,7 @@ void house_attach_queue(struct house *h)
     h->need = (struct msg_need){ 0 };
     h->queue = neighbour(h, ROLE_QUEUE, queue_handlers, LENGTH_OF(queue_handlers), &fd);
     commit_attach(&h->gate.commit, fd);
+    ask_held_again(&h->gate);
 }
 
 void house_detach_queue(struct house *h)

@@ -237,6 +237,42 @@ static void test_vault_restarts(void **state)
     client_close(&c);
 }
 
+/* EXT-FUTURE-6: the queue says whether more may be held; one that is silent, goes, or comes back. */
+static void test_held(void **state)
+{
+    struct client c;
+
+    (void)state;
+    open_logged_in(&c);
+    client_ask(&c, "MAIL FROM:<alice@example.net> HOLDFOR=60 SIZE=1000", "250 2.1.0");
+    assert_int_equal(house.held_asks, 1);
+    assert_int_equal(house.held_size, 1000);
+    client_ask(&c, "RSET", "250");
+    house.is_held_full = true;
+    client_ask(&c, "MAIL FROM:<alice@example.net> HOLDFOR=60", "552 5.2.2");
+    client_ask(&c, "MAIL FROM:<alice@example.net> HOLDUNTIL=2001-01-01T00:00:00Z", "250 2.1.0");
+    client_ask(&c, "RSET", "250");
+    client_ask(&c, "MAIL FROM:<alice@example.net>", "250 2.1.0");
+    client_ask(&c, "RSET", "250");
+    assert_int_equal(house.held_asks, 2);
+    house.is_held_full = false;
+    house.is_held_silent = true;
+    client_say(&c, "MAIL FROM:<alice@example.net> HOLDFOR=60\r\n");
+    house_turn(&house, 20);
+    assert_int_equal(house.gate.sessions->wait, WAIT_HELD);
+    house_detach_queue(&house);
+    house.is_held_silent = false;
+    house_attach_queue(&house);
+    client_expect(&c, "250 2.1.0");
+    client_ask(&c, "RSET", "250");
+    house.is_held_silent = true;
+    client_say(&c, "MAIL FROM:<alice@example.net> HOLDFOR=60\r\n");
+    house_turn(&house, 20);
+    end_time(&house);
+    client_expect(&c, "451 4.3.0");
+    client_close(&c);
+}
+
 static void test_exchange_is_lost(void **state)
 {
     struct client c;
@@ -356,6 +392,7 @@ int main(void)
         DIALOGUE(test_auth_line),
         DIALOGUE(test_rights),
         DIALOGUE(test_vault_restarts),
+        DIALOGUE(test_held),
         DIALOGUE(test_exchange_is_lost),
         DIALOGUE(test_handshake_waits),
         DIALOGUE(test_trace),
