@@ -27,11 +27,12 @@ MAY_INCLUDE |= {
     "relay": MIDDLE,
     "vault": MIDDLE,
     "maildrop": MIDDLE,
+    "fetch": MIDDLE,
     "supervisor": MIDDLE,
     "ctl": MIDDLE,
 }
 # main.c names every room, and that is all it does.
-EXCEPTIONS = {"supervisor/main.c": {"gate", "vault", "queue", "relay", "maildrop"}}
+EXCEPTIONS = {"supervisor/main.c": {"gate", "vault", "queue", "relay", "maildrop", "fetch"}}
 
 # library header pattern: folders (or single files) that may include it
 LIBRARIES = [
@@ -39,6 +40,7 @@ LIBRARIES = [
     (r"openssl/(ssl|bio|x509|x509v3|provider|core.*)\.h", {"net", "vault/key.c", "vault/sign.c"}),
     (r"openssl/", {"net", "vault", "users"}),
     (r"unbound", {"net"}),
+    (r"curl/", {"net"}),
     (r"gsasl\.h", {"vault", "users"}),
     (r"seccomp\.h", {"ipc"}),
     (r"crypt\.h", {"users"}),

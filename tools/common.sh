@@ -35,7 +35,7 @@ need_packages() {
     done
 }
 
-BUILD_PACKAGES=(gcc libc6-dev pkg-config meson ninja-build libevent-dev libssl-dev libunbound-dev libgsasl-dev
+BUILD_PACKAGES=(gcc libc6-dev pkg-config meson ninja-build libevent-dev libssl-dev libunbound-dev libcurl4-openssl-dev libgsasl-dev
     libcrypt-dev libidn-dev libidn2-dev libunistring-dev libconfuse-dev libjansson-dev libxxhash-dev libseccomp-dev uthash-dev
     ca-certificates dns-root-data)
 

@@ -10,7 +10,7 @@ from peers.group import Grouped
 from peers.peer import await_gone, empty
 
 # Users of the rooms when started as root: numbers that nobody has.
-ACCOUNTS = 'accounts { gate = "61184"  vault = "61185"  queue = "61186"  relay = "61187"  maildrop = "61188" }'
+ACCOUNTS = 'accounts { gate = "61184"  vault = "61185"  queue = "61186"  relay = "61187"  maildrop = "61188"  fetch = "61189" }'
 MOST_CONNECTIONS = 6000
 HASH_THREAD = "verify"  # of the vault
 

@@ -146,10 +146,33 @@ static enum err check_users(struct checking *c)
 static enum err check_auth(struct checking *c)
 {
     const struct conf_auth *auth = &c->conf->auth;
+    bool has_file = auth->oauth_jwks.len > 0;
+    bool has_address = auth->oauth_jwks_uri.len > 0;
+    bool asks = auth->oauth_introspection.len > 0;
+    bool has_client = auth->oauth_client_id.len > 0 && auth->oauth_client_secret_file.len > 0;
+    bool has_some = auth->oauth_client_id.len > 0 || auth->oauth_client_secret_file.len > 0;
+    const struct {
+        bool is_wrong;
+        const char *why;
+    } faults[] = {
+        { has_file + has_address + asks > 1,
+            "allowed is one of oauth_jwks, oauth_jwks_uri and oauth_introspection" },
+        { has_file && (auth->oauth_issuer.len == 0 || auth->oauth_audience.len == 0),
+            "oauth_jwks needs oauth_issuer and oauth_audience" },
+        { has_address && (auth->oauth_issuer.len == 0 || auth->oauth_audience.len == 0),
+            "oauth_jwks_uri needs oauth_issuer and oauth_audience" },
+        { asks && !has_client,
+            "oauth_introspection needs oauth_client_id and oauth_client_secret_file" },
+        { has_some && !asks, "oauth_client_id and oauth_client_secret_file say nothing without "
+                             "oauth_introspection" },
+        { auth->oauth_ca_file.len > 0 && !has_address && !asks,
+            "oauth_ca_file says nothing without oauth_jwks_uri or oauth_introspection" },
+    };
 
-    if (auth->oauth_jwks.len > 0 && (auth->oauth_issuer.len == 0 || auth->oauth_audience.len == 0))
-        return fault_set(c->fault, scan_section(c->scan, SECTION_AUTH, 0)->line,
-            "oauth_jwks needs oauth_issuer and oauth_audience");
+    for (size_t i = 0; i < LENGTH_OF(faults); i++)
+        if (faults[i].is_wrong)
+            return fault_set(
+                c->fault, scan_section(c->scan, SECTION_AUTH, 0)->line, "%s", faults[i].why);
     return ERR_OK;
 }
 
@@ -357,10 +380,10 @@ static enum err check_extensions(struct checking *c)
 /* The walls between the rooms are made of their users. */
 static enum err check_accounts(struct checking *c)
 {
-    static const char *const names[] = { "gate", "vault", "queue", "relay", "maildrop" };
+    static const char *const names[] = { "gate", "vault", "queue", "relay", "maildrop", "fetch" };
     const struct conf_accounts *accounts = &c->conf->accounts;
     const struct slice users[] = { accounts->gate, accounts->vault, accounts->queue,
-        accounts->relay, accounts->maildrop };
+        accounts->relay, accounts->maildrop, accounts->fetch };
     const struct scan_section *section = scan_section(c->scan, SECTION_ACCOUNTS, 0);
 
     for (size_t i = 1; i < LENGTH_OF(users); i++)

@@ -68,10 +68,17 @@ struct conf_users {
 
 /* auth { … }: how users may log in. */
 struct conf_auth {
-    bool scram_sha_1;        /* SASL-2 */
-    struct slice oauth_jwks; /* path of the key set; empty: no tokens (SASL-11) */
+    bool scram_sha_1; /* SASL-2 */
+    /* Tokens (SASL-11) are checked against one of the next three; all empty: there are none. */
+    struct slice oauth_jwks;          /* path of the key set */
+    struct slice oauth_jwks_uri;      /* address of the key set */
+    struct slice oauth_introspection; /* address that knows what a token is good for */
+    struct slice oauth_client_id;     /* who we are there */
+    struct slice oauth_client_secret_file;
+    struct slice oauth_ca_file; /* trust anchors for both addresses; empty: those of the system */
     struct slice oauth_issuer;
     struct slice oauth_audience;
+    struct slice oauth_scope; /* must be among the token's; empty: does not matter */
     struct slice oauth_claim;
     uint64_t oauth_leeway; /* seconds */
 };
@@ -173,7 +180,7 @@ struct conf_dns {
 
 /* accounts { … }: user names or numbers, used when started as root. */
 struct conf_accounts {
-    struct slice gate, vault, queue, relay, maildrop;
+    struct slice gate, vault, queue, relay, maildrop, fetch;
 };
 
 /* extensions { … }: what clients are offered beyond what always is (requirements section 16). */
@@ -305,6 +312,8 @@ MUST_CHECK enum err conf_unpack(struct slice bytes, struct arena *arena, struct 
 
 /* The domain's section, or NULL. Any case, A-labels. */
 const struct conf_domain *conf_domain_find(const struct conf *conf, struct slice domain);
+/* Are there tokens that a user could log in with? */
+bool conf_takes_tokens(const struct conf *conf);
 /* Is this client in a trusted network? address: 16 octets in network order, an IPv4 client as
  * ::ffff:a.b.c.d. */
 bool conf_is_trusted(const struct conf *conf, const uint8_t address[16]);

@@ -83,9 +83,12 @@ static void look_at_routes(struct report *report, const struct conf *conf)
     }
 }
 
-/* The relay looks names up. Without such a route the trust anchor may be missing. */
+/* Relays and the fetch room look names up. Without such a route or address the trust anchor may be
+ * missing. */
 static bool needs_dns(const struct conf *conf)
 {
+    if (conf->auth.oauth_jwks_uri.len > 0 || conf->auth.oauth_introspection.len > 0)
+        return true;
     for (size_t i = 0; i < conf->route_count; i++)
         if (conf->routes[i].via == CONF_VIA_MX || conf->routes[i].mx)
             return conf->relays > 0;
@@ -105,6 +108,9 @@ size_t conf_check_files(const struct conf *conf, struct buffer *out_report)
         look(&report, "sni key", conf->tls.snis[i].key, FILE_SECRET);
     }
     look(&report, "auth oauth_jwks", conf->auth.oauth_jwks, FILE_PUBLIC);
+    look(&report, "auth oauth_ca_file", conf->auth.oauth_ca_file, FILE_PUBLIC);
+    look(
+        &report, "auth oauth_client_secret_file", conf->auth.oauth_client_secret_file, FILE_SECRET);
     look(&report, "users", conf->users.path, FILE_SECRET);
     look(&report, "dns root_hints", conf->dns.root_hints, FILE_PUBLIC);
     if (needs_dns(conf))

@@ -9,6 +9,14 @@ const struct conf_domain *conf_domain_find(const struct conf *conf, struct slice
     return NULL;
 }
 
+bool conf_takes_tokens(const struct conf *conf)
+{
+    const struct conf_auth *auth = &conf->auth;
+
+    return auth->oauth_jwks.len > 0 || auth->oauth_jwks_uri.len > 0 ||
+           auth->oauth_introspection.len > 0;
+}
+
 static uint64_t get_u64(const uint8_t *octets)
 {
     uint64_t value = 0;

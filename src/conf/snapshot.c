@@ -52,8 +52,14 @@ static const struct shape users_shape = SHAPE(struct conf_users, users_fields);
 static const struct field auth_fields[] = {
     PACK_NUMBER(BOOL, struct conf_auth, scram_sha_1),
     PACK_BYTES(struct conf_auth, oauth_jwks, TEXT_MAX),
+    PACK_BYTES(struct conf_auth, oauth_jwks_uri, TEXT_MAX),
+    PACK_BYTES(struct conf_auth, oauth_introspection, TEXT_MAX),
+    PACK_BYTES(struct conf_auth, oauth_client_id, TEXT_MAX),
+    PACK_BYTES(struct conf_auth, oauth_client_secret_file, TEXT_MAX),
+    PACK_BYTES(struct conf_auth, oauth_ca_file, TEXT_MAX),
     PACK_BYTES(struct conf_auth, oauth_issuer, TEXT_MAX),
     PACK_BYTES(struct conf_auth, oauth_audience, TEXT_MAX),
+    PACK_BYTES(struct conf_auth, oauth_scope, TEXT_MAX),
     PACK_BYTES(struct conf_auth, oauth_claim, TEXT_MAX),
     PACK_NUMBER(U64, struct conf_auth, oauth_leeway),
 };
@@ -149,6 +155,7 @@ static const struct field accounts_fields[] = {
     PACK_BYTES(struct conf_accounts, queue, TEXT_MAX),
     PACK_BYTES(struct conf_accounts, relay, TEXT_MAX),
     PACK_BYTES(struct conf_accounts, maildrop, TEXT_MAX),
+    PACK_BYTES(struct conf_accounts, fetch, TEXT_MAX),
 };
 static const struct shape accounts_shape = SHAPE(struct conf_accounts, accounts_fields);
 

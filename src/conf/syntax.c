@@ -166,6 +166,30 @@ static bool fits_listen(struct slice text)
     return syntax_endpoint(text, 0, &host, &port) && port != 0 && syntax_is_ip(host);
 }
 
+bool syntax_https(struct slice text, struct slice *out_host, uint16_t *out_port)
+{
+    static const char scheme[] = "https://";
+    struct slice rest = slice_from(text, sizeof scheme - 1);
+    size_t end = 0;
+
+    if (!slice_is(slice_first(text, sizeof scheme - 1), scheme))
+        return false;
+    for (size_t i = 0; i < rest.len; i++)
+        if (rest.data[i] <= ' ' || rest.data[i] > '~' || strchr("#\"<>\\^`{|}", rest.data[i]))
+            return false;
+    while (end < rest.len && rest.data[end] != '/' && rest.data[end] != '?')
+        end++;
+    return syntax_endpoint(slice_first(rest, end), 443, out_host, out_port);
+}
+
+static bool fits_https(struct slice text)
+{
+    struct slice host;
+    uint16_t port;
+
+    return syntax_https(text, &host, &port);
+}
+
 static bool fits_hop(struct slice text)
 {
     struct slice host;
@@ -282,6 +306,8 @@ static const struct {
         "\"host\", \"host:port\", \"[IPv6 address]:port\", \"unix:/path\" or \"/folder\"" },
     [SYNTAX_RESOLVER] = { fits_resolver, false,
         "an IP address such as \"192.0.2.1\" or \"127.0.0.1@5300\"" },
+    [SYNTAX_HTTPS] = { fits_https, false,
+        "an address such as \"https://id.example.org/keys\", without user and fragment" },
     [SYNTAX_ACCOUNT] = { fits_account, false, "the name or number of a user that is not root" },
     [SYNTAX_LOGIN] = { fits_login, false, "a user such as \"alice@example.org\"" },
     [SYNTAX_SHA256] = { fits_sha256, false,

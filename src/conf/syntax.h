@@ -24,6 +24,7 @@ enum syntax {
     SYNTAX_LISTEN, /* IP address and port */
     SYNTAX_HOP,    /* host, host:port, unix:/path or /folder; which of them, check.c decides */
     SYNTAX_RESOLVER,
+    SYNTAX_HTTPS, /* address of a document: see syntax_https */
     SYNTAX_ACCOUNT,
     SYNTAX_LOGIN,  /* users/login.h's login names */
     SYNTAX_SHA256, /* 64 hexadecimal digits, perhaps with colons */
@@ -47,6 +48,9 @@ MUST_CHECK bool syntax_canonical(enum syntax syntax, struct slice text, struct b
  * least one label or an IP address. */
 MUST_CHECK bool syntax_endpoint(
     struct slice text, uint16_t preset, struct slice *out_host, uint16_t *out_port);
+/* "https://host/path", "https://host:8443/path?query", printable ASCII without user and fragment.
+ * Host and port (443 where none is written) as of syntax_endpoint. */
+MUST_CHECK bool syntax_https(struct slice text, struct slice *out_host, uint16_t *out_port);
 bool syntax_is_ip(struct slice host);
 /* "192.0.2.0/24", "2001:db8::/32" or one address. False also where bits behind the prefix are set.
  * text is not copied. */

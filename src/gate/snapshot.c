@@ -102,7 +102,7 @@ static uint32_t mechanisms_of(const struct conf *conf)
                MECHANISM_BIT(MECHANISM_LOGIN);
     if (conf->users.kind.len > 0 && conf->auth.scram_sha_1)
         set |= MECHANISM_BIT(MECHANISM_SCRAM_SHA_1_PLUS) | MECHANISM_BIT(MECHANISM_SCRAM_SHA_1);
-    if (conf->users.kind.len > 0 && conf->auth.oauth_jwks.len > 0)
+    if (conf->users.kind.len > 0 && conf_takes_tokens(conf))
         set |= MECHANISM_BIT(MECHANISM_OAUTHBEARER) | MECHANISM_BIT(MECHANISM_XOAUTH2);
     if (maps_certificates(conf))
         set |= MECHANISM_BIT(MECHANISM_EXTERNAL);

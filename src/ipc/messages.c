@@ -25,7 +25,7 @@ static const struct field snapshot_fields[] = {
 static const struct shape snapshot_shape = SHAPE(struct msg_snapshot, snapshot_fields);
 
 static const struct field give_fields[] = {
-    PACK_ENUM(struct msg_give, gift, GIFT_MISTAKES),
+    PACK_ENUM(struct msg_give, gift, GIFT_FETCH_SECRET),
     PACK_NUMBER(U32, struct msg_give, index),
     PACK_BYTES(struct msg_give, name, 4096),
 };
@@ -39,7 +39,7 @@ static const struct field certificate_fields[] = {
 static const struct shape certificate_shape = SHAPE(struct msg_certificate, certificate_fields);
 
 static const struct field peer_fields[] = {
-    PACK_ENUM(struct msg_peer, role, ROLE_MAILDROP),
+    PACK_ENUM(struct msg_peer, role, ROLE_COUNT - 1),
     PACK_NUMBER(U32, struct msg_peer, index),
     PACK_NUMBER(U64, struct msg_peer, number),
 };
@@ -299,6 +299,25 @@ static const struct shape login_say_shape = SHAPE(struct msg_login_say, login_sa
 static const struct field login_fields[] = { PACK_NUMBER(U64, struct msg_login, login) };
 static const struct shape login_shape = SHAPE(struct msg_login, login_fields);
 
+static const struct field fetch_fields[] = {
+    PACK_NUMBER(U64, struct msg_fetch, request),
+    PACK_ENUM(struct msg_fetch, target, FETCH_TOKEN),
+    PACK_BYTES(struct msg_fetch, token, FETCH_TOKEN_MAX),
+};
+static const struct shape fetch_shape = SHAPE(struct msg_fetch, fetch_fields);
+
+static const struct field fetched_fields[] = {
+    PACK_NUMBER(U64, struct msg_fetched, request),
+    PACK_ENUM(struct msg_fetched, result, FETCH_FAILED),
+    PACK_BYTES(struct msg_fetched, document, FETCH_DOCUMENT_MAX),
+    PACK_NUMBER(BOOL, struct msg_fetched, has_age),
+    PACK_NUMBER(U64, struct msg_fetched, age_most),
+};
+static const struct shape fetched_shape = SHAPE(struct msg_fetched, fetched_fields);
+
+static const struct field request_fields[] = { PACK_NUMBER(U64, struct msg_request, request) };
+static const struct shape request_shape = SHAPE(struct msg_request, request_fields);
+
 enum {
     SUPERVISOR = 1 << ROLE_SUPERVISOR,
     GATE = 1 << ROLE_GATE,
@@ -306,7 +325,8 @@ enum {
     QUEUE = 1 << ROLE_QUEUE,
     RELAY = 1 << ROLE_RELAY,
     CARRIERS = 1 << ROLE_RELAY | 1 << ROLE_MAILDROP,
-    ROOMS = GATE | VAULT | QUEUE | CARRIERS,
+    FETCH = 1 << ROLE_FETCH,
+    ROOMS = GATE | VAULT | QUEUE | CARRIERS | FETCH,
 };
 
 static const struct message_row table[MESSAGE_TYPE_COUNT] = {
@@ -354,6 +374,9 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_LOGIN_SAY] = { MSG_LOGIN_SAY, "login-say", VAULT, RELAY, 0, 0, &login_say_shape, true },
     [MSG_LOGIN_END] = { MSG_LOGIN_END, "login-end", RELAY, VAULT, 0, 0, &login_shape },
     [MSG_LOST] = { MSG_LOST, "lost", ROOMS, SUPERVISOR, 0, 0, &number_shape },
+    [MSG_FETCH] = { MSG_FETCH, "fetch", VAULT, FETCH, 0, 0, &fetch_shape, true },
+    [MSG_FETCHED] = { MSG_FETCHED, "fetched", FETCH, VAULT, 0, 0, &fetched_shape },
+    [MSG_FETCH_CANCEL] = { MSG_FETCH_CANCEL, "fetch-cancel", VAULT, FETCH, 0, 0, &request_shape },
 };
 
 const struct message_row *message_row(unsigned type)

@@ -62,8 +62,12 @@ enum message_type {
     /* a room to the supervisor */
     MSG_LOST, /* the channel of that number (msg_peer) broke or ended: both rooms may live, and need
                  another one */
+    /* vault and fetch: small documents from addresses that the configuration names */
+    MSG_FETCH,
+    MSG_FETCHED,
+    MSG_FETCH_CANCEL, /* vault: nobody waits for the answer any more */
 };
-enum { MESSAGE_TYPE_COUNT = MSG_LOST + 1 };
+enum { MESSAGE_TYPE_COUNT = MSG_FETCH_CANCEL + 1 };
 
 enum { MESSAGE_FDS_MAX = 1, FRAME_MAX = 8 << 20 };
 
@@ -77,21 +81,29 @@ struct msg_snapshot {
 };
 
 enum gift {
-    GIFT_LISTENER, /* index: the listener's place in the configuration */
-    GIFT_CONTROL,  /* the operator's listening unix socket */
-    GIFT_SPOOL,    /* directory descriptor of STATE/spool */
-    GIFT_LOCK,     /* the instance lock: held open, never used */
-    GIFT_COUNTERS, /* shared memory of connection counters (memfd) */
-    GIFT_KEY,      /* TLS private key, PEM; index: which certificate */
-    GIFT_USERS,    /* directory descriptor of the user file; name: the file's name in it;
-                      index 1: the same for the key set of access tokens */
-    GIFT_PASSWORD, /* file with a smarthost's password; index: route */
-    GIFT_MAILDIR,  /* directory descriptor; index: route */
-    GIFT_ROOTS,    /* PEM file of trusted roots; index: route, or GIFT_ROOTS_SYSTEM */
-    GIFT_MISTAKES, /* shared memory with who makes mistakes (memfd); for the queue read-only */
+    GIFT_LISTENER,     /* index: the listener's place in the configuration */
+    GIFT_CONTROL,      /* the operator's listening unix socket */
+    GIFT_SPOOL,        /* directory descriptor of STATE/spool */
+    GIFT_LOCK,         /* the instance lock: held open, never used */
+    GIFT_COUNTERS,     /* shared memory of connection counters (memfd) */
+    GIFT_KEY,          /* TLS private key, PEM; index: which certificate */
+    GIFT_USERS,        /* directory descriptor of the user file; name: the file's name in it;
+                          index 1: the same for the key set of access tokens */
+    GIFT_PASSWORD,     /* file with a smarthost's password; index: route */
+    GIFT_MAILDIR,      /* directory descriptor; index: route */
+    GIFT_ROOTS,        /* PEM file of trusted roots; index: route, or GIFT_ROOTS_SYSTEM */
+    GIFT_MISTAKES,     /* shared memory with who makes mistakes (memfd); for the queue read-only */
+    GIFT_FETCH_ROOTS,  /* PEM file of trusted roots; index: enum fetch_peer */
+    GIFT_FETCH_SECRET, /* file with our secret for a server that is asked; index: enum fetch_peer */
 };
 
 enum { GIFT_ROOTS_SYSTEM = 0x7fffffff };
+
+/* Whom the fetch room asks, for each of whom it has trusted roots and perhaps a secret. */
+enum fetch_peer {
+    FETCH_PEER_OAUTH, /* the identity provider: auth's oauth_… */
+};
+enum { FETCH_PEERS = FETCH_PEER_OAUTH + 1 };
 
 struct msg_give {
     enum gift gift;
@@ -414,6 +426,38 @@ struct msg_login_say {
 
 struct msg_login {
     uint64_t login;
+};
+
+/* What can be asked for. The address, and whatever goes there besides, is the fetch room's to take
+ * from the configuration: who asks cannot name one. */
+enum fetch_target {
+    FETCH_KEYS,  /* auth's oauth_jwks_uri: the key set */
+    FETCH_TOKEN, /* auth's oauth_introspection: what the token is good for (RFC 7662) */
+};
+
+enum { FETCH_DOCUMENT_MAX = 256 << 10, FETCH_TOKEN_MAX = 12288 };
+
+struct msg_fetch {
+    uint64_t request; /* the asker's number, unique on a channel */
+    enum fetch_target target;
+    struct slice token; /* FETCH_TOKEN: it; else empty */
+};
+
+enum fetch_result {
+    FETCH_DONE,   /* answered 200 with JSON */
+    FETCH_FAILED, /* no such answer in time; why is in the fetch room's log */
+};
+
+struct msg_fetched {
+    uint64_t request;
+    enum fetch_result result;
+    struct slice document; /* FETCH_DONE: as it came, at most FETCH_DOCUMENT_MAX octets */
+    bool has_age;
+    uint64_t age_most; /* has_age: seconds for which the answer may be kept (RFC 9111) */
+};
+
+struct msg_request {
+    uint64_t request;
 };
 
 struct message_row {

@@ -8,6 +8,7 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_QUEUE] = "queue",
     [ROLE_RELAY] = "relay",
     [ROLE_MAILDROP] = "maildrop",
+    [ROLE_FETCH] = "fetch",
 };
 
 const char *role_name(enum role role)

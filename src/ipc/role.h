@@ -5,8 +5,16 @@
 #include "base/macros.h"
 #include "base/slice.h"
 
-enum role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_VAULT, ROLE_QUEUE, ROLE_RELAY, ROLE_MAILDROP };
-#define ROLE_COUNT (ROLE_MAILDROP + 1)
+enum role {
+    ROLE_SUPERVISOR,
+    ROLE_GATE,
+    ROLE_VAULT,
+    ROLE_QUEUE,
+    ROLE_RELAY,
+    ROLE_MAILDROP,
+    ROLE_FETCH,
+};
+enum { ROLE_COUNT = ROLE_FETCH + 1 };
 
 /* "gate", "vault", …; never NULL. */
 const char *role_name(enum role role);

@@ -22,7 +22,9 @@ enum {
     QUEUE = 1 << ROLE_QUEUE,
     RELAY = 1 << ROLE_RELAY,
     MAILDROP = 1 << ROLE_MAILDROP,
-    EVERY = GATE | VAULT | QUEUE | RELAY | MAILDROP,
+    FETCH = 1 << ROLE_FETCH,
+    OUTWARD = RELAY | FETCH,
+    EVERY = GATE | VAULT | QUEUE | MAILDROP | OUTWARD,
     SANITIZED = 1 << 16, /* every room, in sanitized builds only */
 };
 
@@ -97,8 +99,8 @@ static const struct row allowed[] = {
     CALL(write, EVERY),
     CALL(writev, EVERY), /* the C library's last words, when it finds its memory spoilt */
     CALL(close, EVERY),
-    CALL(pread64, VAULT | QUEUE | RELAY | MAILDROP), /* a gate reads no file */
-    CALL(dup, QUEUE | RELAY),
+    CALL(pread64, VAULT | QUEUE | OUTWARD | MAILDROP), /* a gate reads no file */
+    CALL(dup, QUEUE | OUTWARD),
     CALL(fstat, EVERY),
     /* fstat(2) of newer C libraries. Seccomp cannot see that the name is empty; Landlock has no
      * rule for it either: a room can ask whether a name exists. */
@@ -107,41 +109,42 @@ static const struct row allowed[] = {
     CALL_IF(fcntl, EVERY, 1, WHOLE, F_SETFL),
     CALL_IF(fcntl, EVERY, 1, WHOLE, F_SETFD),
 
-    /* Channels, and what is at their ends: no room can make a socket but the relay. */
+    /* Channels, and what is at their ends: none but relay and fetch make a socket. */
     CALL_IF(sendmsg, EVERY, 2, MSG_FASTOPEN, 0), /* which would connect, past Landlock */
     CALL(recvmsg, EVERY),
     CALL_IF(shutdown, GATE, 1, WHOLE, SHUT_WR), /* a listener shut for reading could be connected */
-    CALL(shutdown, RELAY),
+    CALL(shutdown, OUTWARD),
     CALL(getsockopt, EVERY),
     CALL_IF(sendto, GATE | QUEUE, 4, WHOLE, 0), /* to where it is connected, nowhere else */
-    CALL_IF(sendto, RELAY, 3, MSG_FASTOPEN, 0),
-    CALL(recvfrom, GATE | RELAY | QUEUE),
+    CALL_IF(sendto, OUTWARD, 3, MSG_FASTOPEN, 0),
+    CALL(recvfrom, GATE | OUTWARD | QUEUE),
     CALL(accept4, GATE | QUEUE),
     OPTION(GATE, IPPROTO_TCP, TCP_NODELAY),
-    OPTION(RELAY, IPPROTO_TCP, TCP_NODELAY),
-    OPTION(RELAY, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
+    OPTION(OUTWARD, IPPROTO_TCP, TCP_NODELAY),
+    OPTION(OUTWARD, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
     /* The resolver library gives up a socket that it cannot set these for. */
-    OPTION(RELAY, IPPROTO_IP, IP_MTU_DISCOVER),
-    OPTION(RELAY, IPPROTO_IPV6, IPV6_V6ONLY),
-    OPTION(RELAY, IPPROTO_IPV6, IPV6_MTU),
-    OPTION(RELAY, IPPROTO_IPV6, IPV6_MTU_DISCOVER),
+    OPTION(OUTWARD, IPPROTO_IP, IP_MTU_DISCOVER),
+    OPTION(OUTWARD, IPPROTO_IPV6, IPV6_V6ONLY),
+    OPTION(OUTWARD, IPPROTO_IPV6, IPV6_MTU),
+    OPTION(OUTWARD, IPPROTO_IPV6, IPV6_MTU_DISCOVER),
 
     /* Outward: streams and datagrams over IP, streams to a LMTP server's socket. No listening. */
-    SOCKET(RELAY, AF_INET, SOCK_STREAM, 0),
-    SOCKET(RELAY, AF_INET, SOCK_STREAM, IPPROTO_TCP),
-    SOCKET(RELAY, AF_INET, SOCK_DGRAM, 0),
-    SOCKET(RELAY, AF_INET, SOCK_DGRAM, IPPROTO_UDP),
-    SOCKET(RELAY, AF_INET6, SOCK_STREAM, 0),
-    SOCKET(RELAY, AF_INET6, SOCK_STREAM, IPPROTO_TCP),
-    SOCKET(RELAY, AF_INET6, SOCK_DGRAM, 0),
-    SOCKET(RELAY, AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+    SOCKET(OUTWARD, AF_INET, SOCK_STREAM, 0),
+    SOCKET(OUTWARD, AF_INET, SOCK_STREAM, IPPROTO_TCP),
+    SOCKET(OUTWARD, AF_INET, SOCK_DGRAM, 0),
+    SOCKET(OUTWARD, AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+    SOCKET(OUTWARD, AF_INET6, SOCK_STREAM, 0),
+    SOCKET(OUTWARD, AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+    SOCKET(OUTWARD, AF_INET6, SOCK_DGRAM, 0),
+    SOCKET(OUTWARD, AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
     SOCKET(RELAY, AF_UNIX, SOCK_STREAM, 0),
-    CALL(connect, RELAY),
-    CALL(bind, RELAY), /* a source address; Landlock lets no port be chosen for TCP */
-    CALL(readv, RELAY),
-    CALL(poll, RELAY), /* the resolver library, when the kernel's buffer for datagrams is full */
-    CALL(getsockname, RELAY),
-    CALL(getpeername, RELAY),
+    CALL(connect, OUTWARD),
+    CALL(bind, OUTWARD), /* a source address; Landlock lets no port be chosen for TCP */
+    CALL(readv, OUTWARD),
+    CALL(poll, OUTWARD), /* the resolver library, when the kernel's buffer for datagrams is full */
+    CALL(getsockname, OUTWARD),
+    CALL(getpeername, OUTWARD),
+    CALL_IF(socketpair, FETCH, 0, WHOLE, AF_UNIX), /* the HTTP library, to wake itself */
 
     /* Writing into what was handed over. */
     CALL(pwritev, GATE | QUEUE),
@@ -182,7 +185,7 @@ static const struct {
     struct row row;
     int error;
 } refused[] = {
-    { CALL(openat, GATE | RELAY), EACCES },
+    { CALL(openat, GATE | OUTWARD), EACCES },
     { CALL(open, EVERY), EACCES },
     { CALL(access, EVERY), EACCES },
     { CALL(faccessat, EVERY), EACCES },
@@ -193,25 +196,25 @@ static const struct {
     { CALL(prctl, EVERY), EPERM },  /* newer C libraries give names to their memory */
     { CALL(ioctl, EVERY), ENOTTY }, /* is this a terminal? */
     /* The resolver library tries this over TCP, and connects in the ordinary way instead. */
-    { CALL_IF(sendmsg, RELAY, 2, MSG_FASTOPEN, MSG_FASTOPEN), EOPNOTSUPP },
-    { CALL_IF(sendto, RELAY, 3, MSG_FASTOPEN, MSG_FASTOPEN), EOPNOTSUPP },
+    { CALL_IF(sendmsg, OUTWARD, 2, MSG_FASTOPEN, MSG_FASTOPEN), EOPNOTSUPP },
+    { CALL_IF(sendto, OUTWARD, 3, MSG_FASTOPEN, MSG_FASTOPEN), EOPNOTSUPP },
     /* What that library, or OpenSSL, tries to set in one case or another and does without: larger
      * buffers, a port or an address that another has, marks and sizes of packets. */
-    { OPTION(RELAY, SOL_SOCKET, SO_REUSEADDR), ENOPROTOOPT },
-    { OPTION(RELAY, SOL_SOCKET, SO_REUSEPORT), ENOPROTOOPT },
-    { OPTION(RELAY, SOL_SOCKET, SO_KEEPALIVE), ENOPROTOOPT },
-    { OPTION(RELAY, SOL_SOCKET, SO_SNDBUF), ENOPROTOOPT },
-    { OPTION(RELAY, SOL_SOCKET, SO_RCVBUF), ENOPROTOOPT },
-    { OPTION(RELAY, SOL_SOCKET, SO_SNDBUFFORCE), ENOPROTOOPT },
-    { OPTION(RELAY, SOL_SOCKET, SO_RCVBUFFORCE), ENOPROTOOPT },
-    { OPTION(RELAY, IPPROTO_IP, IP_TOS), ENOPROTOOPT },
-    { OPTION(RELAY, IPPROTO_IP, IP_FREEBIND), ENOPROTOOPT },
-    { OPTION(RELAY, IPPROTO_IP, IP_TRANSPARENT), ENOPROTOOPT },
-    { OPTION(RELAY, IPPROTO_IP, IP_RECVERR), ENOPROTOOPT },
-    { OPTION(RELAY, IPPROTO_IPV6, IPV6_RECVERR), ENOPROTOOPT },
-    { OPTION(RELAY, IPPROTO_IPV6, IPV6_TCLASS), ENOPROTOOPT },
-    { OPTION(RELAY, IPPROTO_TCP, TCP_MAXSEG), ENOPROTOOPT },
-    { OPTION(RELAY, IPPROTO_TCP, TCP_ULP), ENOPROTOOPT },
+    { OPTION(OUTWARD, SOL_SOCKET, SO_REUSEADDR), ENOPROTOOPT },
+    { OPTION(OUTWARD, SOL_SOCKET, SO_REUSEPORT), ENOPROTOOPT },
+    { OPTION(OUTWARD, SOL_SOCKET, SO_KEEPALIVE), ENOPROTOOPT },
+    { OPTION(OUTWARD, SOL_SOCKET, SO_SNDBUF), ENOPROTOOPT },
+    { OPTION(OUTWARD, SOL_SOCKET, SO_RCVBUF), ENOPROTOOPT },
+    { OPTION(OUTWARD, SOL_SOCKET, SO_SNDBUFFORCE), ENOPROTOOPT },
+    { OPTION(OUTWARD, SOL_SOCKET, SO_RCVBUFFORCE), ENOPROTOOPT },
+    { OPTION(OUTWARD, IPPROTO_IP, IP_TOS), ENOPROTOOPT },
+    { OPTION(OUTWARD, IPPROTO_IP, IP_FREEBIND), ENOPROTOOPT },
+    { OPTION(OUTWARD, IPPROTO_IP, IP_TRANSPARENT), ENOPROTOOPT },
+    { OPTION(OUTWARD, IPPROTO_IP, IP_RECVERR), ENOPROTOOPT },
+    { OPTION(OUTWARD, IPPROTO_IPV6, IPV6_RECVERR), ENOPROTOOPT },
+    { OPTION(OUTWARD, IPPROTO_IPV6, IPV6_TCLASS), ENOPROTOOPT },
+    { OPTION(OUTWARD, IPPROTO_TCP, TCP_MAXSEG), ENOPROTOOPT },
+    { OPTION(OUTWARD, IPPROTO_TCP, TCP_ULP), ENOPROTOOPT },
 };
 /* clang-format on */
 

@@ -64,6 +64,7 @@ static const struct room_rules {
     [ROLE_VAULT] = { FS_READ_FILE, NET_BIND_TCP | NET_CONNECT_TCP, false },
     [ROLE_QUEUE] = { FS_FOLDER_WORK, NET_BIND_TCP | NET_CONNECT_TCP, false },
     [ROLE_RELAY] = { 0, NET_BIND_TCP, true },
+    [ROLE_FETCH] = { 0, NET_BIND_TCP, true },
     [ROLE_MAILDROP] = { FS_FOLDER_WORK, NET_BIND_TCP | NET_CONNECT_TCP, false },
 };
 

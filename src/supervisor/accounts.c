@@ -12,6 +12,7 @@ static struct slice account_text(const struct conf *conf, enum role role)
         [ROLE_QUEUE] = conf->accounts.queue,
         [ROLE_RELAY] = conf->accounts.relay,
         [ROLE_MAILDROP] = conf->accounts.maildrop,
+        [ROLE_FETCH] = conf->accounts.fetch,
     };
 
     return texts[role];
@@ -35,7 +36,7 @@ enum err accounts_find(
 
     for (size_t i = 0; i < ROLE_COUNT; i++)
         found[i] = (struct account){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
-    for (enum role role = ROLE_GATE; geteuid() == 0 && role <= ROLE_MAILDROP; role++) {
+    for (enum role role = ROLE_GATE; geteuid() == 0 && role < ROLE_COUNT; role++) {
         struct slice text = account_text(conf, role);
 
         if (account_find(text, &found[role]) != ERR_OK)

@@ -8,12 +8,13 @@
 enum { DRAIN_MS = 35000 }; /* a client inside DATA has 30 s (LSN-6); then it is ended by force */
 
 /* Gates first, so that nothing new comes in; then the queue, which waits for what is under way;
- * then those who carry. */
+ * then those who carry; the vault before the room that it asks. */
 static const unsigned stages[] = {
     1 << ROLE_GATE,
     1 << ROLE_QUEUE,
     1 << ROLE_RELAY | 1 << ROLE_MAILDROP,
     1 << ROLE_VAULT,
+    1 << ROLE_FETCH,
 };
 
 static void on_deadline(void *owner)

@@ -12,7 +12,6 @@
 
 #include "net/tls.h"
 #include "net/tls_pair.h"
-#include "ipc/messages.h"
 #include "users/file.h"
 
 enum { CHAIN_MAX = 256 << 10 };
@@ -287,6 +286,24 @@ static enum err open_roots(struct handover *h, struct conf_error *out_why)
                 : ERR_OK;
 }
 
+static enum err open_fetch(struct handover *h, const struct conf *conf, struct conf_error *out_why)
+{
+    const struct {
+        struct slice roots, secret;
+    } files[FETCH_PEERS] = {
+        [FETCH_PEER_OAUTH] = { conf->auth.oauth_ca_file, conf->auth.oauth_client_secret_file },
+    };
+    enum err rc = ERR_OK;
+
+    for (size_t i = 0; i < FETCH_PEERS && rc == ERR_OK; i++) {
+        if (files[i].roots.len > 0)
+            rc = open_file("trusted roots", files[i].roots, O_RDONLY, &h->fetch_roots[i], out_why);
+        if (rc == ERR_OK && files[i].secret.len > 0)
+            rc = open_secret("secret file", files[i].secret, &h->fetch_secrets[i], out_why);
+    }
+    return rc;
+}
+
 enum err handover_open(struct handover *h, const struct conf *conf,
     const struct account accounts[ROLE_COUNT], struct conf_error *out_why)
 {
@@ -303,6 +320,8 @@ enum err handover_open(struct handover *h, const struct conf *conf,
         rc = open_routes(h, conf, accounts[ROLE_MAILDROP], out_why);
     if (rc == ERR_OK)
         rc = open_roots(h, out_why);
+    if (rc == ERR_OK)
+        rc = open_fetch(h, conf, out_why);
     if (rc != ERR_OK)
         handover_close(h);
     return rc;
@@ -327,6 +346,10 @@ void handover_close(struct handover *h)
     }
     buffer_clear(&h->client_ca);
     close_fd(h->roots);
+    for (size_t i = 0; i < FETCH_PEERS; i++) {
+        close_fd(h->fetch_roots[i]);
+        close_fd(h->fetch_secrets[i]);
+    }
     close_fd(h->users);
     close_fd(h->keys);
     free(h->certificates);

@@ -1,9 +1,10 @@
 /* supervisor/handover.h: what belongs to one snapshot and is opened anew at each reload:
  * certificate chains, private keys, the user file's folder, smarthost passwords, Maildir folders,
- * trusted roots. */
+ * trusted roots, secrets for those whom the fetch room asks. */
 #ifndef SUPERVISOR_HANDOVER_H
 #define SUPERVISOR_HANDOVER_H
 
+#include "ipc/messages.h"
 #include "supervisor/accounts.h"
 
 struct handover_certificate {
@@ -25,12 +26,17 @@ struct handover {
     int *maildirs;  /* by route, -1 where none */
     int *ca_files;  /* by route, -1 where none */
     size_t route_count;
-    int roots; /* what the system trusts, or -1 */
+    int roots;                    /* what the system trusts, or -1 */
+    int fetch_roots[FETCH_PEERS]; /* the trusted roots of those that are asked; -1: the system's */
+    int fetch_secrets[FETCH_PEERS]; /* our secrets for them, -1 where none */
 };
 
 #define HANDOVER_NONE                                                                              \
     {                                                                                              \
-        .users = -1, .keys = -1, .roots = -1                                                       \
+        .users = -1, .keys = -1, .roots = -1, .fetch_roots = { [0 ... FETCH_PEERS - 1] = -1 },     \
+        .fetch_secrets = {                                                                         \
+            [0 ... FETCH_PEERS - 1] = -1                                                           \
+        }                                                                                          \
     }
 
 /* Opens everything the configuration names. On failure nothing stays open and one sentence in

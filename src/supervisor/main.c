@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fetch/fetch.h"
 #include "gate/gate.h"
 #include "ipc/room.h"
 #include "maildrop/maildrop.h"
@@ -31,7 +32,7 @@ static const char help[] =
     "certificates. See submitd(8), submitd.conf(5), submitctl(1).\n";
 
 static const struct room_type *const rooms[] = { &gate_room, &vault_room, &queue_room, &relay_room,
-    &maildrop_room };
+    &maildrop_room, &fetch_room };
 
 struct options {
     const char *conf;

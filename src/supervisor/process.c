@@ -150,7 +150,7 @@ static void give(struct giving *g, enum gift gift, size_t index, struct slice na
         return;
     /* A copy shares its position with the original, which an earlier life of the room may have
      * moved. */
-    if (gift == GIFT_KEY || gift == GIFT_PASSWORD)
+    if (gift == GIFT_KEY || gift == GIFT_PASSWORD || gift == GIFT_FETCH_SECRET)
         (void)lseek(fd, 0, SEEK_SET);
     copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     g->rc = copy < 0 ? err_from_errno(errno)
@@ -203,6 +203,13 @@ static void give_handover(struct giving *g, const struct handover *h)
         give(g, GIFT_ROOTS, i, slice_text("ca_file"), h->ca_files[i]);
     }
     give(g, GIFT_ROOTS, GIFT_ROOTS_SYSTEM, slice_text("system"), h->roots);
+    for (size_t i = 0; i < FETCH_PEERS; i++) {
+        bool is_own = h->fetch_roots[i] >= 0;
+
+        give(g, GIFT_FETCH_ROOTS, i, slice_text(is_own ? "ca_file" : "system"),
+            is_own ? h->fetch_roots[i] : h->roots);
+        give(g, GIFT_FETCH_SECRET, i, slice_text("secret"), h->fetch_secrets[i]);
+    }
 }
 
 enum err process_hand_over(const struct process *process, uint64_t number, struct slice conf,

@@ -23,7 +23,7 @@ IS_ROOT = os.geteuid() == 0
 PASSWORD = "correct horse battery"
 
 # Users of the rooms when started as root: numbers that nobody has.
-ACCOUNTS = 'accounts { gate = "61184"  vault = "61185"  queue = "61186"  relay = "61187"  maildrop = "61188" }'
+ACCOUNTS = 'accounts { gate = "61184"  vault = "61185"  queue = "61186"  relay = "61187"  maildrop = "61188"  fetch = "61189" }'
 
 # What must not be in any log.
 FAULTS = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|Assertion .* failed|SUMMARY: |"

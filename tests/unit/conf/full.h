@@ -43,7 +43,8 @@
     " idle = 0 }\n"                                                                                \
     "dns { trust_anchor = \"/t\" root_hints = \"/r\" forward = { \"127.0.0.1@5300\", \"::1\" } "   \
     "}\n"                                                                                          \
-    "accounts { gate = \"g\" vault = \"v\" queue = \"q\" relay = \"r\" maildrop = 1001 }\n"        \
+    "accounts { gate = \"g\" vault = \"v\" queue = \"q\" relay = \"r\" maildrop = 1001 fetch = "   \
+    "\"f\" }\n"                                                                                    \
     "extensions { chunking = false binarymime = true smtputf8 = false dsn = false limits = false " \
     "deliverby = true deliverby_least = 1 futurerelease = false futurerelease_most = 61 "          \
     "futurerelease_messages = 1 futurerelease_octets = 2 requiretls = true "                       \
