@@ -45,7 +45,7 @@ LIBRARIES = [
     (r"seccomp\.h", {"ipc"}),
     (r"crypt\.h", {"users"}),
     (r"confuse\.h", {"conf"}),
-    (r"jansson\.h", {"ctl", "queue", "vault/jwt.c"}),
+    (r"jansson\.h", {"ctl", "queue", "vault/json.h"}),
     (r"xxhash\.h", {"base", "ipc", "spool", "gate"}),
     (r"ut(hash|list|array)\.h", {"base/map.h"}),
     (r"idn2\.h", {"smtp"}),

@@ -1,5 +1,5 @@
 /* fetch/documents.c: one ask from its question to its answer. At any moment it waits for one thing:
- * the addresses of the server, or what the server says. */
+ * its configuration (settings is NULL), the addresses of the server, or what the server says. */
 #include "fetch/documents.h"
 
 #include <stdlib.h>
@@ -23,6 +23,7 @@ struct ask {
     struct asker *asker;
     struct fetch_settings *settings;
     uint64_t request;
+    uint64_t snapshot;
     enum fetch_target target;
     struct secret token;
     struct addresses *lookup;
@@ -209,10 +210,9 @@ static struct ask *ask_new(struct asker *asker, const struct msg_fetch *message)
     if (!ask)
         return NULL;
     ask->asker = asker;
-    ask->settings = fetch_settings_hold(asker->fetch->settings);
     ask->request = message->request;
+    ask->snapshot = message->snapshot;
     ask->target = message->target;
-    ask->began = clock_mono_ms();
     DL_APPEND(asker->asks, ask);
     asker->ask_count++;
     if (secret_set(&ask->token, message->token))
@@ -221,21 +221,16 @@ static struct ask *ask_new(struct asker *asker, const struct msg_fetch *message)
     return NULL;
 }
 
-void documents_ask(struct asker *asker, const struct msg_fetch *message)
+/* Its configuration is in force, so its addresses are those that the asker means. */
+static void begin(struct ask *ask)
 {
-    struct fetch *fetch = asker->fetch;
+    struct fetch *fetch = ask->asker->fetch;
     struct slice host;
     uint16_t port;
-    struct ask *ask;
     enum err rc;
 
-    fetch_mind_clock(fetch);
-    ask = fetch->settings && asker->ask_count < DOCUMENTS_MAX ? ask_new(asker, message) : NULL;
-    if (!ask) {
-        say_failed(asker, message->request);
-        fetch_drain_if_idle(fetch);
-        return;
-    }
+    ask->settings = fetch_settings_hold(fetch->settings);
+    ask->began = clock_mono_ms();
     if (!syntax_https(targets[ask->target].url(ask->settings->conf), &host, &port)) {
         fail(ask, "the configuration names no address", 0);
         return;
@@ -244,6 +239,42 @@ void documents_ask(struct asker *asker, const struct msg_fetch *message)
         fetch->room->loop, fetch->resolver, host, port, DNS_MS, on_addresses, ask, &ask->lookup);
     if (rc != ERR_OK)
         fail(ask, err_text(rc), 0);
+}
+
+/* An ask in the name of a configuration that is gone will be asked anew in that of the next. */
+static void begin_if_due(struct ask *ask)
+{
+    struct fetch *fetch = ask->asker->fetch;
+    uint64_t number = fetch->settings ? fetch->settings->number : 0;
+
+    if (ask->snapshot == number) {
+        begin(ask);
+    } else if (ask->snapshot < number) {
+        say_failed(ask->asker, ask->request);
+        ask_free(ask);
+    }
+}
+
+void documents_ask(struct asker *asker, const struct msg_fetch *message)
+{
+    struct ask *ask;
+
+    fetch_mind_clock(asker->fetch);
+    ask = asker->ask_count < DOCUMENTS_MAX ? ask_new(asker, message) : NULL;
+    if (ask)
+        begin_if_due(ask);
+    else
+        say_failed(asker, message->request);
+    fetch_drain_if_idle(asker->fetch);
+}
+
+void documents_begin(struct asker *asker)
+{
+    struct ask *ask, *next;
+
+    DL_FOREACH_SAFE (asker->asks, ask, next)
+        if (!ask->settings)
+            begin_if_due(ask);
 }
 
 void documents_cancel(struct asker *asker, const struct msg_request *message)

@@ -33,7 +33,8 @@ static const struct channel_handler vault_handlers[] = {
 };
 
 static const struct asker_kind kinds[] = {
-    { ROLE_VAULT, vault_handlers, LENGTH_OF(vault_handlers), documents_forget, documents_is_busy },
+    { ROLE_VAULT, vault_handlers, LENGTH_OF(vault_handlers), documents_begin, documents_forget,
+        documents_is_busy },
 };
 
 static const struct asker_kind *kind_of(enum role role)
@@ -182,6 +183,7 @@ static enum err fetch_apply(struct room *room, struct slice conf)
 {
     struct fetch *fetch = room->state;
     struct fetch_settings *fresh;
+    struct asker *asker;
     enum err rc = fetch_settings_new(room->loop, conf, &fetch->gifts, &fresh);
 
     fetch_gifts_clear(&fetch->gifts);
@@ -194,6 +196,8 @@ static enum err fetch_apply(struct room *room, struct slice conf)
         return rc;
     fetch_settings_drop(&fetch->settings);
     fetch->settings = fresh;
+    DL_FOREACH (fetch->askers, asker)
+        asker->kind->begin(asker);
     return ERR_OK;
 }
 

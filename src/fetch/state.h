@@ -25,6 +25,8 @@ struct asker_kind {
     enum role role;
     const struct channel_handler *handlers; /* their owner is the asker */
     size_t handler_count;
+    /* A configuration came into force. */
+    void (*begin)(struct asker *asker);
     /* Nobody waits any more for what was asked. The channel is about to be closed. */
     void (*forget)(struct asker *asker);
     /* Is anything under way for it? */

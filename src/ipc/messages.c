@@ -301,6 +301,7 @@ static const struct shape login_shape = SHAPE(struct msg_login, login_fields);
 
 static const struct field fetch_fields[] = {
     PACK_NUMBER(U64, struct msg_fetch, request),
+    PACK_NUMBER(U64, struct msg_fetch, snapshot),
     PACK_ENUM(struct msg_fetch, target, FETCH_TOKEN),
     PACK_BYTES(struct msg_fetch, token, FETCH_TOKEN_MAX),
 };

@@ -439,6 +439,7 @@ enum { FETCH_DOCUMENT_MAX = 256 << 10, FETCH_TOKEN_MAX = 12288 };
 
 struct msg_fetch {
     uint64_t request; /* the asker's number, unique on a channel */
+    uint64_t snapshot; /* the configuration in whose name is asked */
     enum fetch_target target;
     struct slice token; /* FETCH_TOKEN: it; else empty */
 };

@@ -14,7 +14,7 @@ enum role {
     ROLE_MAILDROP,
     ROLE_FETCH,
 };
-enum { ROLE_COUNT = ROLE_FETCH + 1 };
+#define ROLE_COUNT (ROLE_FETCH + 1)
 
 /* "gate", "vault", …; never NULL. */
 const char *role_name(enum role role);

@@ -137,6 +137,15 @@ void https_cancel(struct https_request **request)
     *request = NULL;
 }
 
+static const char *fault_of(const struct https_request *r, CURLcode result)
+{
+    if (r->fault)
+        return r->fault;
+    if (result == CURLE_OUT_OF_MEMORY) /* what it says of a line beyond its own bound, too */
+        return "out of memory, or a line that is too long";
+    return r->error[0] != '\0' ? r->error : https_library()->easy_strerror(result);
+}
+
 static void tell(struct https_request *r, CURLcode result)
 {
     const struct https_library *curl = https_library();
@@ -148,9 +157,7 @@ static void tell(struct https_request *r, CURLcode result)
     curl->easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
     answer.status = (unsigned)status;
     if (result != CURLE_OK)
-        answer.why = r->fault              ? r->fault
-                     : r->error[0] != '\0' ? r->error
-                                           : curl->easy_strerror(result);
+        answer.why = fault_of(r, result);
     r->fn(r->owner, &answer);
     request_free(r);
 }
@@ -294,11 +301,15 @@ void https_free(struct https **https)
 
 /* The beginning of a request. */
 
-/* "HOST:PORT:ADDRESS,[ADDRESS]": takes the place of DNS in the library. */
+/* "HOST:PORT:ADDRESS,[ADDRESS]": takes the place of DNS in the library. An address in the place of
+ * a name needs none. */
 static bool add_places(struct https_request *r, const struct https_order *order)
 {
     struct buffer text;
+    struct peer literal;
 
+    if (peer_parse(order->host, order->port, &literal))
+        return true;
     buffer_init(&text, 4096);
     buffer_printf(&text, "%.*s:%u:", SLICE_ARGS(order->host), (unsigned)order->port);
     for (size_t i = 0; i < order->peer_count; i++) {

@@ -1,361 +1,9 @@
-/* vault/jwt.c: jansson reads the JSON, OpenSSL checks the signatures. No library for tokens: that
- * of Debian 12 (cjose) knows no EdDSA, and what it would save is base64 and three calls. */
+/* vault/jwt.c: a token in its three parts. */
 #include "vault/jwt.h"
 
-#include <jansson.h>
-#include <math.h>
-#include <openssl/bn.h>
-#include <openssl/ecdsa.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
-#include <stdlib.h>
+#include "vault/json.h"
 
-#include "base/base64.h"
-
-enum { COORDINATE = 32, RSA_BITS_LEAST = 2048, RSA_BITS_MOST = 8192, KID_MAX = 256 };
-
-enum algorithm { RS256, ES256, EDDSA, ALGORITHMS };
-
-struct jwk {
-    enum algorithm algorithm;
-    char *kid; /* NULL: none */
-    EVP_PKEY *key;
-};
-
-struct jwks {
-    size_t count;
-    struct jwk keys[JWKS_KEYS_MAX];
-};
-
-/* base64url without padding (RFC 7515 section 2), strictly. */
-static bool decode_url(struct slice text, struct buffer *out)
-{
-    struct buffer plain;
-    bool good;
-
-    buffer_init(&plain, text.len + 4);
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-
-        buffer_put_char(&plain, c == '-' ? '+' : c == '_' ? '/' : c == '+' || c == '/' ? '!' : c);
-    }
-    while (plain.len % 4 != 0 && text.len % 4 != 1)
-        buffer_put_char(&plain, '=');
-    good = slice_find(text, '=') == text.len && base64_decode(out, buffer_slice(&plain)) &&
-           out->error == ERR_OK;
-    buffer_clear(&plain);
-    return good;
-}
-
-/* A member that is base64url. False: missing or none. */
-static bool decode_member(const json_t *object, const char *name, struct buffer *out)
-{
-    const json_t *member = json_object_get(object, name);
-
-    return json_is_string(member) &&
-           decode_url(slice_of(json_string_value(member), json_string_length(member)), out);
-}
-
-static EVP_PKEY *key_from(const char *kind, OSSL_PARAM_BLD *build)
-{
-    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
-    EVP_PKEY *key = NULL;
-
-    if (!params || !context || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        key = NULL;
-    EVP_PKEY_CTX_free(context);
-    OSSL_PARAM_free(params);
-    return key;
-}
-
-static EVP_PKEY *rsa_key(const json_t *json)
-{
-    struct buffer n, e;
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    BIGNUM *modulus = NULL, *exponent = NULL;
-    EVP_PKEY *key = NULL;
-
-    buffer_init(&n, RSA_BITS_MOST / 8 + 1);
-    buffer_init(&e, 8);
-    if (build && decode_member(json, "n", &n) && decode_member(json, "e", &e)) {
-        modulus = BN_bin2bn((const unsigned char *)n.data, (int)n.len, NULL);
-        exponent = BN_bin2bn((const unsigned char *)e.data, (int)e.len, NULL);
-        if (modulus && exponent && BN_num_bits(modulus) >= RSA_BITS_LEAST && BN_is_odd(exponent) &&
-            BN_num_bits(exponent) >= 2 && OSSL_PARAM_BLD_push_BN(build, "n", modulus) == 1 &&
-            OSSL_PARAM_BLD_push_BN(build, "e", exponent) == 1)
-            key = key_from("RSA", build);
-    }
-    BN_free(modulus);
-    BN_free(exponent);
-    OSSL_PARAM_BLD_free(build);
-    buffer_clear(&n);
-    buffer_clear(&e);
-    return key;
-}
-
-static EVP_PKEY *ec_key(const json_t *json)
-{
-    struct buffer x, y;
-    unsigned char point[1 + 2 * COORDINATE] = { 4 };
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    EVP_PKEY *key = NULL;
-
-    buffer_init(&x, COORDINATE + 3);
-    buffer_init(&y, COORDINATE + 3);
-    if (build && decode_member(json, "x", &x) && decode_member(json, "y", &y) &&
-        x.len == COORDINATE && y.len == COORDINATE) {
-        memcpy(point + 1, x.data, COORDINATE);
-        memcpy(point + 1 + COORDINATE, y.data, COORDINATE);
-        if (OSSL_PARAM_BLD_push_utf8_string(build, "group", "P-256", 0) == 1 &&
-            OSSL_PARAM_BLD_push_octet_string(build, "pub", point, sizeof point) == 1)
-            key = key_from("EC", build);
-    }
-    OSSL_PARAM_BLD_free(build);
-    buffer_clear(&x);
-    buffer_clear(&y);
-    return key;
-}
-
-static EVP_PKEY *ed_key(const json_t *json)
-{
-    struct buffer x;
-    EVP_PKEY *key = NULL;
-
-    buffer_init(&x, COORDINATE + 3);
-    if (decode_member(json, "x", &x) && x.len == COORDINATE)
-        key = EVP_PKEY_new_raw_public_key(
-            EVP_PKEY_ED25519, NULL, (const unsigned char *)x.data, x.len);
-    buffer_clear(&x);
-    return key;
-}
-
-static bool is_text(const json_t *value, struct slice text)
-{
-    return json_is_string(value) &&
-           slice_equals(slice_of(json_string_value(value), json_string_length(value)), text);
-}
-
-static bool has_text(const json_t *object, const char *name, const char *text)
-{
-    return is_text(json_object_get(object, name), slice_text(text));
-}
-
-static const struct kind {
-    const char *name; /* alg */
-    const char *kty;
-    const char *crv; /* NULL: has none */
-    EVP_PKEY *(*make)(const json_t *json);
-} kinds[ALGORITHMS] = {
-    [RS256] = { "RS256", "RSA", NULL, rsa_key },
-    [ES256] = { "ES256", "EC", "P-256", ec_key },
-    [EDDSA] = { "EdDSA", "OKP", "Ed25519", ed_key },
-};
-
-/* RFC 7517 sections 4.2 and 4.3. */
-static bool may_verify(const json_t *json)
-{
-    const json_t *operations = json_object_get(json, "key_ops");
-    bool is_named = !operations;
-
-    for (size_t i = 0; i < json_array_size(operations); i++)
-        is_named = is_named || is_text(json_array_get(operations, i), slice_text("verify"));
-    return is_named && (!json_object_get(json, "use") || has_text(json, "use", "sig"));
-}
-
-/* The row for a key of a set; ALGORITHMS: not for us. */
-static enum algorithm kind_of(const json_t *json)
-{
-    enum algorithm a = 0;
-
-    if (!may_verify(json))
-        return ALGORITHMS;
-    while (a < ALGORITHMS &&
-           (!has_text(json, "kty", kinds[a].kty) ||
-               (kinds[a].crv && !has_text(json, "crv", kinds[a].crv)) ||
-               (json_object_get(json, "alg") && !has_text(json, "alg", kinds[a].name))))
-        a++;
-    return a;
-}
-
-/* False: it is broken. */
-static bool add_key(struct jwks *jwks, const json_t *json)
-{
-    enum algorithm algorithm = kind_of(json);
-    const json_t *kid = json_object_get(json, "kid");
-    struct jwk *jwk = &jwks->keys[jwks->count];
-
-    if (algorithm == ALGORITHMS)
-        return json_is_object(json);
-    if (jwks->count == JWKS_KEYS_MAX || (kid && !json_is_string(kid)))
-        return false;
-    *jwk = (struct jwk){ .algorithm = algorithm, .key = kinds[algorithm].make(json) };
-    if (!jwk->key)
-        return false;
-    jwks->count++;
-    if (kid)
-        jwk->kid = strdup(json_string_value(kid));
-    return !kid || jwk->kid;
-}
-
-static json_t *load_json(struct slice text)
-{
-    return json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
-}
-
-enum err jwks_parse(struct slice text, struct jwks **out_jwks)
-{
-    json_t *json = text.len <= JWKS_FILE_MAX ? load_json(text) : NULL;
-    const json_t *keys = json_object_get(json, "keys");
-    struct jwks *jwks = calloc(1, sizeof *jwks);
-    bool good = json_is_array(keys);
-
-    for (size_t i = 0; jwks && good && i < json_array_size(keys); i++)
-        good = add_key(jwks, json_array_get(keys, i));
-    json_decref(json);
-    ERR_clear_error();
-    if (jwks && good)
-        *out_jwks = jwks;
-    else
-        jwks_free(&jwks);
-    return !good ? ERR_INVALID : jwks ? ERR_OK : ERR_NOMEM;
-}
-
-void jwks_free(struct jwks **jwks)
-{
-    for (size_t i = 0; *jwks && i < (*jwks)->count; i++) {
-        free((*jwks)->keys[i].kid);
-        EVP_PKEY_free((*jwks)->keys[i].key);
-    }
-    free(*jwks);
-    *jwks = NULL;
-}
-
-/* RFC 7518 section 3.4: R and S side by side; OpenSSL wants them in DER. NULL: it is none. */
-static unsigned char *der_of(struct slice raw, size_t *out_len)
-{
-    const unsigned char *octets = (const unsigned char *)raw.data;
-    ECDSA_SIG *pair = raw.len == 2 * COORDINATE ? ECDSA_SIG_new() : NULL;
-    BIGNUM *r, *s;
-    unsigned char *der = NULL;
-    int len;
-
-    if (!pair)
-        return NULL;
-    r = BN_bin2bn(octets, COORDINATE, NULL);
-    s = BN_bin2bn(octets + COORDINATE, COORDINATE, NULL);
-    if (!r || !s || ECDSA_SIG_set0(pair, r, s) != 1) {
-        BN_free(r);
-        BN_free(s);
-        ECDSA_SIG_free(pair);
-        return NULL;
-    }
-    len = i2d_ECDSA_SIG(pair, &der);
-    ECDSA_SIG_free(pair);
-    *out_len = len > 0 ? (size_t)len : 0;
-    return der;
-}
-
-static bool verify(const struct jwk *jwk, struct slice text, struct slice signature)
-{
-    const unsigned char *octets = (const unsigned char *)signature.data;
-    size_t len = signature.len;
-    unsigned char *der = jwk->algorithm == ES256 ? der_of(signature, &len) : NULL;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool good = context && (jwk->algorithm != ES256 || der);
-
-    good = good &&
-           EVP_DigestVerifyInit(
-               context, NULL, jwk->algorithm == EDDSA ? NULL : EVP_sha256(), NULL, jwk->key) == 1 &&
-           EVP_DigestVerify(
-               context, der ? der : octets, len, (const unsigned char *)text.data, text.len) == 1;
-    EVP_MD_CTX_free(context);
-    OPENSSL_free(der);
-    ERR_clear_error();
-    return good;
-}
-
-/* RFC 8725 section 3.11: what says that it is something else than a token for access is not one,
- * whoever signed it. */
-static bool is_for_access(const json_t *header)
-{
-    static const char *const types[] = { "JWT", "at+jwt", "application/at+jwt" };
-    const json_t *type = json_object_get(header, "typ");
-
-    for (size_t i = 0; i < LENGTH_OF(types) && json_is_string(type); i++)
-        if (slice_is_nocase(slice_text(json_string_value(type)), types[i]))
-            return true;
-    return !type;
-}
-
-/* The key that the header names, or any of its kind where it names none. */
-static bool is_signed(
-    const struct jwks *jwks, const json_t *header, struct slice text, struct slice signature)
-{
-    const json_t *kid = json_object_get(header, "kid");
-
-    if (kid && !json_is_string(kid))
-        return false;
-    for (size_t i = 0; i < jwks->count; i++) {
-        const struct jwk *jwk = &jwks->keys[i];
-
-        if (has_text(header, "alg", kinds[jwk->algorithm].name) &&
-            (!kid || (jwk->kid && strcmp(jwk->kid, json_string_value(kid)) == 0)) &&
-            verify(jwk, text, signature))
-            return true;
-    }
-    return false;
-}
-
-static bool is_audience(const json_t *aud, struct slice audience)
-{
-    for (size_t i = 0; i < json_array_size(aud); i++)
-        if (is_text(json_array_get(aud, i), audience))
-            return true;
-    return is_text(aud, audience);
-}
-
-/* A claim's time; missing: as if it were `preset`. One that is no number never fits: then it is
- * `wrong`. */
-static double time_of(const json_t *claims, const char *name, double preset, double wrong)
-{
-    const json_t *value = json_object_get(claims, name);
-
-    return !value ? preset : json_is_number(value) ? json_number_value(value) : wrong;
-}
-
-static const char *check_claims(
-    const json_t *claims, const struct jwt_rules *rules, int64_t now, struct login *out_login)
-{
-    const json_t *user = NULL;
-    double leeway = (double)rules->leeway;
-    char name[KID_MAX];
-
-    if (!is_text(json_object_get(claims, "iss"), rules->issuer))
-        return "another issuer";
-    if (!is_audience(json_object_get(claims, "aud"), rules->audience))
-        return "for another audience";
-    if ((double)now >= time_of(claims, "exp", -HUGE_VAL, -HUGE_VAL) + leeway)
-        return "expired";
-    if ((double)now < time_of(claims, "nbf", -HUGE_VAL, HUGE_VAL) - leeway ||
-        (double)now < time_of(claims, "iat", -HUGE_VAL, HUGE_VAL) - leeway)
-        return "not valid yet";
-    if (rules->claim.len < sizeof name) {
-        memcpy(name, rules->claim.data, rules->claim.len);
-        name[rules->claim.len] = '\0';
-        user = json_object_get(claims, name);
-    }
-    if (slice_is(rules->claim, "email") && json_object_get(claims, "email_verified") &&
-        !json_is_true(json_object_get(claims, "email_verified")))
-        return "its address is not verified";
-    if (!json_is_string(user) ||
-        !login_prepare(
-            slice_of(json_string_value(user), json_string_length(user)), false, out_login))
-        return "names no user";
-    return NULL;
-}
+const char jwt_unknown_key[] = "signed by a key that we do not know";
 
 /* The three parts, still encoded. False: it has not three. */
 static bool split(struct slice token, struct slice out_parts[3])
@@ -377,13 +25,42 @@ static json_t *decode_json(struct slice text)
     json_t *json = NULL;
 
     buffer_init(&octets, JWT_MAX);
-    if (decode_url(text, &octets))
-        json = load_json(buffer_slice(&octets));
+    if (jwks_decode(text, &octets))
+        json = json_load(buffer_slice(&octets));
     buffer_clear(&octets);
     return json;
 }
 
-static const char *check_parts(const struct jwks *jwks, const struct jwt_rules *rules,
+/* RFC 8725 section 3.11: what says that it is something else than a token for access is not one,
+ * whoever signed it. */
+static bool is_for_access(const json_t *header)
+{
+    static const char *const types[] = { "JWT", "at+jwt", "application/at+jwt" };
+    const json_t *type = json_object_get(header, "typ");
+
+    for (size_t i = 0; i < LENGTH_OF(types) && json_is_string(type); i++)
+        if (slice_is_nocase(json_slice(type), types[i]))
+            return true;
+    return !type;
+}
+
+static const char *check_header(
+    const struct jwks *jwks, const json_t *header, struct slice text, struct slice signature)
+{
+    static const char *const words[] = {
+        [JWKS_GOOD] = NULL,
+        [JWKS_WRONG] = "signed by no key of ours",
+        [JWKS_UNKNOWN] = jwt_unknown_key,
+    };
+
+    if (json_object_get(header, "crit"))
+        return "with critical extensions";
+    if (!is_for_access(header))
+        return "of another type";
+    return words[jwks_check(jwks, header, text, signature)];
+}
+
+static const char *check_parts(const struct jwks *jwks, const struct claim_rules *rules,
     struct slice token, const struct slice parts[3], int64_t now, struct login *out_login)
 {
     json_t *header = decode_json(parts[0]);
@@ -391,17 +68,13 @@ static const char *check_parts(const struct jwks *jwks, const struct jwt_rules *
     size_t signed_len = parts[0].len + 1 + parts[1].len;
     struct buffer signature;
     const char *why = "malformed";
+    int64_t until;
 
-    buffer_init(&signature, RSA_BITS_MOST / 8 + 3);
-    if (json_is_object(header) && json_is_object(claims) && decode_url(parts[2], &signature)) {
-        if (json_object_get(header, "crit"))
-            why = "with critical extensions";
-        else if (!is_for_access(header))
-            why = "of another type";
-        else if (!is_signed(jwks, header, slice_first(token, signed_len), buffer_slice(&signature)))
-            why = "signed by no key of ours";
-        else
-            why = check_claims(claims, rules, now, out_login);
+    buffer_init(&signature, JWKS_SIGNATURE_MAX + 3);
+    if (json_is_object(header) && json_is_object(claims) && jwks_decode(parts[2], &signature)) {
+        why = check_header(jwks, header, slice_first(token, signed_len), buffer_slice(&signature));
+        if (!why)
+            why = claims_check(claims, rules, now, out_login, &until);
     }
     buffer_clear(&signature);
     json_decref(header);
@@ -409,7 +82,7 @@ static const char *check_parts(const struct jwks *jwks, const struct jwt_rules *
     return why;
 }
 
-const char *jwt_check(const struct jwks *jwks, const struct jwt_rules *rules, struct slice token,
+const char *jwt_check(const struct jwks *jwks, const struct claim_rules *rules, struct slice token,
     int64_t now, struct login *out_login)
 {
     struct slice parts[3];

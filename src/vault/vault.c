@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "net/loop.h"
 #include "vault/auth.h"
+#include "vault/fetcher.h"
 #include "vault/login.h"
 #include "vault/asker.h"
 #include "vault/secrets.h"
@@ -37,6 +38,7 @@ struct vault {
     struct tickets *tickets;
     struct logins *logins;
     struct store *store;
+    struct fetcher *fetcher;
     struct tokens *tokens;
     struct auth *auth;
     struct senders *senders;
@@ -232,6 +234,10 @@ static void vault_peer(struct room *room, const struct msg_peer *who, int fd)
     struct vault *vault = room->state;
     struct early_peer *early;
 
+    if (who->role == ROLE_FETCH) {
+        fetcher_connect(vault->fetcher, who, fd);
+        return;
+    }
     if (!kind_of(who->role)) {
         close(fd);
         return;
@@ -288,7 +294,8 @@ static enum err vault_init(struct room *room)
     vault->secrets = secrets_new();
     vault->store = store_new(room->loop);
     vault->tickets = tickets_new(room->loop, TICKETS_LIFE_MS, on_tickets_changed, vault);
-    vault->tokens = tokens_new(room->loop);
+    vault->fetcher = fetcher_new(room->loop);
+    vault->tokens = vault->fetcher ? tokens_new(room->loop, vault->fetcher) : NULL;
     if (!vault->secrets || !vault->store || !vault->tickets || !vault->tokens)
         return ERR_NOMEM;
     vault->sign = sign_new(room->loop, vault->secrets, sign_threads());
@@ -354,6 +361,7 @@ static enum err apply_tokens(struct vault *vault, const struct conf *conf)
     int dir = vault->keys_dir;
 
     vault->keys_dir = -1;
+    fetcher_set_snapshot(vault->fetcher, conf->number);
     return tokens_set_rules(vault->tokens, &conf->auth, dir, slice_text(vault->keys_name))
                ? ERR_OK
                : ERR_NOMEM;
