@@ -50,11 +50,13 @@ static void note(struct listener *it, enum message_type type, const void *messag
     X(PEER)                                                                                        \
     X(APPLY)                                                                                       \
     X(DRAIN)                                                                                       \
-    X(READY) X(DRAINED) X(NEED) X(BLANK) X(SPARE) X(DOORBELL) X(CUT) X(CUT_DONE) X(DISK)           \
-        X(HELD_ASK) X(HELD_ANSWER) X(AUTH_START) X(AUTH_STEP) X(AUTH_CANCEL) X(AUTH_SAY)           \
-            X(AUTH_DONE) X(RIGHTS) X(RIGHTS_DONE) X(SIGN) X(SIGNED) X(TICKET_KEYS) X(DOMAIN_ASK)   \
+    X(READY)                                                                                       \
+    X(DRAINED) X(NEED) X(BLANK) X(SPARE) X(DOORBELL) X(CUT) X(CUT_DONE) X(DISK) X(HELD_ASK)        \
+        X(HELD_ANSWER) X(AUTH_START) X(AUTH_STEP) X(AUTH_CANCEL) X(AUTH_SAY) X(AUTH_DONE)          \
+            X(RIGHTS) X(RIGHTS_DONE) X(SIGN) X(SIGNED) X(TICKET_KEYS) X(DOMAIN_ASK)                \
                 X(DOMAIN_ANSWER) X(IN_HAND) X(JOB) X(OUTCOME) X(OUTCOME_DONE) X(FORGIVE)           \
-                    X(LOGIN_START) X(LOGIN_STEP) X(LOGIN_SAY) X(LOGIN_END) X(LOST)
+                    X(LOGIN_START) X(LOGIN_STEP) X(LOGIN_SAY) X(LOGIN_END) X(LOST) X(FETCH)        \
+                        X(FETCHED) X(FETCH_CANCEL)
 #define HANDLER(NAME)                                                                              \
     static void on_##NAME(void *owner, struct channel *channel, const void *message, int fd)       \
     {                                                                                              \
@@ -84,7 +86,7 @@ static const struct {
     { ROLE_GATE, ROLE_VAULT }, { ROLE_VAULT, ROLE_GATE }, { ROLE_GATE, ROLE_RELAY },
     { ROLE_RELAY, ROLE_GATE }, { ROLE_QUEUE, ROLE_RELAY }, { ROLE_RELAY, ROLE_QUEUE },
     { ROLE_RELAY, ROLE_VAULT }, { ROLE_VAULT, ROLE_RELAY }, { ROLE_QUEUE, ROLE_MAILDROP },
-    { ROLE_MAILDROP, ROLE_QUEUE } };
+    { ROLE_MAILDROP, ROLE_QUEUE }, { ROLE_VAULT, ROLE_FETCH }, { ROLE_FETCH, ROLE_VAULT } };
 
 static void send_part(int raw, struct slice part, const int *fds, size_t fd_count)
 {

@@ -16,10 +16,11 @@ static const char *const tokens[] = {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct jwt_rules rules = { .issuer = SLICE_LITERAL("i"),
+    static const struct claim_rules rules = { .issuer = SLICE_LITERAL("i"),
         .audience = SLICE_LITERAL("a"),
         .claim = SLICE_LITERAL("email"),
-        .leeway = 60 };
+        .leeway = 60,
+        .must_end = true };
     struct slice text = slice_of(data, size);
     struct jwks *jwks = NULL;
     struct login login;

@@ -9,10 +9,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice rest = slice_of(data, size);
     struct slice set = take_until(&rest, '\n');
-    struct jwt_rules rules = { .issuer = SLICE_LITERAL("i"),
+    struct claim_rules rules = { .issuer = SLICE_LITERAL("i"),
         .audience = SLICE_LITERAL("a"),
         .claim = SLICE_LITERAL("email"),
-        .leeway = 60 };
+        .leeway = 60,
+        .must_end = true };
     struct jwks *jwks = NULL;
     struct bearer bearer;
     struct login login;

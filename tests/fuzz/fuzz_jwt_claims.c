@@ -104,10 +104,11 @@ static void check_good(struct slice header_text, struct slice text, const struct
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct jwt_rules rules = { .issuer = SLICE_LITERAL("i"),
+    static const struct claim_rules rules = { .issuer = SLICE_LITERAL("i"),
         .audience = SLICE_LITERAL("a"),
         .claim = SLICE_LITERAL("email"),
-        .leeway = LEEWAY };
+        .leeway = LEEWAY,
+        .must_end = true };
     struct slice claims = slice_of(data, size);
     struct slice header = take_until(&claims, '\n');
     struct buffer token;

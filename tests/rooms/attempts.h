@@ -15,6 +15,8 @@ enum {
     QUEUE = 1 << ROLE_QUEUE,
     RELAY = 1 << ROLE_RELAY,
     MAILDROP = 1 << ROLE_MAILDROP,
+    FETCH = 1 << ROLE_FETCH,
+    OUTWARD = RELAY | FETCH,
 };
 
 /* What lies outside the room, named by the test through the environment (SUBMITD_PROBE_KEY and so

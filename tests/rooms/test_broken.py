@@ -9,6 +9,7 @@ import pytest
 
 from rig.server import IS_ROOT
 from rooms.frames import HEAD, frame, plan
+from rooms.house import asking_nobody
 from rooms.taking import channel_between, take
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="taking a room's channel needs root")
@@ -18,7 +19,7 @@ AGAIN = "a channel between two rooms broke and is made again"
 LOSSES_MOST = 4   # src/supervisor/links.c
 # The plan's last column: who is started anew when channels break again and again.
 ENDS = {("gate", "queue"): "gate", ("gate", "vault"): "gate", ("queue", "relay"): "relay", ("queue", "maildrop"): "maildrop",
-        ("relay", "vault"): "relay"}
+        ("relay", "vault"): "relay", ("vault", "fetch"): "fetch"}
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def server(rig):
                       routes={"hop.example": f'via = "smtp"  to = "{hop.address}"  tls = "none"'})
     made.routes["*"] = f'via = "maildir"  to = "{made.mail}"'
     made.hop = hop
+    made.sections["auth"] = asking_nobody(made.folder)
     made.write_conf()
     return made.start()
 

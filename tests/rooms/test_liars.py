@@ -13,9 +13,9 @@ from rooms.lies import CLOSE, descriptor, forbidden, may_send, mutations, spoil
 
 IS_LONG = "SUBMITD_PROVE_LONG" in os.environ
 SEEDS = int(os.environ.get("SUBMITD_PROVE_SEEDS", "1"))
-ROOMS = ["vault", "queue", "maildrop", "relay.0", "gate.0"]
+ROOMS = ["vault", "queue", "maildrop", "fetch", "relay.0", "gate.0"]
 # Where a second room of the kind may exist, the liar is that one, and the first goes on with its work.
-NAMES = {"gate": "gate.1", "relay": "relay.1", "vault": "vault", "queue": "queue", "maildrop": "maildrop"}
+NAMES = {"gate": "gate.1", "relay": "relay.1", "vault": "vault", "queue": "queue", "maildrop": "maildrop", "fetch": "fetch"}
 GROWTH_MOST = 100 << 20
 SLACK = {"queue": 64}        # files for gates that it keeps in stock
 NONSENSE = HEAD.pack(0, 0xffff, 0, 0)

@@ -8,11 +8,13 @@ import time
 import pytest
 
 from rig.client import message
+from rig.provider import Document, Provider
 from rig.server import BUILD, IS_ROOT, free_port, make_certificate, make_folder, shared_certificate
+from rig.keysets import bearer
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="rooms have users of their own only when started as root")
 
-ROOMS = {"gate.0", "gate.1", "vault.0", "queue.0", "relay.0", "maildrop.0"}
+ROOMS = {"gate.0", "gate.1", "vault.0", "queue.0", "relay.0", "maildrop.0", "fetch.0"}
 # chown, dac_override, setuid, setgid, net_bind_service, kill
 SUPERVISOR_RIGHTS = 1 << 0 | 1 << 1 | 1 << 7 | 1 << 6 | 1 << 10 | 1 << 5
 
@@ -33,6 +35,10 @@ class Site:
             "away.example": f'via = "lmtp"  to = "127.0.0.1:{free_port()}"'}, sections={
             "queue": "retry = { 600 }  retry_connect = { 600 }"}, **settings)
         self.server.routes["*"] = f'via = "maildir"  to = "{self.server.mail}"'
+        self.provider = Provider({"/introspect": Document({"active": True, "email": "alice@example.net"})})
+        rig.others.append(self.provider)
+        self.server.sections["auth"] = (f'oauth_introspection = "{self.provider.url("/introspect")}"  oauth_client_id = "submitd"  '
+                                        f'oauth_client_secret_file = "{self.folder}/password"  oauth_ca_file = "{certificate}"')
         self.server.write_conf()
 
     def use(self):
@@ -42,6 +48,9 @@ class Site:
         assert server.await_mail(kept)
         for listener in ("465", "587"):
             assert server.await_mail(server.submit("bob@example.org", listener=listener))
+        connection = server.connect("465")
+        connection.hello()
+        connection.expect("AUTH OAUTHBEARER " + bearer(f"token{len(self.provider.requests)}"), "235 2.7.0")
         before = len(self.host.mails)
         server.submit("bob@smart.example")
         self.host.await_mails(before + 1)
@@ -131,7 +140,7 @@ def test_no_room_holds_a_stranger(site):
     for name, links in opened.items():
         files = {link for link in links if link.startswith("/") and link not in {"/dev/null", str(server.log_path)}}
         allowed = {"gate": (f"{server.state}/spool/", "/memfd:"), "vault": (str(server.users_path.parent),),
-                   "queue": (str(server.state),), "relay": (), "maildrop": (str(server.mail),)}[name.split(".")[0]]
+                   "queue": (str(server.state),), "relay": (), "fetch": (), "maildrop": (str(server.mail),)}[name.split(".")[0]]
         strange = [path for path in files if not path.startswith(allowed or ("-",))]
         assert not strange, f"{name} holds {strange}"
 

@@ -11,7 +11,7 @@ from rig.server import ROOT, make_folder
 from rooms.frames import attempts
 from rooms.house import House
 
-ROOMS = ["gate.0", "vault", "queue", "relay.0", "maildrop"]
+ROOMS = ["gate.0", "vault", "queue", "relay.0", "maildrop", "fetch"]
 LINE = re.compile(r"^probe (\d+) (denied|open|lawful|begins): (.*?): (.*)$", re.M)
 SIGSYS = signal.SIGSYS
 # Built with -Dprobe=true and without sanitizers, for which the walls have holes.

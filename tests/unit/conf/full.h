@@ -20,8 +20,9 @@
     "= \"/c1\" key = "                                                                             \
     "\"/k1\" } }\n"                                                                                \
     "certificate \"a@example.org\" { sha256 = { \"" FULL_SHA256 "\" } }\n"                         \
-    "auth { scram_sha_1 = true oauth_jwks = \"/j\" oauth_issuer = \"i\" oauth_audience = \"a\" "   \
-    "oauth_claim = \"sub\" oauth_leeway = 5 }\n"                                                   \
+    "auth { scram_sha_1 = true oauth_introspection = \"https://id.example/i\" oauth_client_id = "  \
+    "\"c\" oauth_client_secret_file = \"/s\" oauth_ca_file = \"/ca\" oauth_scope = \"mail\" "      \
+    "oauth_issuer = \"i\" oauth_audience = \"a\" oauth_claim = \"sub\" oauth_leeway = 5 }\n"       \
     "users \"file\" { path = \"/u\" }\ndomain \"example.org\" { dkim = { } dkim_check = false }\n" \
     "domain \"example.net\" { }\n"                                                                 \
     "route \"a.example\" { via = \"smtp\" to = \"b.example:26\" username = \"u\" password_file = " \
@@ -52,5 +53,11 @@
     "mt_priority_later = false mt_priority_urgent_size = 3 rrvs = true mtrk = true no_soliciting = { "  \
     "\"net.example:ADV\" } conperm = true conneg = true }\n"
 #define FULL FULL_TOP FULL_LISTENERS FULL_REST
+/* What cannot be set beside something else. */
+#define FULL_FILE                                                                                  \
+    SAMPLE "auth { oauth_jwks = \"/j\" oauth_issuer = \"i\" oauth_audience = \"a\" }\n"
+#define FULL_ADDRESS                                                                               \
+    SAMPLE "auth { oauth_jwks_uri = \"https://id.example/k\" oauth_issuer = \"i\" "                \
+           "oauth_audience = \"a\" }\n"
 
 #endif

@@ -27,6 +27,27 @@ static const struct error_case cases[] = {
         "1: the section tls opened here is never closed; allowed is }" },
     { "OPS-1 brace too many", "hostname = \"a.example\"\n}\n",
         "2: found \"}\", but no section is open" },
+    /* Access tokens (SASL-11): one way to know which are good, with all that it needs. */
+    { "SASL-11 two ways",
+        WITH("auth { oauth_jwks = \"/j\" oauth_jwks_uri = \"https://id.example/\" oauth_issuer = "
+             "\"i\" oauth_audience = \"a\" }"),
+        "7: allowed is one of oauth_jwks, oauth_jwks_uri and oauth_introspection" },
+    { "SASL-11 keys for any audience", WITH("auth { oauth_jwks = \"/j\" oauth_issuer = \"i\" }"),
+        "7: oauth_jwks needs oauth_issuer and oauth_audience" },
+    { "SASL-11 keys of any issuer",
+        WITH("auth { oauth_jwks_uri = \"https://id.example/\" oauth_audience = \"a\" }"),
+        "7: oauth_jwks_uri needs oauth_issuer and oauth_audience" },
+    { "SASL-11 asking as nobody",
+        WITH("auth { oauth_introspection = \"https://id.example/\" oauth_client_id = \"c\" }"),
+        "7: oauth_introspection needs oauth_client_id and oauth_client_secret_file" },
+    { "SASL-11 somebody who asks nobody", WITH("auth { oauth_client_id = \"c\" }"),
+        "7: oauth_client_id and oauth_client_secret_file say nothing without "
+        "oauth_introspection" },
+    { "SASL-11 trusted, but not asked", WITH("auth { oauth_ca_file = \"/ca\" }"),
+        "7: oauth_ca_file says nothing without oauth_jwks_uri or oauth_introspection" },
+    { "SASL-11 in the clear", WITH("auth { oauth_jwks_uri = \"http://id.example/\" }"),
+        "7: oauth_jwks_uri is \"http://id.example/\"; allowed is an address such as "
+        "\"https://id.example.org/keys\", without user and fragment" },
     { "OPS-1 scalar twice", "gates = 1\n\ngates = 2\n",
         "3: gates is set a second time, the first is in line 1; allowed is one" },
     { "OPS-1 list twice", "queue { retry = { 1 }\nretry = { 2 } }\n",

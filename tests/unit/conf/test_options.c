@@ -63,14 +63,16 @@ static void test_presets(void **state)
     }
 }
 
-/* FULL sets every setting to something else than its default, so the tests that use it miss none.
- */
+/* FULL, with FULL_FILE and FULL_ADDRESS, sets every setting to something else than its default, so
+ * the tests that use them miss none. */
 static void test_full(void **state)
 {
+    static const char all[] = FULL FULL_FILE FULL_ADDRESS;
+
     (void)state;
     for (size_t i = 0; i < option_count; i++)
         if (options[i].kind != OPTION_LATER && options[i].kind != OPTION_LATERS &&
-            !memmem(FULL, strlen(FULL), options[i].name, strlen(options[i].name)))
+            !memmem(all, strlen(all), options[i].name, strlen(options[i].name)))
             fail_msg("%s is not in FULL", options[i].name);
 }
 

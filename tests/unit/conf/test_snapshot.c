@@ -18,7 +18,7 @@ static void pack_text(struct arena *arena, const char *text, struct buffer *out)
 
 static void test_round_trip(void **state)
 {
-    static const char *const texts[] = { SAMPLE, FULL };
+    static const char *const texts[] = { SAMPLE, FULL, FULL_FILE, FULL_ADDRESS };
 
     (void)state;
     for (size_t i = 0; i < LENGTH_OF(texts); i++) {

@@ -60,11 +60,27 @@ static void test_others(void **state)
     assert_int_equal(count_of(ROLE_QUEUE, &conf), 1);
 }
 
+/* Somebody outside is asked only for what the configuration names. */
+static void test_fetch(void **state)
+{
+    struct conf conf = { 0 };
+
+    (void)state;
+    assert_int_equal(count_of(ROLE_FETCH, &conf), 0);
+    conf.auth.oauth_jwks = slice_text("/etc/keys");
+    assert_int_equal(count_of(ROLE_FETCH, &conf), 0);
+    conf.auth = (struct conf_auth){ .oauth_jwks_uri = slice_text("https://id.example/keys") };
+    assert_int_equal(count_of(ROLE_FETCH, &conf), 1);
+    conf.auth = (struct conf_auth){ .oauth_introspection = slice_text("https://id.example/") };
+    assert_int_equal(count_of(ROLE_FETCH, &conf), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gates),
         cmocka_unit_test(test_others),
+        cmocka_unit_test(test_fetch),
     };
 
     return cmocka_run_group_tests_name("supervisor/plan", tests, NULL, NULL);

@@ -9,10 +9,11 @@
 
 enum { NOW = 1000, LEEWAY = 60, SIGNATURE = 64 };
 
-static const struct jwt_rules rules = { .issuer = SLICE_LITERAL("i"),
+static const struct claim_rules rules = { .issuer = SLICE_LITERAL("i"),
     .audience = SLICE_LITERAL("a"),
     .claim = SLICE_LITERAL("email"),
-    .leeway = LEEWAY };
+    .leeway = LEEWAY,
+    .must_end = true };
 
 static EVP_PKEY *key;
 static struct jwks *jwks;
@@ -118,7 +119,8 @@ static const struct {
     { EDDSA, "[]", "malformed" },
     { EDDSA, "{", "malformed" },
     { "[]", CLAIMS("\"exp\":2000"), "malformed" },
-    { "{\"alg\":\"EdDSA\",\"kid\":\"other\"}", CLAIMS("\"exp\":2000"), "signed by no key of ours" },
+    { "{\"alg\":\"EdDSA\",\"kid\":\"other\"}", CLAIMS("\"exp\":2000"),
+        "signed by a key that we do not know" },
     { "{\"alg\":\"EdDSA\",\"kid\":1}", CLAIMS("\"exp\":2000"), "signed by no key of ours" },
     { "{\"alg\":\"none\"}", CLAIMS("\"exp\":2000"), "signed by no key of ours" },
     { "{\"alg\":\"RS256\"}", CLAIMS("\"exp\":2000"), "signed by no key of ours" },
