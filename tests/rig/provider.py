@@ -57,6 +57,7 @@ class Provider:
 
     def stop(self):
         self.gone.set()
+        self.listener.shutdown(socket.SHUT_RDWR)  # or a thread that waits for a client would take one more
         self.listener.close()
 
     def url(self, path, host=None):
@@ -84,7 +85,7 @@ class Provider:
         try:
             connection.settimeout(60)
             with self.context.wrap_socket(connection, server_side=True) as stream:
-                while (request := self.read(stream)) and self.answer(stream, request):
+                while (request := self.read(stream)) and not self.gone.is_set() and self.answer(stream, request):
                     pass
         except (OSError, ssl.SSLError, ValueError):
             connection.close()

@@ -58,7 +58,7 @@ def test_the_room_itself_is_denied(world, house, name):
     assert len(with_names(report, "denied")) >= (ENOUGH if IS_LONG else 55)
 
 
-@pytest.mark.parametrize("name", ROOMS)
+@pytest.mark.parametrize("name", [name for name in ROOMS if name != "fetch"])  # which has no hands
 def test_every_thread_is_walled_in(world, house, name):
     """Landlock holds for the thread that takes it and for those made later; a hand from before would be free."""
     report = probe(world, house, name, way="hand", last=len(attempts()) - 1 if IS_LONG else 25)
