@@ -50,7 +50,8 @@
     "deliverby = true deliverby_least = 1 futurerelease = false futurerelease_most = 61 "          \
     "futurerelease_messages = 1 futurerelease_octets = 2 requiretls = true "                       \
     "mt_priority = true mt_priority_users = { \"u\" } mt_priority_least = \"urgent\" "             \
-    "mt_priority_later = false mt_priority_urgent_size = 3 rrvs = true mtrk = true no_soliciting = { "  \
+    "mt_priority_later = false mt_priority_urgent_size = 3 rrvs = true mtrk = false "              \
+    "no_soliciting = { "                                                                           \
     "\"net.example:ADV\" } conperm = true conneg = true }\n"
 #define FULL FULL_TOP FULL_LISTENERS FULL_REST
 /* What cannot be set beside something else. */
@@ -58,6 +59,6 @@
     SAMPLE "auth { oauth_jwks = \"/j\" oauth_issuer = \"i\" oauth_audience = \"a\" }\n"
 #define FULL_ADDRESS                                                                               \
     SAMPLE "auth { oauth_jwks_uri = \"https://id.example/k\" oauth_issuer = \"i\" "                \
-           "oauth_audience = \"a\" }\n"
+           "oauth_audience = \"a\" }\nextensions { mtrk = true }\n"
 
 #endif
