@@ -399,4 +399,5 @@ def await_gone(pid, wait=5.0):
 def environment():
     """Sanitizers must not ask for leaks in rooms: those may not be traced."""
     return {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:allocator_may_return_null=1",
-            "UBSAN_OPTIONS": "print_stacktrace=1", "LC_ALL": "C.UTF-8"}
+            "UBSAN_OPTIONS": "print_stacktrace=1", "LC_ALL": "C.UTF-8",
+            "SUBMITD_LOG": "text"}  # of rooms that a test starts without a supervisor
