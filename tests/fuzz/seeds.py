@@ -20,6 +20,7 @@ FROM_TABLES = {
     "conf": (["conf/test_*.c", "conf/*.h"], [b""]),
     "ctl_arguments": (["ctl/test_arguments.c", "ctl/test_manual.c", "ctl/test_user.c"], [b""]),
     "ctl_answer": (["queue/test_control.c", "ctl/test_show.c"], [b"\0", b"\1", b"\4", b"\5"]),
+    "message_canonical": (["message/test_canonical.c"], [b""]),
     "message_date": (["message/test_date.c", "message/test_message_id.c"], [b""]),
     "message_header": (["message/test_header.c", "message/test_completion.c"], [b""]),
     "message_text": (["message/test_text.c", "message/test_mime.c", "message/test_received.c"], [b""]),
