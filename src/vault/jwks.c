@@ -168,8 +168,8 @@ static enum algorithm kind_of(const json_t *json)
     return a;
 }
 
-/* False: it is broken. */
-static bool add_key(struct jwks *jwks, const json_t *json)
+/* One that is broken or too weak is left out and counted. False: the set is none, or too large. */
+static bool add_key(struct jwks *jwks, const json_t *json, size_t *broken)
 {
     enum algorithm algorithm = kind_of(json);
     const json_t *kid = json_object_get(json, "kid");
@@ -177,11 +177,15 @@ static bool add_key(struct jwks *jwks, const json_t *json)
 
     if (algorithm == ALGORITHMS)
         return json_is_object(json);
-    if (jwks->count == JWKS_KEYS_MAX || (kid && !json_is_string(kid)))
+    if (jwks->count == JWKS_KEYS_MAX)
         return false;
-    *jwk = (struct jwk){ .algorithm = algorithm, .key = kinds[algorithm].make(json) };
-    if (!jwk->key)
-        return false;
+    *jwk = (struct jwk){ .algorithm = algorithm };
+    if (!kid || json_is_string(kid))
+        jwk->key = kinds[algorithm].make(json);
+    if (!jwk->key) {
+        ++*broken;
+        return true;
+    }
     jwks->count++;
     if (kid)
         jwk->kid = strdup(json_string_value(kid));
@@ -194,9 +198,12 @@ enum err jwks_parse(struct slice text, struct jwks **out_jwks)
     const json_t *keys = json_object_get(json, "keys");
     struct jwks *jwks = calloc(1, sizeof *jwks);
     bool good = json_is_array(keys);
+    size_t broken = 0;
 
     for (size_t i = 0; jwks && good && i < json_array_size(keys); i++)
-        good = add_key(jwks, json_array_get(keys, i));
+        good = add_key(jwks, json_array_get(keys, i), &broken);
+    if (jwks && jwks->count == 0 && broken > 0)
+        good = false;
     json_decref(json);
     ERR_clear_error();
     if (jwks && good)

@@ -15,9 +15,11 @@ enum { JWKS_TEXT_MAX = 256 << 10, JWKS_KEYS_MAX = 64, JWKS_SIGNATURE_MAX = 1024 
 /* Keys for signatures. */
 struct jwks;
 
-/* Keys of other kinds and uses (use, key_ops) are left out; a set of which none is left is no
- * error. ERR_INVALID: the text is no key set, or a key for signatures is broken or too weak (RSA
- * below 2048 bits); ERR_NOMEM. */
+/* Keys of other kinds and uses (use, key_ops) are left out, and so are those for signatures that
+ * are broken or too weak (RSA below 2048 bits), as RFC 7517 section 5 wants it. A set of which none
+ * is left is no error, unless one was broken. ERR_INVALID: that, or the text is no key set;
+ * ERR_NOMEM.
+ */
 MUST_CHECK enum err jwks_parse(struct slice text, struct jwks **out_jwks);
 void jwks_free(struct jwks **jwks);
 

@@ -73,6 +73,18 @@ void token_rules_drop(struct token_rules **at)
     free(rules);
 }
 
+/* Whoever may add a key may log in as anybody. */
+static enum err check_file(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0)
+        return err_from_errno(errno);
+    if (!S_ISREG(status.st_mode))
+        return ERR_INVALID;
+    return status.st_mode & S_IWOTH ? ERR_DENIED : ERR_OK;
+}
+
 static enum err read_all(const struct token_rules *rules, struct buffer *out)
 {
     int fd = openat(rules->dir, rules->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -80,6 +92,9 @@ static enum err read_all(const struct token_rules *rules, struct buffer *out)
 
     if (fd < 0)
         return err_from_errno(errno);
+    out->error = check_file(fd);
+    if (out->error != ERR_OK)
+        got = 0;
     while (got > 0) {
         char *room = buffer_reserve(out, READ_STEP);
 

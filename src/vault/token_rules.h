@@ -41,8 +41,8 @@ struct token_rules *token_rules_hold(struct token_rules *rules);
 /* Nulls the pointer; frees with the last hold. In the loop. */
 void token_rules_drop(struct token_rules **rules);
 
-/* In the thread: what the key file holds now. ERR_INVALID: no key set; others: it cannot be read.
- */
+/* In the thread: what the key file holds now. ERR_INVALID: no key set; ERR_DENIED: also when
+ * everybody may write it; others: it cannot be read. */
 MUST_CHECK enum err token_rules_read_file(struct token_rules *rules);
 /* In the thread: this key set holds from now on. ERR_INVALID: it is none, ERR_NOMEM; then the one
  * before still does. */

@@ -194,6 +194,8 @@ static const struct {
     { "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}]}", false },
     { "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}]}", false },
     { "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}]}", false }, /* too weak */
+    { "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"},{" OKP "}]}", true },
+    { "{\"keys\":[{" OKP ",\"kid\":1},{" OKP ",\"kid\":\"1\"}]}", true },
     { "{\"keys\":[],\"keys\":[]}", false },
 };
 
