@@ -26,7 +26,7 @@ struct auth_settings auth_defaults(void);
 /* store and tokens (NULL: none are accepted) are borrowed. NULL without memory or threads. */
 MUST_CHECK struct auth *auth_new(struct loop *loop, struct store *store, struct tokens *tokens,
     const struct auth_settings *settings);
-/* Every asker must have been forgotten. */
+/* Every asker must have been forgotten, and the tokens must be gone. */
 void auth_free(struct auth **auth);
 void auth_set_limits(struct auth *auth, struct failure_limits limits);
 

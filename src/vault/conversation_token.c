@@ -1,13 +1,18 @@
 /* vault/conversation_token.c: OAUTHBEARER and XOAUTH2: the access token that a client says. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "vault/conversation.h"
 #include "vault/tokens.h"
 
-/* A token under way. */
+/* A token under way. Outlives its conversation: who hangs up early is counted all the same. */
 struct token_wait {
     struct token_check check;
     struct conversation *conversation; /* NULL: gone */
+    struct auth *auth;
+    struct client_key client;
+    char account[SASL_TEXT_MAX];
+    size_t account_len;
 };
 
 void conversation_drop_token(struct conversation *c)
@@ -26,6 +31,9 @@ static void on_token_checked(struct token_check *check)
     const char *why = check->why;
     enum sasl_result result;
 
+    if (!c && !trouble && why)
+        failures_count(wait->auth->failures, &wait->client,
+            slice_of(wait->account, wait->account_len), clock_mono_ms());
     secret_clear(&check->token);
     free(wait);
     if (!c)
@@ -43,6 +51,20 @@ static void on_token_checked(struct token_check *check)
     conversation_advance(c, result);
 }
 
+static bool fill(struct token_wait *wait, struct conversation *c)
+{
+    struct slice account = conversation_account(c);
+
+    wait->conversation = c;
+    wait->auth = c->auth;
+    wait->client = c->client;
+    if (account.len > 0)
+        memcpy(wait->account, account.data, account.len);
+    wait->account_len = account.len;
+    wait->check.done = on_token_checked;
+    return secret_set(&wait->check.token, secret_slice(&c->sasl.password));
+}
+
 void conversation_check_token(struct conversation *c, enum sasl_result result UNUSED)
 {
     struct token_wait *wait = calloc(1, sizeof *wait);
@@ -52,10 +74,7 @@ void conversation_check_token(struct conversation *c, enum sasl_result result UN
         conversation_conclude(c, AUTH_TEMPORARY, NULL, "too many failures");
         return;
     }
-    if (wait && c->auth->tokens &&
-        secret_set(&wait->check.token, secret_slice(&c->sasl.password))) {
-        wait->conversation = c;
-        wait->check.done = on_token_checked;
+    if (wait && c->auth->tokens && fill(wait, c)) {
         if (tokens_give(c->auth->tokens, &wait->check)) {
             c->token = wait;
             c->stage = STAGE_TOKEN;

@@ -137,6 +137,11 @@ def test_keys_change(server):
         for broken in ("", "{", '{"keys": 1}', '{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}'):
             server.keys.write_text(broken)
             reach(server).expect("AUTH OAUTHBEARER " + bearer(token()), "454 4.7.0")
+        server.keys.write_text(json.dumps({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}, {"kty": "EC", "crv": "P-256"}, *json.loads(good)["keys"]]}))
+        reach(server).expect("AUTH OAUTHBEARER " + bearer(token()), "235 2.7.0")
+        server.keys.chmod(0o646)
+        reach(server).expect("AUTH OAUTHBEARER " + bearer(token()), "454 4.7.0")
+        server.keys.chmod(0o644)
         server.keys.unlink()
         reach(server).expect("AUTH OAUTHBEARER " + bearer(token()), "454 4.7.0")
         reach(server).login(USER, PASSWORD)
@@ -175,9 +180,13 @@ def test_failures_count(shared):
     for answer in ("AQ==", "*", None):
         connection = server.connect("465", source="127.7.9.9")
         connection.hello()
+        if not answer:  # not even the reason is waited for
+            connection.send("AUTH OAUTHBEARER " + bearer(token(exp=1)) + "\r\n")
+            connection.close()
+            time.sleep(0.5)
+            continue
         connection.expect("AUTH OAUTHBEARER " + bearer(token(exp=1)), "334")
-        if answer:
-            connection.command(answer)
+        connection.command(answer)
         connection.close()
     connection = server.connect("465", source="127.7.9.9")
     connection.hello()
