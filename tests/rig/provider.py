@@ -56,6 +56,8 @@ class Provider:
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
 
     def stop(self):
+        if self.gone.is_set():
+            return
         self.gone.set()
         self.listener.shutdown(socket.SHUT_RDWR)  # or a thread that waits for a client would take one more
         self.listener.close()
