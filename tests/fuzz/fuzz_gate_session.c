@@ -39,8 +39,8 @@ static const char settings[] =
     "allow_address_literals = true\n"
     "auth { scram_sha_1 = true oauth_jwks = \"/etc/submitd/keys.json\"\n"
     "  oauth_issuer = \"https://id.example.net/\" oauth_audience = \"submission\" }\n"
-    "extensions { binarymime = true deliverby = true deliverby_least = 60 futurerelease = true "
-    "requiretls = true\n"
+    "extensions { binarymime = true deliverby = true deliverby_least = 60 futurerelease = true\n"
+    "  requiretls = true mt_priority_least = \"normal\" mt_priority_urgent_size = 1000\n"
     "  mt_priority = true mt_priority_users = { \"alice@example.net\" } rrvs = true mtrk = true\n"
     "  no_soliciting = { \"net.example:ADV\", \"net.example:SPAM\" } conperm = true conneg = true "
     "}\n";
