@@ -22,7 +22,7 @@ static const struct field recipient_fields[] = {
     PACK_ENUM(struct envelope_recipient, rrvs, ENVELOPE_RRVS_REJECT),
     PACK_NUMBER(I64, struct envelope_recipient, rrvs_since),
 };
-static const struct shape recipient_shape = SHAPE(struct envelope_recipient, recipient_fields);
+const struct shape envelope_recipient_shape = SHAPE(struct envelope_recipient, recipient_fields);
 
 /* What both versions begin with. */
 #define FIRST_FIELDS(body_last)                                                                    \
@@ -61,8 +61,8 @@ static const struct field envelope_fields[] = {
     FIRST_FIELDS(ENVELOPE_BINARYMIME),
     PACK_ENUM(struct envelope, notice, NOTICE_SUCCESS),
     PACK_SHAPE(struct envelope, about, &spool_id_shape),
-    PACK_LIST(
-        struct envelope, recipients, recipient_count, &recipient_shape, ENVELOPE_RECIPIENTS_MAX),
+    PACK_LIST(struct envelope, recipients, recipient_count, &envelope_recipient_shape,
+        ENVELOPE_RECIPIENTS_MAX),
     PACK_ENUM(struct envelope, ret, ENVELOPE_RETURN_HEADERS),
     PACK_BYTES(struct envelope, envid, ENVELOPE_ENVID_MAX),
     PACK_NUMBER(BOOL, struct envelope, require_tls),

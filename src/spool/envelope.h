@@ -142,6 +142,8 @@ bool envelope_is_date(int64_t seconds);
 int64_t envelope_hold_us(const struct envelope *envelope);
 
 extern const struct shape spool_id_shape; /* struct queue_id as two U64 */
+/* struct envelope_recipient as of version 2. */
+extern const struct shape envelope_recipient_shape;
 
 /* Appends version and envelope. ERR_LIMIT when a bound is broken or there is no recipient,
  * ERR_NOMEM; then what was appended is taken back. */

@@ -20,6 +20,7 @@ static const struct {
     { "segments", offsetof(struct store, dirs[STORE_SEGMENT]) },
     { "bodies", offsetof(struct store, dirs[STORE_BODY]) },
     { "journal", offsetof(struct store, dirs[STORE_JOURNAL]) },
+    { "partials", offsetof(struct store, dirs[STORE_PARTIAL]) },
     { "aside", offsetof(struct store, aside) },
 };
 
@@ -251,6 +252,23 @@ enum err store_new_journal(
     *out_number = named.generation;
     *out_file = file;
     return ERR_OK;
+}
+
+enum err store_new_file(
+    struct store *store, enum store_kind kind, uint64_t *out_number, int *out_file)
+{
+    struct disk *disk = store->disk;
+    char name[STORE_NAME];
+    uint64_t number;
+    enum err rc = next_number(store, &number);
+
+    if (rc != ERR_OK)
+        return rc;
+    store_name(kind, number, name);
+    rc = disk->ops->create(disk, store->dirs[kind], name, out_file);
+    if (rc == ERR_OK)
+        *out_number = number;
+    return rc;
 }
 
 enum err store_open_read(struct store *store, enum store_kind kind, uint64_t number, int *out_file)

@@ -11,10 +11,10 @@
 #include "spool/disk.h"
 #include "spool/frame.h"
 
-/* segments/<16 hex>.seg  bodies/<16 hex>.body  journal/<16 hex>.jnl  aside/<16 hex>-<16 hex>.rec
- * lock */
-enum store_kind { STORE_SEGMENT, STORE_BODY, STORE_JOURNAL };
-enum { STORE_KINDS = STORE_JOURNAL + 1 };
+/* segments/<16 hex>.seg  bodies/<16 hex>.body  journal/<16 hex>.jnl  partials/<16 hex>.part
+ * aside/<16 hex>-<16 hex>.rec  lock */
+enum store_kind { STORE_SEGMENT, STORE_BODY, STORE_JOURNAL, STORE_PARTIAL };
+enum { STORE_KINDS = STORE_PARTIAL + 1 };
 
 enum {
     STORE_SEGMENT_SIZE = 64 << 20, /* default */
@@ -117,6 +117,10 @@ MUST_CHECK enum err store_truncate(
  * header synced, name synced, locked so that it is not unlinked while it is written. */
 MUST_CHECK enum err store_new_journal(
     struct store *store, const struct file_head *head, uint64_t *out_number, int *out_file);
+
+/* A new empty file under a number of its own, not locked; its name is not synced. */
+MUST_CHECK enum err store_new_file(
+    struct store *store, enum store_kind kind, uint64_t *out_number, int *out_file);
 
 struct store_file {
     uint64_t number;

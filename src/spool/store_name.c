@@ -9,6 +9,7 @@ static const char *const suffixes[STORE_KINDS] = {
     [STORE_SEGMENT] = ".seg",
     [STORE_BODY] = ".body",
     [STORE_JOURNAL] = ".jnl",
+    [STORE_PARTIAL] = ".part",
 };
 
 static const char digits[] = "0123456789abcdef";
