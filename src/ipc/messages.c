@@ -10,6 +10,7 @@ enum {
     CONF_MAX_OCTETS = 4 << 20,
     HEADER_MAX_OCTETS = 512 << 10,
     BODY_MAX_OCTETS = 1 << 20,
+    FRONT_MAX_OCTETS = 2 << 20,
     RECIPIENTS_MAX = 4096,
     SENDERS_MAX = 64,
     JOBS_MAX = 65536,
@@ -93,6 +94,72 @@ static const struct field held_answer_fields[] = {
 };
 static const struct shape held_answer_shape = SHAPE(struct msg_held_answer, held_answer_fields);
 
+static const struct field partial_key_fields[] = {
+    PACK_BYTES(struct msg_partial_key, user, 512),
+    PACK_BYTES(struct msg_partial_key, ehlo, 512),
+    PACK_BYTES(struct msg_partial_key, transid, 80),
+    PACK_BYTES(struct msg_partial_key, proof, 32),
+    PACK_BYTES(struct msg_partial_key, mail, 4096),
+};
+static const struct shape partial_key_shape = SHAPE(struct msg_partial_key, partial_key_fields);
+
+static const struct field partial_ask_fields[] = {
+    PACK_NUMBER(U64, struct msg_partial_ask, request),
+    PACK_SHAPE(struct msg_partial_ask, key, &partial_key_shape),
+};
+static const struct shape partial_ask_shape = SHAPE(struct msg_partial_ask, partial_ask_fields);
+
+static const struct field partial_recipient_fields[] = {
+    PACK_BYTES(struct msg_partial_recipient, address, 512),
+    PACK_NUMBER(U32, struct msg_partial_recipient, flags),
+    PACK_NUMBER(U8, struct msg_partial_recipient, notify),
+    PACK_BYTES(struct msg_partial_recipient, orcpt, 500),
+    PACK_NUMBER(U8, struct msg_partial_recipient, rrvs),
+    PACK_NUMBER(I64, struct msg_partial_recipient, rrvs_since),
+};
+static const struct shape partial_recipient_shape =
+    SHAPE(struct msg_partial_recipient, partial_recipient_fields);
+
+static const struct field partial_content_fields[] = {
+    PACK_LIST(struct msg_partial_content, recipients, recipient_count, &partial_recipient_shape,
+        RECIPIENTS_MAX),
+    PACK_NUMBER(U64, struct msg_partial_content, octets),
+    PACK_BYTES(struct msg_partial_content, front, FRONT_MAX_OCTETS),
+    PACK_NUMBER(U64, struct msg_partial_content, body_file),
+    PACK_NUMBER(U64, struct msg_partial_content, body_octets),
+    PACK_NUMBER(U64, struct msg_partial_content, body_size),
+    PACK_NUMBER(U64, struct msg_partial_content, body_checksum),
+};
+static const struct shape partial_content_shape =
+    SHAPE(struct msg_partial_content, partial_content_fields);
+
+static const struct field partial_state_fields[] = {
+    PACK_NUMBER(U64, struct msg_partial_state, request),
+    PACK_ENUM(struct msg_partial_state, found, PARTIAL_COMPLETE),
+    PACK_NUMBER(U64, struct msg_partial_state, id_high),
+    PACK_NUMBER(U64, struct msg_partial_state, id_low),
+    PACK_SHAPE(struct msg_partial_state, content, &partial_content_shape),
+};
+static const struct shape partial_state_shape =
+    SHAPE(struct msg_partial_state, partial_state_fields);
+
+static const struct field partial_keep_fields[] = {
+    PACK_NUMBER(U64, struct msg_partial_keep, request),
+    PACK_SHAPE(struct msg_partial_keep, key, &partial_key_shape),
+    PACK_SHAPE(struct msg_partial_keep, content, &partial_content_shape),
+};
+static const struct shape partial_keep_shape = SHAPE(struct msg_partial_keep, partial_keep_fields);
+
+static const struct field partial_end_fields[] = {
+    PACK_NUMBER(U64, struct msg_partial_end, request),
+    PACK_SHAPE(struct msg_partial_end, key, &partial_key_shape),
+    PACK_ENUM(struct msg_partial_end, end, PARTIAL_TAKEN),
+    PACK_NUMBER(U64, struct msg_partial_end, id_high),
+    PACK_NUMBER(U64, struct msg_partial_end, id_low),
+    PACK_SHAPE(struct msg_partial_end, content, &partial_content_shape),
+};
+static const struct shape partial_end_shape = SHAPE(struct msg_partial_end, partial_end_fields);
+
 static const struct field auth_start_fields[] = {
     PACK_NUMBER(U64, struct msg_auth_start, session),
     PACK_BYTES(struct msg_auth_start, mechanism, 64),
@@ -141,6 +208,7 @@ static const struct field auth_done_fields[] = {
     PACK_NUMBER(U64, struct msg_auth_done, max_size),
     PACK_NUMBER(BOOL, struct msg_auth_done, is_narrowed),
     PACK_SHAPE(struct msg_auth_done, scope, &scope_shape),
+    PACK_BYTES(struct msg_auth_done, proof, 32),
 };
 static const struct shape auth_done_shape = SHAPE(struct msg_auth_done, auth_done_fields);
 
@@ -378,6 +446,13 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_FETCH] = { MSG_FETCH, "fetch", VAULT, FETCH, 0, 0, &fetch_shape, true },
     [MSG_FETCHED] = { MSG_FETCHED, "fetched", FETCH, VAULT, 0, 0, &fetched_shape },
     [MSG_FETCH_CANCEL] = { MSG_FETCH_CANCEL, "fetch-cancel", VAULT, FETCH, 0, 0, &request_shape },
+    [MSG_PARTIAL_ASK] = { MSG_PARTIAL_ASK, "partial-ask", GATE, QUEUE, 0, 0, &partial_ask_shape },
+    [MSG_PARTIAL_STATE] = { MSG_PARTIAL_STATE, "partial-state", QUEUE, GATE, 0, 1,
+        &partial_state_shape },
+    [MSG_PARTIAL_YIELD] = { MSG_PARTIAL_YIELD, "partial-yield", QUEUE, GATE, 0, 0, &number_shape },
+    [MSG_PARTIAL_KEEP] = { MSG_PARTIAL_KEEP, "partial-keep", GATE, QUEUE, 0, 0,
+        &partial_keep_shape },
+    [MSG_PARTIAL_END] = { MSG_PARTIAL_END, "partial-end", GATE, QUEUE, 0, 0, &partial_end_shape },
 };
 
 const struct message_row *message_row(unsigned type)

@@ -66,8 +66,14 @@ enum message_type {
     MSG_FETCH,
     MSG_FETCHED,
     MSG_FETCH_CANCEL, /* vault: nobody waits for the answer any more */
+    /* queue and gate: messages whose connection was cut (EXT-CKPT-2) */
+    MSG_PARTIAL_ASK,   /* gate: a transaction with a TRANSID begins: is there something of it? */
+    MSG_PARTIAL_STATE, /* queue: the answer; a read-only descriptor of the body file, if any */
+    MSG_PARTIAL_YIELD, /* queue: the client is back: end the session that still has it */
+    MSG_PARTIAL_KEEP,  /* gate: the connection was cut; this much is there */
+    MSG_PARTIAL_END,   /* gate: the transaction has ended otherwise */
 };
-enum { MESSAGE_TYPE_COUNT = MSG_FETCH_CANCEL + 1 };
+enum { MESSAGE_TYPE_COUNT = MSG_PARTIAL_END + 1 };
 
 enum { MESSAGE_FDS_MAX = 1, FRAME_MAX = 8 << 20 };
 
@@ -127,7 +133,7 @@ struct msg_peer {
 };
 
 struct msg_number {
-    uint64_t number; /* of a snapshot; MSG_LOST: of a channel */
+    uint64_t number; /* of a snapshot; MSG_LOST: of a channel; MSG_PARTIAL_YIELD: of a request */
 };
 
 struct msg_need {
@@ -158,6 +164,76 @@ struct msg_cut {
 
 struct msg_disk {
     bool full;
+};
+
+/* A transaction by its name (RFC 1845 section 2), and what must be the same for going on. */
+struct msg_partial_key {
+    struct slice user; /* login; "[address]" without one */
+    struct slice ehlo;
+    struct slice transid;
+    struct slice proof; /* from the login (msg_auth_done); empty without one */
+    struct slice mail;  /* MAIL's argument */
+};
+
+struct msg_partial_ask {
+    uint64_t request; /* the gate's number for the transaction */
+    struct msg_partial_key key;
+};
+
+struct msg_partial_recipient {
+    struct slice address;
+    uint32_t flags; /* of spool/envelope.h, as the following */
+    uint8_t notify;
+    struct slice orcpt;
+    uint8_t rrvs;
+    int64_t rrvs_since;
+};
+
+/* The content: the front, then what lies in the body file. */
+struct msg_partial_content {
+    struct msg_partial_recipient *recipients;
+    size_t recipient_count;
+    uint64_t octets; /* of all of it: the offset */
+    struct slice front;
+    uint64_t body_file;     /* 0: none; not told to a gate */
+    uint64_t body_octets;   /* of it that are content, from its beginning on */
+    uint64_t body_size;     /* octets in it; not told to a gate */
+    uint64_t body_checksum; /* of these, XXH3, seed 0; not told to a gate */
+};
+
+enum partial_found {
+    PARTIAL_NONE,     /* it begins anew */
+    PARTIAL_RESUME,   /* the content is kept so far */
+    PARTIAL_COMPLETE, /* the message was taken as that id: only the reply is missing */
+};
+
+struct msg_partial_state {
+    uint64_t request;
+    enum partial_found found;
+    uint64_t id_high;
+    uint64_t id_low;
+    struct msg_partial_content content;
+};
+
+struct msg_partial_keep {
+    uint64_t request;
+    struct msg_partial_key key;
+    struct msg_partial_content content;
+};
+
+enum partial_end {
+    PARTIAL_DROPPED, /* nothing of it is wanted any more */
+    PARTIAL_LEFT,    /* what was there before stays as it is */
+    PARTIAL_TAKEN,   /* the message was taken, and the client may not have heard it */
+};
+
+struct msg_partial_end {
+    uint64_t request;
+    struct msg_partial_key key;
+    enum partial_end end;
+    uint64_t id_high; /* PARTIAL_TAKEN: of the message */
+    uint64_t id_low;
+    struct msg_partial_content content; /* PARTIAL_TAKEN: recipients and octets alone */
 };
 
 struct msg_auth_start {
@@ -221,6 +297,7 @@ struct msg_auth_done {
     uint64_t max_size;
     bool is_narrowed; /* by the scope: allowed is what both allow */
     struct msg_scope scope;
+    struct slice proof; /* AUTH_OK: that this gate has seen the user log in, for msg_partial_key */
 };
 
 enum rights_question { ASK_SENDER, ASK_RECIPIENT };

@@ -221,7 +221,7 @@ void auth_start(struct auth *auth, struct asker *asker, const struct msg_auth_st
         conversation_forget(c); /* the gate has begun anew under the same number */
     c = asker->conversations < ASKER_CONVERSATIONS_MAX ? begin(auth, asker, message) : NULL;
     if (!c)
-        conversation_send_done(asker, message->session, AUTH_TEMPORARY, NULL, NULL);
+        conversation_send_done(asker, message->session, AUTH_TEMPORARY, NULL, NULL, NULL);
     else if (!message->tls)
         /* AUTH-3: in the clear nothing is looked at, so the answer tells nothing. */
         conversation_conclude(c, AUTH_REFUSED, NULL, "no TLS");
@@ -234,7 +234,7 @@ void auth_step(struct auth *auth, struct asker *asker, const struct msg_auth_ste
     struct conversation *c = find(auth, asker, message->session);
 
     if (!c)
-        conversation_send_done(asker, message->session, AUTH_TEMPORARY, NULL, NULL);
+        conversation_send_done(asker, message->session, AUTH_TEMPORARY, NULL, NULL, NULL);
     else if (c->stage != STAGE_CLIENT)
         conversation_conclude(c, AUTH_TEMPORARY, NULL, "the gate spoke out of turn");
     else if (conversation_is_over(c))

@@ -101,9 +101,9 @@ void conversation_drop_token(struct conversation *c);
 /* It came to nothing. Strangers cause these lines, so they are bounded. */
 void conversation_log_failure(
     const struct conversation *c, enum log_level level, const char *result, const char *why);
-/* user: only for AUTH_OK; app: what it was by, or NULL. */
+/* user and store: only for AUTH_OK; app: what it was by, or NULL. */
 void conversation_send_done(struct asker *asker, uint64_t session, enum auth_result result,
-    const struct user *user, const struct app *app);
+    const struct user *user, const struct app *app, const struct store *store);
 void conversation_say_challenge(struct conversation *c, const struct user *user);
 
 /* Its ends. */

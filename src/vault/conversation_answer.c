@@ -82,11 +82,12 @@ static struct msg_scope scope_of(const struct app *app, struct scope_lists *list
         .max_size = grant.max_size };
 }
 
-/* user: only for AUTH_OK; app: what it was by, or NULL. */
+/* user and store: only for AUTH_OK; app: what it was by, or NULL. */
 void conversation_send_done(struct asker *asker, uint64_t session, enum auth_result result,
-    const struct user *user, const struct app *app)
+    const struct user *user, const struct app *app, const struct store *store)
 {
     struct msg_auth_done done = { .session = session, .result = result };
+    struct digest proof;
     struct msg_sender senders[GRANT_SENDERS_MAX], recipients[GRANT_RECIPIENTS_MAX];
     struct scope_lists lists;
     struct arena arena;
@@ -109,6 +110,8 @@ void conversation_send_done(struct asker *asker, uint64_t session, enum auth_res
         done.is_narrowed = app != NULL;
         if (app)
             done.scope = scope_of(app, &lists);
+        proof = store_proof(store, user->login);
+        done.proof = slice_of(proof.octets, sizeof proof.octets);
     }
     channel_send(asker->channel, MSG_AUTH_DONE, &done, -1);
     arena_clear(&arena);
@@ -119,7 +122,8 @@ void conversation_conclude(
 {
     (result == AUTH_OK ? log_attempt : conversation_log_failure)(
         c, results[result].level, results[result].name, why);
-    conversation_send_done(c->asker, c->key.session, result, user, conversation_app(c, user));
+    conversation_send_done(
+        c->asker, c->key.session, result, user, conversation_app(c, user), c->auth->store);
     conversation_forget(c);
 }
 

@@ -294,3 +294,8 @@ void store_invent(const struct store *store, enum scram_hash hash, struct slice 
     memcpy(verifier.server_key, server.octets, SCRAM_KEY);
     *out_verifier = verifier;
 }
+
+struct digest store_proof(const struct store *store, struct slice login)
+{
+    return invent(store, "proof", login);
+}

@@ -47,4 +47,8 @@ const struct user *store_model(const struct store *store, struct slice name);
 void store_invent(const struct store *store, enum scram_hash hash, struct slice name,
     struct scram_verifier *out_verifier);
 
+/* What nobody can name who has not been told it here: the same for a user in every life of the
+ * vault, as long as the file has its key. */
+struct digest store_proof(const struct store *store, struct slice login);
+
 #endif

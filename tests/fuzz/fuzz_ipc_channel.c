@@ -51,12 +51,14 @@ static void note(struct listener *it, enum message_type type, const void *messag
     X(APPLY)                                                                                       \
     X(DRAIN)                                                                                       \
     X(READY)                                                                                       \
-    X(DRAINED) X(NEED) X(BLANK) X(SPARE) X(DOORBELL) X(CUT) X(CUT_DONE) X(DISK) X(HELD_ASK)        \
-        X(HELD_ANSWER) X(AUTH_START) X(AUTH_STEP) X(AUTH_CANCEL) X(AUTH_SAY) X(AUTH_DONE)          \
-            X(RIGHTS) X(RIGHTS_DONE) X(SIGN) X(SIGNED) X(TICKET_KEYS) X(DOMAIN_ASK)                \
-                X(DOMAIN_ANSWER) X(IN_HAND) X(JOB) X(OUTCOME) X(OUTCOME_DONE) X(FORGIVE)           \
-                    X(LOGIN_START) X(LOGIN_STEP) X(LOGIN_SAY) X(LOGIN_END) X(LOST) X(FETCH)        \
-                        X(FETCHED) X(FETCH_CANCEL)
+    X(DRAINED)                                                                                     \
+    X(NEED) X(BLANK) X(SPARE) X(DOORBELL) X(CUT) X(CUT_DONE) X(DISK) X(HELD_ASK) X(HELD_ANSWER)    \
+        X(AUTH_START) X(AUTH_STEP) X(AUTH_CANCEL) X(AUTH_SAY) X(AUTH_DONE) X(RIGHTS)               \
+            X(RIGHTS_DONE) X(SIGN) X(SIGNED) X(TICKET_KEYS) X(DOMAIN_ASK) X(DOMAIN_ANSWER)         \
+                X(IN_HAND) X(JOB) X(OUTCOME) X(OUTCOME_DONE) X(FORGIVE) X(LOGIN_START)             \
+                    X(LOGIN_STEP) X(LOGIN_SAY) X(LOGIN_END) X(LOST) X(FETCH) X(FETCHED)            \
+                        X(FETCH_CANCEL) X(PARTIAL_ASK) X(PARTIAL_STATE) X(PARTIAL_YIELD)           \
+                            X(PARTIAL_KEEP) X(PARTIAL_END)
 #define HANDLER(NAME)                                                                              \
     static void on_##NAME(void *owner, struct channel *channel, const void *message, int fd)       \
     {                                                                                              \

@@ -217,6 +217,27 @@ static void test_inventions(void **state)
     store_free(&second);
 }
 
+/* EXT-CKPT-2: who has seen a user log in has the same proof after a restart, and none of another's. */
+static void test_proof(void **state)
+{
+    struct digest one, other, again;
+    struct store *second;
+
+    (void)state;
+    put_file(FIRST ALICE);
+    assert_int_equal(ask(), ERR_OK);
+    one = store_proof(store, slice_text("alice@example.org"));
+    other = store_proof(store, slice_text("alice@example.net"));
+    assert_memory_not_equal(one.octets, other.octets, DIGEST);
+    second = store;
+    store = store_new(loop);
+    assert_true(store_set_place(store, open(folder, O_RDONLY | O_DIRECTORY), slice_text("users")));
+    assert_int_equal(ask(), ERR_OK);
+    again = store_proof(store, slice_text("alice@example.org"));
+    assert_memory_equal(one.octets, again.octets, DIGEST);
+    store_free(&second);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -228,6 +249,7 @@ int main(void)
         WITH_STORE(test_forgetting),
         WITH_STORE(test_new_place),
         WITH_STORE(test_inventions),
+        WITH_STORE(test_proof),
     };
 
     return cmocka_run_group_tests_name("vault/store", tests, NULL, NULL);
