@@ -53,6 +53,7 @@ static void put_damaged(FILE *to, const json_t *spool)
 
 static void put_spool(FILE *to, const json_t *spool)
 {
+    const json_t *partials = json_object_get(spool, "partials");
     char used[SHOW_TIME], left[SHOW_TIME];
 
     show_size(show_number(spool, "bytes"), used);
@@ -62,6 +63,9 @@ static void put_spool(FILE *to, const json_t *spool)
     fprintf(to, ", %s in %lld segments and %lld bodies, %s free%s\n", used,
         (long long)show_number(spool, "segments"), (long long)show_number(spool, "bodies"), left,
         json_is_true(json_object_get(spool, "full")) ? ", FULL" : "");
+    if (show_number(partials, "count") > 0)
+        fprintf(to, "%-18s %lld, kept for clients that were cut off\n", "partial messages",
+            (long long)show_number(partials, "count"));
     if (show_number(spool, "damaged") > 0)
         put_damaged(to, spool);
 }

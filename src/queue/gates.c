@@ -41,6 +41,7 @@ static void on_closed(void *owner, struct channel *channel)
     }
     HASH_ITER (hh, queue->bodies, body, after)
         body->is_left |= body->gate == gate;
+    partials_forget_gate(gate);
     intake_step(queue);
 }
 
@@ -265,9 +266,30 @@ static void on_held_ask(void *owner, struct channel *channel, const void *messag
         log_event(LOG_DEBUG, NULL, "a gate did not hear whether more may be held");
 }
 
+static void on_partial_ask(void *owner, struct channel *channel, const void *message, int fd)
+{
+    (void)channel, (void)fd;
+    partials_ask(owner, message);
+}
+
+static void on_partial_keep(void *owner, struct channel *channel, const void *message, int fd)
+{
+    (void)channel, (void)fd;
+    partials_keep(owner, message);
+}
+
+static void on_partial_end(void *owner, struct channel *channel, const void *message, int fd)
+{
+    (void)channel, (void)fd;
+    partials_end(owner, message);
+}
+
 static const struct channel_handler handlers[] = {
     { MSG_HELD_ASK, on_held_ask },
     { MSG_NEED, on_need },
+    { MSG_PARTIAL_ASK, on_partial_ask },
+    { MSG_PARTIAL_KEEP, on_partial_keep },
+    { MSG_PARTIAL_END, on_partial_end },
     { MSG_DOORBELL, on_doorbell },
     { MSG_CUT, on_cut },
 };

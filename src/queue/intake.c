@@ -92,7 +92,8 @@ static bool may_name_body(struct queue *queue, const struct arrival *arrival)
 
     HASH_FIND(hh, queue->bodies, &arrival->message.body_file, sizeof body->number, body);
     if (!body)
-        return !stock_has_spare(&queue->stock, arrival->message.body_file);
+        return !stock_has_spare(&queue->stock, arrival->message.body_file) &&
+               !partials_have_body(queue, arrival->message.body_file);
     return body->gate && (!segment->handed_to || segment->handed_to == body->gate);
 }
 
@@ -364,8 +365,9 @@ static void take_finding(struct queue *queue, const struct finding *finding)
 static void sweep_bodies(struct queue *queue)
 {
     struct body *body, *after;
-    uint64_t *named = need_memory((HASH_COUNT(queue->bodies) + 1) * sizeof *named);
-    size_t count = 0;
+    size_t most = HASH_COUNT(queue->bodies) + queue->partials.count;
+    uint64_t *named = need_memory((most + 1) * sizeof *named);
+    size_t count = partials_bodies(queue, named);
 
     HASH_ITER (hh, queue->bodies, body, after)
         named[count++] = body->number;
@@ -377,6 +379,7 @@ static void end_recovery(struct queue *queue)
     if (!queue->keeps_bodies)
         sweep_bodies(queue);
     queue->is_recovered = true;
+    partials_begin(queue);
     carriers_forget(queue, true);
     log_event(LOG_NOTICE, NULL, "the spool has been read",
         log_number("messages", (int64_t)queue->messages.count),

@@ -62,6 +62,7 @@ static void tick(void *owner)
     reclaim_tick(queue);
     checkpoint_tick(queue);
     compaction_tick(queue->compaction);
+    partials_tick(queue);
     schedule_kick(queue);
 }
 
@@ -114,6 +115,8 @@ static enum err open_all(struct queue *queue)
         rc = open_carriers(queue);
     if (rc == ERR_OK)
         rc = open_stores(queue);
+    if (rc == ERR_OK)
+        rc = partials_open(queue);
     if (rc == ERR_OK)
         rc = bounces_new(queue, &queue->bounces);
     if (rc == ERR_OK)
@@ -171,6 +174,7 @@ static const struct upkeep default_upkeep = {
     .lazy_ms = 100,
     .pause_ms = 1000,
     .silence_ms = 60000,
+    .partial_life_us = INT64_C(48) * 3600 * 1000000, /* EXT-CKPT-2 */
     .gone_ms = 60000,
 };
 
@@ -241,6 +245,7 @@ void queue_free(struct queue **out_queue)
     asides_free(&queue->asides);
     carriers_forget(queue, false);
     jobs_clear(queue);
+    partials_close(queue);
     messages_clear(&queue->messages);
     destinations_clear(&queue->destinations);
     stock_clear(&queue->stock);
@@ -343,7 +348,7 @@ void drain_check(struct queue *queue)
 
     if (queue->phase != QUEUE_DRAINING || (queue->is_syncing && !queue->is_late))
         return;
-    is_quiet = !queue->jobs && bounces_are_idle(queue->bounces);
+    is_quiet = !queue->jobs && bounces_are_idle(queue->bounces) && partials_are_idle(queue);
     if (!is_quiet && !queue->is_late)
         return;
     if (commit_is_idle(&queue->commit)) {

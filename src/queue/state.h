@@ -10,6 +10,7 @@
 #include "queue/checkpoint.h"
 #include "queue/commit.h"
 #include "queue/message.h"
+#include "queue/partials.h"
 #include "queue/reader.h"
 #include "queue/stock.h"
 
@@ -194,10 +195,11 @@ struct upkeep {
     unsigned trim_each;        /* ticks */
     unsigned clock_each;       /* ticks: so often the journal is told the time while mail waits */
     int64_t tick_ms;
-    int64_t lazy_ms;    /* facts that nobody waits for are synced after that */
-    int64_t pause_ms;   /* after a journal that could not be written */
-    int64_t silence_ms; /* so long a gate has to state the segments that it had before */
-    int64_t gone_ms;    /* by then a room that nobody wants any more has ended; see carrier.c */
+    int64_t lazy_ms;         /* facts that nobody waits for are synced after that */
+    int64_t pause_ms;        /* after a journal that could not be written */
+    int64_t silence_ms;      /* so long a gate has to state the segments that it had before */
+    int64_t partial_life_us; /* of what is kept of a message whose connection was cut */
+    int64_t gone_ms; /* by then a room that nobody wants any more has ended; see carrier.c */
 };
 
 struct queue {
@@ -226,6 +228,7 @@ struct queue {
     struct store journal_store;
     struct reader reader;
     struct stock stock;
+    struct partials partials;
     struct hands *disk; /* reading content, writing notices, scanning for operators */
 
     struct segment *segments;

@@ -10,6 +10,14 @@ static json_t *pending_of(const struct conf *conf)
     return list;
 }
 
+/* Messages whose connection was cut (EXT-CKPT-2): what lies there, and what has happened so far. */
+static json_t *partials_of(const struct partials *ps)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)ps->count, "bytes",
+        (json_int_t)ps->octets, "kept", (json_int_t)ps->kept, "resumed", (json_int_t)ps->resumed,
+        "expired", (json_int_t)ps->expired);
+}
+
 static json_t *spool_of(const struct queue *queue)
 {
     size_t segments =
@@ -30,6 +38,7 @@ static json_t *spool_of(const struct queue *queue)
         (json_int_t)(queue->commit.tally.size + queue->commit.tally.since), "checkpoint",
         queue->checkpoint.ended_us ? show_time(queue->checkpoint.ended_us) : json_null());
     json_object_set_new(spool, "aside", show_text(slice_text(aside)));
+    json_object_set_new(spool, "partials", partials_of(&queue->partials));
     json_object_set_new(spool, "damaged_log",
         json_pack("[s, s, s, s, s, s]", EVENT_ASIDE, EVENT_DAMAGED, EVENT_MISSING, EVENT_FORGED,
             EVENT_DOUBTFUL, EVENT_CONTRADICTION));

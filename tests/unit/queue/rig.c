@@ -231,9 +231,46 @@ static void on_held_answer(void *owner, struct channel *channel, const void *mes
     gate->has_room = m->has_room;
 }
 
+static void on_partial_state(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct rig_gate *gate = owner;
+    struct rig_partial *partial = &gate->partial;
+    const struct msg_partial_state *m = message;
+
+    (void)channel;
+    if (partial->answers > 0 && partial->fd >= 0)
+        close(partial->fd);
+    *partial = (struct rig_partial){ .answers = partial->answers + 1,
+        .yields = partial->yields,
+        .yielded = partial->yielded,
+        .request = m->request,
+        .found = m->found,
+        .id = { m->id_high, m->id_low },
+        .octets = m->content.octets,
+        .front_len = m->content.front.len,
+        .recipient_count = m->content.recipient_count,
+        .body_octets = m->content.body_octets,
+        .fd = fd };
+    snprintf(partial->front, sizeof partial->front, "%.*s", SLICE_ARGS(m->content.front));
+    if (m->content.recipient_count > 0)
+        snprintf(partial->address, sizeof partial->address, "%.*s",
+            SLICE_ARGS(m->content.recipients[0].address));
+}
+
+static void on_partial_yield(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct rig_gate *gate = owner;
+    const struct msg_number *m = message;
+
+    (void)channel, (void)fd;
+    gate->partial.yields++;
+    gate->partial.yielded = m->number;
+}
+
 static const struct channel_handler to_gate[] = { { MSG_HELD_ANSWER, on_held_answer },
     { MSG_BLANK, on_blank }, { MSG_SPARE, on_spare }, { MSG_CUT_DONE, on_cut_done },
-    { MSG_DISK, on_disk } };
+    { MSG_DISK, on_disk }, { MSG_PARTIAL_STATE, on_partial_state },
+    { MSG_PARTIAL_YIELD, on_partial_yield } };
 
 static void gate_closed(void *owner, struct channel *channel)
 {

@@ -40,6 +40,22 @@ struct rig_relay {
     int64_t clock_ahead_us; /* of the times in its outcomes */
 };
 
+/* What the queue last said of a cut transaction. */
+struct rig_partial {
+    size_t answers, yields;
+    uint64_t request;
+    enum partial_found found;
+    struct queue_id id;
+    uint64_t octets;
+    char front[256]; /* NUL-ended; the first octets of it */
+    size_t front_len;
+    char address[64]; /* of the first recipient */
+    size_t recipient_count;
+    uint64_t body_octets;
+    int fd; /* -1: none */
+    uint64_t yielded;
+};
+
 struct rig_gate {
     struct rig *rig;
     uint32_t index;
@@ -57,6 +73,7 @@ struct rig_gate {
     uint64_t held_answered;
     bool has_room; /* the last MSG_HELD_ANSWER */
     bool is_closed;
+    struct rig_partial partial;
 };
 
 struct rig {
