@@ -209,6 +209,7 @@ struct conf_extensions {
     size_t no_soliciting_count;
     bool conperm;
     bool conneg;
+    bool checkpoint;
 };
 
 /* trusted_networks, each as an IPv6 prefix (an IPv4 network is mapped: ::ffff:a.b.c.d and 96 more

@@ -862,7 +862,12 @@ const struct option options[] = {
         .doc =
             "CONNEG (RFC 4141): what a recipient's device can show. Of none it is known here, so "
             "the parameter is refused." },
-    { LATER("checkpoint"), .doc = "Restart of transactions (RFC 1845)." },
+    { .section = SECTION_EXTENSIONS,
+        .name = "checkpoint",
+        .kind = OPTION_BOOL,
+        AT(struct conf_extensions, checkpoint),
+        .doc = "CHECKPOINT (RFC 1845): a message whose connection is cut can go on later where it "
+               "was. What has come of it is kept for 48 hours, 16 such messages for a user." },
     { LATER("burl"), .doc = "Submission by URL (RFC 4468)." },
 };
 const size_t option_count = LENGTH_OF(options);

@@ -183,6 +183,7 @@ static const struct field extensions_fields[] = {
     PACK_LIST(struct conf_extensions, no_soliciting, no_soliciting_count, &text_shape, 16),
     PACK_NUMBER(BOOL, struct conf_extensions, conperm),
     PACK_NUMBER(BOOL, struct conf_extensions, conneg),
+    PACK_NUMBER(BOOL, struct conf_extensions, checkpoint),
 };
 static const struct shape extensions_shape = SHAPE(struct conf_extensions, extensions_fields);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "gate/gate.h"
+#include "gate/partial.h"
 #include "gate/report.h"
 #include "gate/session.h"
 #include "gate/solicitation.h"
@@ -173,7 +174,8 @@ static enum answer make_entry(struct session *s, struct arena *arena)
     t->entry->session = s->id;
     t->entry->is_8bit_header = index.charset != HEADER_ASCII;
     complete(s, t->entry, &index);
-    header_scan_clear(&t->body.header);
+    if (!t->partial)
+        header_scan_clear(&t->body.header); /* else it may be cut off even now */
     return accept_go_on(s);
 }
 
@@ -186,12 +188,32 @@ static bool is_too_big_for_priority(const struct session *s)
                body_content(&t->body)) == PRIORITY_TOO_BIG;
 }
 
+/* The message was taken before, and only the client did not hear it. */
+static enum answer say_again(struct session *s)
+{
+    struct partial *p = s->transaction->partial;
+    char id[QUEUE_ID_TEXT + 1];
+
+    if (s->transaction->body.given > 0)
+        return say(s, REPLY_OTHER_TRANSACTION);
+    queue_id_format(p->id, id);
+    session_sayf(s, REPLY_QUEUED, "Ok: queued as %s", id);
+    partial_given(&s->transaction->partial, s->transaction);
+    s->said_partial = s->transaction->partial;
+    s->transaction->partial = NULL;
+    if (s->said_partial)
+        partial_said(p, p->id);
+    return finish(s);
+}
+
 enum answer accept_message(struct session *s)
 {
     struct arena arena;
     enum answer answer;
 
     session_move(s, PHASE_COMMIT);
+    if (s->transaction->partial && s->transaction->partial->phase == PARTIAL_MISSED)
+        return say_again(s);
     if (s->transaction->body.state == BODY_DROPPING)
         return refuse_body(s, &s->transaction->body);
     if (is_too_big_for_priority(s))
@@ -302,6 +324,9 @@ static enum answer submit(struct session *s)
         return say(s, REPLY_INTERNAL);
     }
     t->entry = NULL;
+    if (t->partial)
+        partial_given(&t->partial, t);
+    entry->partial = t->partial ? t->partial->request : 0;
     session_wait(s, WAIT_COMMIT, COMMIT_MS);
     commit_give(&s->gate->commit, entry);
     return ANSWER_WAIT;
@@ -332,6 +357,10 @@ static enum answer say_kept(struct session *s, const struct entry *entry)
     queue_id_format(entry->id, id);
     conduct_accepted(&s->conduct);
     session_sayf(s, REPLY_QUEUED, "Ok: queued as %s", id);
+    s->said_partial = s->transaction->partial;
+    s->transaction->partial = NULL;
+    if (s->said_partial)
+        partial_said(s->said_partial, entry->id);
     return finish(s);
 }
 
@@ -353,6 +382,7 @@ void accept_told(void *owner, const struct entry *entry, enum commit_result resu
     if (s && s->wait != WAIT_COMMIT)
         s = NULL; /* it has given up waiting and is closing */
     report_commit(gate, s, entry, result);
+    partial_told(&gate->partials, entry->partial, entry->id, result == COMMIT_KEPT);
     if (!s)
         return;
     session_woken(s, WAIT_COMMIT);

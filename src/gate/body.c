@@ -3,13 +3,15 @@
 
 #include <assert.h>
 
-enum { MESSAGE_LINE_MAX = 998, SMALL_SLACK = 64 << 10 };
+enum { MESSAGE_LINE_MAX = 998, SMALL_SLACK = 64 << 10, FRONT_MAX = 2 << 20 };
 
 static void drop_file(struct body *b)
 {
     if (b->spares)
         spares_unwish(b->spares, &b->wish);
     body_file_drop(&b->file);
+    replay_free(&b->replay);
+    b->front = (struct slice){ 0 };
 }
 
 void body_clear(struct body *b)
@@ -61,6 +63,119 @@ void body_open(struct body *b, struct spares *spares, const struct body_limits *
         fail(b, ERR_NOMEM);
 }
 
+/* Kept content. */
+
+enum { FRONT_PIECE = 16 << 10 };
+
+/* No more octets now: the file is behind, or there is none yet. */
+static bool is_full(const struct body *b)
+{
+    if (b->state == BODY_FILING)
+        return b->file->state != BODY_FILE_TAKEN && b->file->filling.len >= BODY_FILE_FILL;
+    return b->state == BODY_WANTING;
+}
+
+static bool is_replaying(const struct body *b)
+{
+    return b->front.len > 0 || b->replay;
+}
+
+/* Takes what can be taken of it now. */
+static void replay_step(struct body *b)
+{
+    while (b->front.len > 0 && !is_full(b)) {
+        struct slice piece = slice_first(b->front, FRONT_PIECE);
+        b->front = slice_from(b->front, piece.len);
+        body_take_chunk(b, piece); /* forgets the front when it is refused */
+    }
+    if (b->front.len == 0 && b->replay && !is_full(b))
+        replay_read(b->replay);
+}
+
+/* Something has moved that somebody may wait for. */
+static void tell(struct body *b)
+{
+    if (is_replaying(b))
+        replay_step(b);
+    if (!is_replaying(b))
+        b->moved(b->owner);
+}
+
+static void on_replayed(void *owner, struct slice octets, enum err error)
+{
+    struct body *b = owner;
+
+    if (error != ERR_OK)
+        fail(b, error);
+    else
+        body_take_chunk(b, octets);
+    if (b->replay && replay_is_over(b->replay))
+        replay_free(&b->replay);
+    tell(b);
+}
+
+void body_replay(struct body *b, struct slice front, int file, uint64_t octets)
+{
+    assert(b->state == BODY_HEADER && body_content(b) == 0);
+    b->front = front;
+    if (file >= 0) {
+        b->replay = replay_new(b->spares->hands, b->spares->disk, file, octets, on_replayed, b);
+        if (!b->replay)
+            fail(b, ERR_NOMEM);
+    }
+    replay_step(b);
+}
+
+/* The content up to where the file begins, as it came: the empty line that ended the header block
+ * is not in it. */
+static void put_front(const struct body *b, struct buffer *out)
+{
+    struct slice block = header_scan_block(&b->header);
+
+    buffer_put_slice(out, block);
+    if (b->header.state == HEADER_COMPLETE && body_content(b) - b->size > block.len)
+        buffer_put_text(out, "\r\n");
+    if (!b->file)
+        buffer_put_slice(out, buffer_slice(&b->small));
+}
+
+static bool can_be_kept(const struct body *b)
+{
+    return b->state != BODY_CLOSED && b->state != BODY_DROPPING && !is_replaying(b) &&
+           b->fault == BODY_SOUND && b->error == ERR_OK;
+}
+
+/* Octets that a client can go on behind: the start of a line, but for what only BDAT can bring. */
+static uint64_t upto(const struct body *b)
+{
+    if (b->limits.is_binary)
+        return body_content(b);
+    return b->given > 0 ? b->lined : b->decoder.content.line_start;
+}
+
+bool body_keep(struct body *b, struct body_kept *out_kept)
+{
+    struct body_kept kept = { 0 };
+
+    if (!can_be_kept(b))
+        return false;
+    kept.octets = upto(b);
+    buffer_init(&kept.front, FRONT_MAX);
+    put_front(b, &kept.front);
+    if (kept.octets == 0 || kept.front.error != ERR_OK) {
+        buffer_clear(&kept.front);
+        return false;
+    }
+    if (kept.octets <= kept.front.len)
+        buffer_truncate(&kept.front, (size_t)kept.octets);
+    else
+        kept.file = b->file;
+    if (kept.file)
+        b->file = NULL;
+    *out_kept = kept;
+    return true;
+}
+
 /* Files. */
 
 static void on_moved(void *owner)
@@ -73,7 +188,7 @@ static void on_moved(void *owner)
         b->state = BODY_DONE;
     else if (b->file->filling.len >= BODY_FILE_CHUNK)
         body_file_write(b->file);
-    b->moved(b->owner);
+    tell(b);
 }
 
 /* What was in memory becomes the first write. */
@@ -96,7 +211,7 @@ static void on_granted(struct spare_wish *wish, struct body_file *file)
     file->moved = on_moved;
     file->owner = b;
     begin_filing(b, file);
-    b->moved(b->owner);
+    tell(b);
 }
 
 static void want_file(struct body *b)
@@ -114,9 +229,7 @@ static void want_file(struct body *b)
 
 bool body_is_stuck(const struct body *b)
 {
-    if (b->state == BODY_FILING)
-        return b->file->state != BODY_FILE_TAKEN && b->file->filling.len >= BODY_FILE_FILL;
-    return b->state == BODY_WANTING;
+    return is_replaying(b) || is_full(b);
 }
 
 /* Octets. */
@@ -289,6 +402,8 @@ static void finish_binary(struct body *b)
 
 void body_end(struct body *b)
 {
+    b->given = body_content(b);
+    b->lined = b->decoder.content.line_start;
     if (b->limits.is_binary)
         finish_binary(b);
     else if (b->decoder.state != DATA_ENDED)

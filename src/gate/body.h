@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "gate/replay.h"
 #include "gate/spares.h"
 #include "message/canonical.h"
 #include "message/header.h"
@@ -63,6 +64,19 @@ struct body {
     enum body_fault fault;
     uint64_t fault_line; /* from 1 */
     enum err error;      /* the world's fault: no memory, or the disk */
+
+    struct slice front;    /* kept content that is still to be taken; borrowed */
+    struct replay *replay; /* and what follows it in a file */
+    uint64_t given;        /* after body_end: the octets that came … */
+    uint64_t lined;        /* … and of them those in whole lines */
+};
+
+/* What a body leaves when its connection is cut. Owned by who took it. */
+struct body_kept {
+    struct buffer front;    /* the content from its beginning on */
+    struct body_file *file; /* and what follows, with the hand perhaps; NULL: nothing */
+    uint64_t octets;        /* of content that count: front, then file; the end of a line,
+                        or any octet where only BDAT may follow */
 };
 
 /* spares is borrowed; moved is called from the loop only. */
@@ -76,6 +90,14 @@ void body_clear(struct body *body);
 size_t body_take_data(struct body *body, struct slice input, bool *out_is_end);
 /* BDAT: all of the bytes are content (EXT-CHUNKING-5). */
 void body_take_chunk(struct body *body, struct slice bytes);
+/* Right after body_open: the content begins with octets that were kept earlier: the front, which
+ * must live as long as they are being taken, and so many from the beginning of the file (a
+ * read-only handle that is taken over; -1: none). They are taken as if they came now, and meanwhile
+ * it is stuck. */
+void body_replay(struct body *body, struct slice front, int file, uint64_t octets);
+/* The connection is cut: gives all that a later one needs to go on, and leaves the body with
+ * nothing but to be cleared. False when there is nothing sound to keep. */
+MUST_CHECK bool body_keep(struct body *body, struct body_kept *out_kept);
 /* The content is whole (BDAT LAST; done by body_take_data for DATA). */
 void body_end(struct body *body);
 /* No more content now: `moved` will say when. */

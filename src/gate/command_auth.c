@@ -211,7 +211,7 @@ static struct grant keep_scope(char **room, const struct msg_scope *scope, struc
 static bool keep_login(struct session *s, const struct msg_auth_done *done)
 {
     struct slice mechanism = slice_text(s->exchange->mechanism);
-    size_t size = sizeof *s->login + done->user.len + mechanism.len +
+    size_t size = sizeof *s->login + done->user.len + mechanism.len + done->proof.len +
                   room_for(done->senders, done->sender_count) +
                   room_for(done->recipients, done->recipient_count) +
                   room_for(done->scope.senders, done->scope.sender_count) +
@@ -240,6 +240,7 @@ static bool keep_login(struct session *s, const struct msg_auth_done *done)
     login->is_narrowed = done->is_narrowed;
     login->narrower = keep_scope(&room, &done->scope, narrower);
     login->mechanism = keep(&room, mechanism);
+    login->proof = keep(&room, done->proof);
     s->login = login;
     return true;
 }

@@ -3,6 +3,7 @@
 #include "gate/accept.h"
 #include "gate/command.h"
 #include "gate/gate.h"
+#include "gate/partial.h"
 #include "gate/session.h"
 #include "gate/transaction.h"
 #include "policy/rights.h"
@@ -33,6 +34,19 @@ static void on_moved(void *owner)
     session_settle(s, body_moved(s));
 }
 
+/* What was kept of the content comes first. */
+static void replay_kept(struct transaction *t)
+{
+    struct partial *p = t->partial;
+    int file;
+
+    if (!p || p->phase != PARTIAL_RESUMED)
+        return;
+    file = p->file;
+    p->file = -1;
+    body_replay(&t->body, p->front, file, p->file_octets);
+}
+
 static void open_body(struct session *s)
 {
     const struct conf *conf = s->snapshot->conf;
@@ -46,6 +60,7 @@ static void open_body(struct session *s)
         return;
     body_open(&s->transaction->body, &s->gate->commit.spares, &limits, on_moved, s);
     s->transaction->content_since_ms = clock_mono_ms();
+    replay_kept(s->transaction);
 }
 
 static enum answer wait_for_body(struct session *s)
@@ -89,9 +104,17 @@ enum answer body_is_late(struct session *s)
 /* Why there can be no content yet; NO_OBJECTION when there can (CMD-10). */
 static enum reply_id objection(const struct transaction *t)
 {
+    if (t->is_resumed)
+        return NO_OBJECTION;
     if (t->recipient_count > 0)
         return NO_OBJECTION;
     return t->tried > 0 ? REPLY_NO_VALID_RECIPIENTS : REPLY_RCPT_FIRST;
+}
+
+/* Some of the kept recipients were given again, and not all: the client means other ones. */
+static bool is_another(const struct transaction *t)
+{
+    return t->is_resumed && t->restated > 0 && t->restated < t->recipient_count;
 }
 
 enum answer command_data(struct session *s, struct slice argument)
@@ -101,13 +124,22 @@ enum answer command_data(struct session *s, struct slice argument)
                               : objection(s->transaction);
 
     (void)argument;
+    if (is_another(s->transaction)) {
+        session_reset(s);
+        session_say(s, REPLY_OTHER_TRANSACTION);
+        return ANSWER_REPLY;
+    }
     if (reply) {
         session_say(s, reply);
         return ANSWER_REPLY;
     }
     open_body(s);
     session_move(s, PHASE_DATA);
-    session_say(s, REPLY_DATA_READY);
+    if (s->transaction->is_resumed)
+        session_sayf(s, REPLY_DATA_READY, "Go on at octet %llu, end data with <CR><LF>.<CR><LF>",
+            (unsigned long long)s->transaction->partial->octets);
+    else
+        session_say(s, REPLY_DATA_READY);
     return ANSWER_REPLY;
 }
 
@@ -116,6 +148,8 @@ enum answer data_read(struct session *s)
     struct body *body = &s->transaction->body;
     bool is_end;
 
+    if (body_is_stuck(body))
+        return wait_for_body(s);
     session_consume(s, body_take_data(body, stream_input(s->stream), &is_end));
     return is_end ? accept_message(s) : wait_for_more(s);
 }
@@ -186,6 +220,8 @@ static enum answer take_chunk(struct session *s, const struct bdat *bdat)
 {
     enum reply_id reply = objection(s->transaction);
 
+    if (is_another(s->transaction))
+        reply = REPLY_OTHER_TRANSACTION;
     if (reply)
         return refuse_chunk(s, bdat, reply);
     if (is_too_big(s, bdat))

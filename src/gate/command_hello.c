@@ -50,6 +50,7 @@ static const struct {
     { EXTENSION_MTRK, offsetof(struct conf_extensions, mtrk) },
     { EXTENSION_CONPERM, offsetof(struct conf_extensions, conperm) },
     { EXTENSION_CONNEG, offsetof(struct conf_extensions, conneg) },
+    { EXTENSION_CHECKPOINT, offsetof(struct conf_extensions, checkpoint) },
 };
 
 static uint32_t switched_on(const struct conf_extensions *extensions)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gate/command.h"
 #include "gate/gate.h"
+#include "gate/partial.h"
 #include "gate/report.h"
 #include "gate/session.h"
 #include "gate/solicitation.h"
@@ -68,15 +69,69 @@ static enum answer refuse_sender(struct session *s, enum reply_id reply)
     return say(s, reply);
 }
 
-static enum answer take_sender(struct session *s)
+static enum answer say_sender(struct session *s)
 {
-    session_move(s, PHASE_MAIL);
     if (s->transaction->is_lowered) {
         session_sayf(s, REPLY_PRIORITY_CHANGED, "%d priority lowered", 0); /* EXT-MTPRI-2 */
         return ANSWER_REPLY;
     }
     session_sayf(s, REPLY_SENDER_OK, "<%.*s> Sender ok", SLICE_ARGS(s->transaction->sender));
     return ANSWER_REPLY;
+}
+
+/* The recipients that were kept; false without memory, or when they are none. */
+static bool restore_recipients(
+    struct transaction *t, const struct msg_partial_recipient *recipients, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct msg_partial_recipient *from = &recipients[i];
+        struct rcpt_parameters wishes = { .notify = from->notify,
+            .orcpt = from->orcpt,
+            .rrvs = (enum rrvs_action)(from->rrvs & 3),
+            .rrvs_since = from->rrvs_since };
+        struct address address;
+        size_t at;
+
+        if (mailbox_parse(&t->arena, from->address, &address, &at) != ADDRESS_OK ||
+            transaction_set_candidate(t, &address, &wishes) != ERR_OK ||
+            transaction_add_recipient(t) != ERR_OK)
+            return false;
+    }
+    return count > 0;
+}
+
+/* EXT-CKPT-2: the recipients are known, and only content is missing. */
+static enum answer say_resumed(struct session *s)
+{
+    session_move(s, PHASE_RCPT);
+    session_sayf(s, REPLY_RESUMED, "%llu is the transaction offset",
+        (unsigned long long)s->transaction->partial->octets);
+    return ANSWER_REPLY;
+}
+
+enum answer partial_known(
+    struct session *s, const struct msg_partial_recipient *recipients, size_t count)
+{
+    struct transaction *t = s->transaction;
+    struct partial *p = t->partial;
+
+    session_move(s, PHASE_MAIL);
+    if (!p || p->phase == PARTIAL_OPEN)
+        return say_sender(s);
+    if (!restore_recipients(t, recipients, count)) {
+        session_reset(s);
+        return say(s, REPLY_INTERNAL);
+    }
+    t->is_resumed = true;
+    return say_resumed(s);
+}
+
+static enum answer take_sender(struct session *s)
+{
+    if (s->transaction->parameters.transid.len > 0)
+        return partial_ask(s, s->transaction->mail);
+    session_move(s, PHASE_MAIL);
+    return say_sender(s);
 }
 
 /* OPS-7: what is not known is let through, what is known to be wrong is not. */
@@ -194,12 +249,16 @@ static struct parameter_context parameter_context(const struct session *s)
     };
 }
 
-static bool open_transaction(struct session *s, const struct mail_command *mail)
+static bool open_transaction(
+    struct session *s, const struct mail_command *mail, struct slice argument)
 {
     s->transaction = transaction_new(s->snapshot->conf->limits.recipients);
     if (!s->transaction)
         return false;
     if (transaction_set_parameters(s->transaction, &mail->parameters) != ERR_OK)
+        return false;
+    if (mail->parameters.transid.len > 0 &&
+        !arena_copy(&s->transaction->arena, argument, &s->transaction->mail))
         return false;
     lower_priority(s);
     if (is_stranger(s))
@@ -241,7 +300,7 @@ enum answer command_mail(struct session *s, struct slice argument)
         return say(s, rights.reply);
     if (s->gate->commit.is_disk_full)
         return say(s, REPLY_NO_SPACE); /* DATA-16 */
-    if (!open_transaction(s, &mail))
+    if (!open_transaction(s, &mail, argument))
         return refuse_sender(s, REPLY_INTERNAL);
     objection = priority_objection(s);
     if (objection)
@@ -252,12 +311,23 @@ enum answer command_mail(struct session *s, struct slice argument)
 
 /* RCPT. */
 
+/* Of a transaction that goes on the recipients are known. One more makes it another. */
+static enum err add_recipient(struct transaction *t)
+{
+    return t->is_resumed ? transaction_restate(t) : transaction_add_recipient(t);
+}
+
 static enum answer take_recipient(struct session *s)
 {
     struct transaction *t = s->transaction;
+    enum err code = add_recipient(t);
     struct buffer path;
 
-    if (transaction_add_recipient(t) != ERR_OK)
+    if (code == ERR_NOTFOUND) {
+        session_reset(s);
+        return say(s, REPLY_OTHER_TRANSACTION);
+    }
+    if (code != ERR_OK)
         return say(s, REPLY_INTERNAL);
     if (s->phase == PHASE_MAIL)
         session_move(s, PHASE_RCPT);

@@ -60,6 +60,7 @@ enum answer command_help(struct session *s, struct slice argument)
 enum answer command_quit(struct session *s, struct slice argument)
 {
     (void)argument;
+    session_reset(s); /* it was not cut off (EXT-CKPT-2) */
     session_sayf(s, REPLY_BYE, "%.*s closing", SLICE_ARGS(s->snapshot->conf->hostname));
     return ANSWER_CLOSE;
 }

@@ -22,6 +22,7 @@
 #include "base/buffer.h"
 #include "base/queue_id.h"
 #include "gate/spares.h"
+#include "ipc/messages.h"
 #include "net/hands.h"
 #include "net/loop.h"
 #include "spool/record.h"
@@ -61,7 +62,8 @@ struct entry {
     enum err result; /* of the write */
     bool is_touched; /* its octets may lie in the segment */
     bool is_8bit_header;
-    unsigned fixups; /* what completion did, for the log (MSG-20) */
+    uint64_t partial; /* request of its gate/partial.h; 0: it has none */
+    unsigned fixups;  /* what completion did, for the log (MSG-20) */
     bool is_told;
 };
 
@@ -80,6 +82,8 @@ MUST_CHECK enum err entry_seal(struct entry *entry);
 typedef void commit_told_fn(void *owner, const struct entry *entry, enum commit_result result);
 
 struct commit {
+    struct partials
+        *partials; /* who is told what the queue says of cut transactions; may be NULL */
     struct loop *loop;
     struct disk *disk;
     struct hands *sync;
@@ -115,6 +119,8 @@ void commit_attach(struct commit *commit, int fd);
 
 /* A question for the queue. Without a queue it is not asked. */
 void commit_ask_held(struct commit *commit, const struct msg_held_ask *ask);
+/* Says something to the queue. False when it does not hear it. */
+bool commit_tell(struct commit *commit, enum message_type type, const void *message);
 
 /* Takes a sealed entry. Never blocks. */
 void commit_give(struct commit *commit, struct entry *entry);

@@ -1,6 +1,7 @@
 /* gate/commit_queue.c: the conversation with the queue: blanks and spares come in, doorbells and
  * cuts go out. Owns the channel. */
 #include "gate/held_segment.h"
+#include "gate/partial.h"
 
 #include <stdlib.h>
 
@@ -15,6 +16,11 @@ static void tell_queue(struct commit *c, enum message_type type, const void *mes
     /* A channel that fails says so through on_queue_closed; the next one hears all of it again. */
     if (c->queue && channel_send(c->queue, type, message, -1) != ERR_OK)
         log_event(LOG_WARNING, NULL, "the queue does not listen");
+}
+
+bool commit_tell(struct commit *c, enum message_type type, const void *message)
+{
+    return c->queue && channel_send(c->queue, type, message, -1) == ERR_OK;
 }
 
 void commit_ring(struct commit *c, struct held_segment *segment, bool is_final)
@@ -170,12 +176,35 @@ static void on_held_answer(void *owner, struct channel *channel, const void *mes
         c->held_known(c->owner, message);
 }
 
+static void on_partial_state(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct commit *c = owner;
+
+    (void)channel;
+    if (c->partials)
+        partials_state(c->partials, message, fd);
+    else
+        disk_close(c->disk, &fd);
+}
+
+static void on_partial_yield(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct commit *c = owner;
+    const struct msg_number *m = message;
+
+    (void)channel, (void)fd;
+    if (c->partials)
+        partials_yield(c->partials, m->number);
+}
+
 static const struct channel_handler handlers[] = {
     { MSG_HELD_ANSWER, on_held_answer },
     { MSG_BLANK, on_blank },
     { MSG_SPARE, on_spare },
     { MSG_CUT_DONE, on_cut_done },
     { MSG_DISK, on_disk },
+    { MSG_PARTIAL_STATE, on_partial_state },
+    { MSG_PARTIAL_YIELD, on_partial_yield },
 };
 
 static void on_queue_closed(void *owner, struct channel *channel)
@@ -185,6 +214,8 @@ static void on_queue_closed(void *owner, struct channel *channel)
     (void)channel;
     channel_free(&c->queue);
     c->blanks_asked = c->spares_asked = 0;
+    if (c->partials)
+        partials_lost(c->partials);
 }
 
 static void restate(struct commit *c, struct held_segment *list)
@@ -206,6 +237,8 @@ void commit_attach(struct commit *c, int fd)
     struct held_segment *segment;
 
     channel_free(&c->queue);
+    if (c->partials)
+        partials_lost(c->partials);
     c->blanks_asked = c->spares_asked = 0;
     c->is_disk_full = false; /* a queue says only when it is; what its last life said is over */
     c->queue = channel_new(c->loop, fd, &spec);
@@ -216,4 +249,6 @@ void commit_attach(struct commit *c, int fd)
     DL_FOREACH (c->cut, segment)
         commit_tell_cut(c, segment);
     ask_queue(c);
+    if (c->partials)
+        partials_attach(c->partials);
 }

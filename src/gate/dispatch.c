@@ -112,6 +112,7 @@ static enum answer run_line(struct session *s, const struct line *line)
     enum reply_id reply;
 
     s->verb = command.verb;
+    partial_drop(&s->said_partial); /* the client goes on: it has heard the 250 before */
     conduct_command(&s->conduct, row->rules & LEADS_NOWHERE, is_unbounded(s));
     if (!is_unbounded(s) && conduct_is_prolix(&s->conduct))
         return dismiss(s, REPLY_PREAUTH_LIMIT);

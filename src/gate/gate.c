@@ -10,6 +10,7 @@
 #include "gate/accept.h"
 #include "gate/report.h"
 #include "gate/session.h"
+#include "ipc/channel.h"
 #include "spool/disk.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
     ID_SECONDS = 14, /* ids of a later life lie above those of an earlier one */
     DISPLACEABLE_LOOKED_AT = 64,
     COURTESY_MS = 2,
+    FLUSH_MS = 1000,
 };
 
 /* Doors. */
@@ -221,8 +223,11 @@ static void on_drained(void *owner)
 {
     struct gate *gate = owner;
 
-    if (gate->state != GATE_DRAINING || gate->sessions || gate->commit.busy > 0)
+    if (gate->state != GATE_DRAINING || gate->sessions || gate->commit.busy > 0 ||
+        gate->partials.saving > 0)
         return;
+    if (gate->commit.queue)
+        channel_flush(gate->commit.queue, FLUSH_MS); /* what was kept last */
     if (gate->room)
         room_drained(gate->room);
 }
@@ -311,12 +316,14 @@ enum err gate_init(struct gate *gate, struct loop *loop, struct disk *disk, stru
     buffer_init(&gate->words, WORDS_OCTETS);
     certificates_init(&gate->certificates);
     ask_init(&gate->ask, gate);
+    partials_init(&gate->partials, gate);
     timer_init(&gate->drain, loop, on_drain_time, gate);
     deferred_init(&gate->drained, loop, on_drained, gate);
     code = tls_signer_new(ask_sign, &gate->ask, &gate->signer);
     if (code == ERR_OK)
         code = commit_init(&gate->commit, loop, disk, on_told, gate);
     gate->commit.held_known = on_held_known;
+    gate->commit.partials = &gate->partials;
     return code;
 }
 
@@ -327,6 +334,7 @@ void gate_clear(struct gate *gate)
     close_doors(gate);
     HASH_ITER (hh, gate->sessions, s, next)
         session_free(&s);
+    partials_clear(&gate->partials);
     commit_clear(&gate->commit);
     ask_clear(&gate->ask);
     snapshot_release(&gate->snapshot);

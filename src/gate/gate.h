@@ -9,6 +9,7 @@
 #include "gate/commit.h"
 #include "gate/blunders.h"
 #include "gate/limits.h"
+#include "gate/partial.h"
 #include "gate/snapshot.h"
 #include "ipc/room.h"
 #include "net/listen.h"
@@ -52,6 +53,7 @@ struct gate {
     bool is_full; /* the last client got its place from another */
     struct ask ask;
     struct commit commit;
+    struct partials partials;
     struct session *sessions; /* map by id */
     uint64_t next_session;
     struct arena scratch; /* for the command under way */

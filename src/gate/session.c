@@ -203,6 +203,15 @@ void session_displace(struct session *s)
     end_in(s, can_hear ? 0 : AT_ONCE);
 }
 
+void session_abandon(struct session *s)
+{
+    if (s->phase == PHASE_CLOSING)
+        return;
+    if (s->wait != WAIT_NOTHING)
+        session_woken(s, s->wait);
+    session_settle(s, ANSWER_VANISH);
+}
+
 /* What happens when the time is over. */
 
 static enum answer idle_is_over(struct session *s)
@@ -232,6 +241,7 @@ static enum answer (*const time_is_over[WAIT_COUNT])(struct session *) = {
     [WAIT_RIGHTS] = ask_rights_is_over,
     [WAIT_DOMAIN] = ask_domain_is_over,
     [WAIT_HELD] = ask_held_is_over,
+    [WAIT_PARTIAL] = partial_ask_is_over,
     [WAIT_BODY] = body_is_late,
     [WAIT_COMMIT] = vanish, /* it may be kept or not: no reply is true */
     [WAIT_DELAY] = delay_is_over,
@@ -425,6 +435,7 @@ void session_free(struct session **session)
     *session = NULL;
     HASH_DEL(gate->sessions, s);
     timer_stop(&s->timer);
+    partial_leave(s);
     forget(s);
     buffer_clear(&s->held);
     stream_free(&s->stream);

@@ -42,6 +42,7 @@ enum wait {
     WAIT_RIGHTS,    /* the vault's word on a sender */
     WAIT_DOMAIN,    /* a relay's word on a domain */
     WAIT_HELD,      /* the queue's word on how much is held */
+    WAIT_PARTIAL,   /* the queue's word on what is kept of the message */
     WAIT_BODY,      /* the disk takes the body, or a body file comes */
     WAIT_COMMIT,    /* the message is on the disk */
     WAIT_DELAY,     /* a reply is held back */
@@ -60,6 +61,7 @@ struct login_grant {
     bool is_narrowed;
     struct grant narrower; /* of an app password */
     struct slice mechanism;
+    struct slice proof;      /* of the login, for what is kept of cut transactions */
     struct sender senders[]; /* and behind them the recipients, then the same of the narrower */
 };
 
@@ -110,6 +112,7 @@ struct session {
     struct exchange *exchange;       /* PHASE_AUTH only */
     struct question question;        /* WAIT_AUTH, WAIT_RIGHTS, WAIT_DOMAIN, WAIT_HELD only */
     struct transaction *transaction; /* from MAIL, accepted or not yet, to its end */
+    struct partial *said_partial;    /* was taken, and the client has said nothing since */
     struct chunk chunk;              /* PHASE_CHUNK only */
 };
 
@@ -139,6 +142,10 @@ void session_dismiss(struct session *session);
 /* Ends a session that is not closing yet, whatever it waits for, to make room for another: told so
  * where that can be done at once (LSN-8). */
 void session_displace(struct session *session);
+
+/* Ends a session without a word: its client is elsewhere. Not while a message is on its way to the
+ * disk. */
+void session_abandon(struct session *session);
 
 /* Replies are said here, exactly one for each command (CMD-24), and sent by session_settle. */
 void session_say(struct session *session, enum reply_id reply);

@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "gate/commit.h"
+#include "gate/partial.h"
 
 enum {
     ARENA_BASE = 32 << 10,
@@ -16,6 +17,7 @@ enum {
 
 struct transaction_mailbox {
     UT_hash_handle hh;
+    bool is_restated;
 };
 
 struct transaction *transaction_new(size_t recipients)
@@ -34,6 +36,7 @@ void transaction_free(struct transaction **transaction)
     *transaction = NULL;
     if (!t)
         return;
+    partial_drop(&t->partial);
     HASH_CLEAR(hh, t->mailboxes);
     body_clear(&t->body);
     entry_free(&t->entry);
@@ -70,7 +73,8 @@ enum err transaction_set_parameters(struct transaction *t, const struct mail_par
     to->auth = (struct address){ 0 };
     return arena_copy(&t->arena, from->envid, &to->envid) &&
                    arena_copy(&t->arena, from->mtrk.certifier, &to->mtrk.certifier) &&
-                   arena_copy(&t->arena, from->solicit, &to->solicit)
+                   arena_copy(&t->arena, from->solicit, &to->solicit) &&
+                   arena_copy(&t->arena, from->transid, &to->transid)
                ? ERR_OK
                : ERR_NOMEM;
 }
@@ -119,7 +123,7 @@ static enum err make_room(struct transaction *t)
 static enum err append(struct transaction *t, struct slice key)
 {
     const struct address *address = &t->candidate;
-    struct transaction_mailbox *mailbox = arena_alloc(&t->arena, sizeof *mailbox);
+    struct transaction_mailbox *mailbox = arena_array(&t->arena, 1, sizeof *mailbox);
     struct envelope_recipient recipient = {
         .flags = address->non_ascii ? MAILBOX_UTF8 : 0,
         .notify = t->wishes.notify,
@@ -152,4 +156,20 @@ enum err transaction_add_recipient(struct transaction *t)
         return code;
     HASH_FIND(hh, t->mailboxes, key.data, key.len, known);
     return known ? ERR_OK : append(t, key);
+}
+
+enum err transaction_restate(struct transaction *t)
+{
+    struct transaction_mailbox *known;
+    struct slice key;
+    enum err code = make_key(t, &t->candidate, &key);
+
+    if (code)
+        return code;
+    HASH_FIND(hh, t->mailboxes, key.data, key.len, known);
+    if (!known)
+        return ERR_NOTFOUND;
+    t->restated += !known->is_restated;
+    known->is_restated = true;
+    return ERR_OK;
 }

@@ -15,6 +15,7 @@
 #include "spool/envelope.h"
 
 struct entry;
+struct partial;
 struct session;
 struct transaction_mailbox;
 
@@ -32,6 +33,11 @@ struct transaction {
     size_t tried;                          /* RCPT commands, good or bad (EXT-LIMITS-2) */
     struct address candidate;              /* of the RCPT that waits for an answer */
     struct rcpt_parameters wishes;         /* of the same */
+
+    struct slice mail;       /* MAIL's argument, where there is a TRANSID */
+    struct partial *partial; /* the same by its TRANSID (EXT-CKPT-2); NULL: it is an ordinary one */
+    bool is_resumed;         /* the recipients were kept … */
+    size_t restated;         /* … and so many were given again */
 
     struct body body;
     int64_t content_since_ms; /* monotonic: the first DATA or BDAT */
@@ -52,6 +58,9 @@ MUST_CHECK enum err transaction_set_candidate(struct transaction *transaction,
 /* The address is kept as text. ERR_NOMEM. */
 MUST_CHECK enum err transaction_set_sender(
     struct transaction *transaction, const struct address *sender);
+/* The candidate was a recipient when the connection was cut (is_resumed). ERR_NOTFOUND: he was not;
+ * ERR_NOMEM. */
+MUST_CHECK enum err transaction_restate(struct transaction *transaction);
 /* The candidate becomes a recipient. One that was given before counts once, with what was asked for
  * him first (CMD-33): ERR_OK too. ERR_NOMEM. */
 MUST_CHECK enum err transaction_add_recipient(struct transaction *transaction);

@@ -38,6 +38,7 @@ static const struct {
     { EXTENSION_MTRK, SWITCHED, always, NULL }, { EXTENSION_RRVS, SWITCHED, always, NULL },
     { EXTENSION_NO_SOLICITING, SWITCHED, always, put_classes },
     { EXTENSION_CONPERM, SWITCHED, always, NULL }, { EXTENSION_CONNEG, SWITCHED, always, NULL },
+    { EXTENSION_CHECKPOINT, SWITCHED, always, NULL },
     { EXTENSION_LIMITS, SWITCHED, limits_are_set, put_limits },
     { EXTENSION_HELP, FIXED, always, NULL }, /* always the last line */
 };

@@ -284,6 +284,36 @@ enum parameter_fault parse_conperm(struct target *target, struct slice value UNU
     return PARAMETER_OK;
 }
 
+/* transid-token of RFC 1845 section 2: atoms parted by dots, without tspecials. */
+static bool is_transid_token(struct slice text)
+{
+    static const char specials[] = "()<>@,;:\\\"/[]?=";
+    char before = '.';
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (c <= 32 || c > 126 || memchr(specials, c, sizeof specials - 1) ||
+            (c == '.' && before == '.'))
+            return false;
+        before = c;
+    }
+    return before != '.';
+}
+
+/* "<" token "@" token ">", TRANSID_MAX octets with the brackets (EXT-CKPT-1). */
+enum parameter_fault parse_transid(struct target *target, struct slice value)
+{
+    struct slice inside = slice_first(slice_from(value, 1), value.len < 2 ? 0 : value.len - 2);
+    size_t at = slice_find(inside, '@');
+
+    if (value.len < 2 || value.len > TRANSID_MAX || value.data[0] != '<' ||
+        value.data[value.len - 1] != '>' || at == inside.len ||
+        !is_transid_token(slice_first(inside, at)) || !is_transid_token(slice_from(inside, at + 1)))
+        return PARAMETER_VALUE;
+    target->mail->transid = value;
+    return PARAMETER_OK;
+}
+
 /* RFC 4865 section 4.2: NZDIGIT 0*8DIGIT (EXT-FUTURE-2). */
 enum parameter_fault parse_holdfor(struct target *target, struct slice value)
 {

@@ -20,7 +20,8 @@ typedef enum parameter_fault value_judge(const struct target *target);
 
 value_parser parse_size, parse_body, parse_smtputf8, parse_auth, parse_ret, parse_envid,
     parse_requiretls, parse_by, parse_priority, parse_mtrk, parse_solicit, parse_conperm,
-    parse_holdfor, parse_holduntil, parse_notify, parse_orcpt, parse_rrvs, parse_conneg;
+    parse_transid, parse_holdfor, parse_holduntil, parse_notify, parse_orcpt, parse_rrvs,
+    parse_conneg;
 value_judge judge_mtrk, judge_hold;
 
 #endif

@@ -34,6 +34,7 @@ static const struct row {
     { "MTRK", FOR_MAIL, EXTENSION_MTRK, VALUE_PADDED, parse_mtrk, judge_mtrk },
     { "SOLICIT", FOR_MAIL, EXTENSION_NO_SOLICITING, VALUE_NEEDED, parse_solicit },
     { "CONPERM", FOR_MAIL, EXTENSION_CONPERM, VALUE_NONE, parse_conperm },
+    { "TRANSID", FOR_MAIL, EXTENSION_CHECKPOINT, VALUE_NEEDED, parse_transid },
     { "HOLDFOR", FOR_MAIL, EXTENSION_FUTURERELEASE, VALUE_NEEDED, parse_holdfor, judge_hold,
         .excludes = "HOLDUNTIL" },
     { "HOLDUNTIL", FOR_MAIL, EXTENSION_FUTURERELEASE, VALUE_NEEDED, parse_holduntil, judge_hold,

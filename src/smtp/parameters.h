@@ -15,7 +15,7 @@
 #include "smtp/extension.h"
 
 /* Most octets of a value that is kept as it was given. */
-enum { ENVID_MAX = 100, MTRK_CERTIFIER = 27, SOLICIT_MAX = 1000 };
+enum { ENVID_MAX = 100, MTRK_CERTIFIER = 27, SOLICIT_MAX = 1000, TRANSID_MAX = 80 };
 /* Seconds of BY, HOLDFOR and MTRK: one to nine digits. */
 enum { PARAMETER_SECONDS_MAX = 999999999 };
 enum { PRIORITY_LEAST = -9, PRIORITY_MOST = 9 };
@@ -71,6 +71,7 @@ struct mail_parameters {
     struct slice solicit; /* SOLICIT=, its keywords parted by commas (EXT-NOSOL-2) */
     bool conperm;
     struct hold hold;
+    struct slice transid; /* TRANSID= with its brackets, case-sensitive (EXT-CKPT-1) */
 };
 
 /* RRVS= (RFC 7293 section 3.1): what a next hop without RRVS means. */

@@ -25,6 +25,7 @@ static const struct reply_info replies[REPLY_COUNT] = {
     [REPLY_VRFY_UTF8] = { 252, { 2, 6, 8 }, "The answer would need SMTPUTF8" },
     [REPLY_CHALLENGE] = { 334, { 0 }, "" },
     [REPLY_DATA_READY] = { 354, { 0 }, "End data with <CR><LF>.<CR><LF>" },
+    [REPLY_RESUMED] = { 355, { 0 }, "0 is the transaction offset" },
 
     [REPLY_SHUTDOWN] = { 421, { 4, 3, 2 }, "Server is shutting down, try again later" },
     [REPLY_CONNECTIONS_TOTAL] = { 421, { 4, 3, 2 }, "Too many connections, try again later" },
@@ -42,6 +43,8 @@ static const struct reply_info replies[REPLY_COUNT] = {
     [REPLY_PRIORITY_LATER] = { 450, { 4, 7, 15 }, "Priority too low for now, try again later" },
     [REPLY_INTERNAL] = { 451, { 4, 3, 0 }, "Internal failure, try again later" },
     [REPLY_STORAGE] = { 451, { 4, 3, 0 }, "Cannot store the message now, try again later" },
+    [REPLY_OTHER_TRANSACTION] = { 451, { 4, 3, 0 },
+        "Not the transaction that was cut off, which is forgotten now: send all of it" },
     [REPLY_SENDER_DNS] = { 451, { 4, 4, 3 }, "Cannot look up the sender's domain now" },
     [REPLY_NO_SPACE] = { 452, { 4, 3, 1 }, "No room for the message now, try again later" },
     [REPLY_TOO_MANY_RECIPIENTS] = { 452, { 4, 5, 3 }, "Too many recipients" },

@@ -31,6 +31,7 @@ enum reply_id {
     REPLY_VRFY_UTF8,        /* 252 2.6.8: EXT-SMTPUTF8-5 */
     REPLY_CHALLENGE,        /* 334: AUTH-8; reply_challenge writes it */
     REPLY_DATA_READY,       /* 354: DATA-1 */
+    REPLY_RESUMED,          /* 355: MAIL; the text begins with the offset (EXT-CKPT-2) */
 
     REPLY_SHUTDOWN,             /* 421 4.3.2: LSN-6 */
     REPLY_CONNECTIONS_TOTAL,    /* 421 4.3.2: LSN-8 */
@@ -48,6 +49,7 @@ enum reply_id {
     REPLY_PRIORITY_LATER,       /* 450 4.7.15: EXT-MTPRI-3 */
     REPLY_INTERNAL,             /* 451 4.3.0: SUB-5.3-1 */
     REPLY_STORAGE,              /* 451 4.3.0: the disk failed; nothing was queued */
+    REPLY_OTHER_TRANSACTION,    /* 451 4.3.0: not what was cut off under that TRANSID */
     REPLY_SENDER_DNS,           /* 451 4.4.3: OPS-7 */
     REPLY_NO_SPACE,             /* 452 4.3.1: DATA-16, EXT-SIZE-3 */
     REPLY_TOO_MANY_RECIPIENTS,  /* 452 4.5.3: CMD-27 */

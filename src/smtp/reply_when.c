@@ -21,6 +21,9 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_VRFY_UTF8] = "VRFY with an address that is not ASCII, without SMTPUTF8.",
     [REPLY_CHALLENGE] = "AUTH: the mechanism's next message, in base64.",
     [REPLY_DATA_READY] = "DATA: the message may follow.",
+    [REPLY_RESUMED] =
+        "MAIL with a TRANSID that was cut off before: \"N is the transaction offset\". "
+        "DATA or BDAT may follow at once; the recipients are known.",
     [REPLY_SHUTDOWN] = "Any time: the server ends. The connection is closed.",
     [REPLY_CONNECTIONS_TOTAL] = "In place of the greeting, or before a login: limits connections.",
     [REPLY_IDLE] = "Nothing came for command_timeout or data_timeout, or content too slowly.",
@@ -40,6 +43,9 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_PRIORITY_LATER] = "MAIL: a priority below mt_priority_least, with mt_priority_later.",
     [REPLY_INTERNAL] = "Out of memory, or another part of the server does not answer.",
     [REPLY_STORAGE] = "End of data: the disk failed; nothing was queued.",
+    [REPLY_OTHER_TRANSACTION] =
+        "After 355: RCPT with another recipient, DATA and BDAT when some of the recipients were "
+        "given again and others not, end of data with more than was missing.",
     [REPLY_SENDER_DNS] = "MAIL: DNS fails for the sender's domain.",
     [REPLY_NO_SPACE] = "MAIL, end of data: the disk is full (spool reserve).",
     [REPLY_TOO_MANY_RECIPIENTS] = "RCPT: limits recipients. The earlier ones stay.",

@@ -52,7 +52,7 @@
     "mt_priority = true mt_priority_users = { \"u\" } mt_priority_least = \"urgent\" "             \
     "mt_priority_later = false mt_priority_urgent_size = 3 rrvs = true mtrk = false "              \
     "no_soliciting = { "                                                                           \
-    "\"net.example:ADV\" } conperm = true conneg = true }\n"
+    "\"net.example:ADV\" } conperm = true conneg = true checkpoint = true }\n"
 #define FULL FULL_TOP FULL_LISTENERS FULL_REST
 /* What cannot be set beside something else. */
 #define FULL_FILE                                                                                  \

@@ -313,8 +313,6 @@ static const struct error_case cases[] = {
     /* What a later version will know. */
     { "OPS-1 signing", WITH("domain \"example.org\" {\ndkim = { \"rsa2026\" } }"),
         "8: dkim is not implemented in this version; allowed is the empty list { } only" },
-    { "OPS-1 restart of transactions", WITH("extensions { checkpoint = true }"),
-        "7: checkpoint is not implemented in this version; allowed is false only" },
     { "EXT-NOSOL-1 no class", WITH("extensions { no_soliciting = { \"1a\" } }"),
         "7: no_soliciting is \"1a\"; allowed is a word of letters, digits, '.', '-', '_' and ':' "
         "that "

@@ -99,7 +99,8 @@ static void test_options(void **state UNUSED)
 }
 
 /* Everything that can be switched on: EXT-DELIVERBY-1, EXT-FUTURE-1, RTLS-1, EXT-MTPRI-1,
- * EXT-MTRK-1, EXT-RRVS-1, EXT-NOSOL-1, EXT-CONPERM-1, EXT-CONNEG-1; and off: EXT-DSN-1 */
+ * EXT-MTRK-1, EXT-RRVS-1, EXT-NOSOL-1, EXT-CONPERM-1, EXT-CONNEG-1, EXT-CKPT-1; and off: EXT-DSN-1
+ */
 static void test_switches(void **state UNUSED)
 {
     struct ehlo_state all = sample();
@@ -129,6 +130,7 @@ static void test_switches(void **state UNUSED)
         "250-NO-SOLICITING net.example:ADV\r\n"
         "250-CONPERM\r\n"
         "250-CONNEG\r\n"
+        "250-CHECKPOINT\r\n"
         "250-LIMITS RCPTMAX=1000\r\n"
         "250 HELP\r\n");
     all.switched_on &= ~EXTENSION_BIT(EXTENSION_CHUNKING); /* EXT-BINARYMIME-1 */

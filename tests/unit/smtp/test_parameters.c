@@ -29,6 +29,7 @@ static struct parameter_context context_of(uint32_t offered, bool smtputf8)
 #define D20   "18446744073709551616"
 #define DELTA "\xce\xb4"
 #define A27   "aaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define C38   "12345678901234567890123456789012345678"
 #define A50   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define A100  A50 A50
 
@@ -223,6 +224,32 @@ static const struct {
     { "EXT-CONPERM-1", "MAIL FROM:<> CONPERM", &all, "" },
     { "EXT-CONPERM-1 value", "MAIL FROM:<> CONPERM=1", &all, "501 5.5.4", "CONPERM=1" },
     { "EXT-CONPERM-1 not offered", "MAIL FROM:<> CONPERM", &usual, "555 5.5.4", "CONPERM" },
+    { "EXT-CKPT-1", "MAIL FROM:<> TRANSID=<1@c.example>", &all, "" },
+    { "EXT-CKPT-1 shortest", "MAIL FROM:<> TRANSID=<1@c>", &all, "" },
+    { "EXT-CKPT-1 odd octets", "MAIL FROM:<> TRANSID=<!#$%&'*+-^_`{|}~@c>", &all, "" },
+    { "EXT-CKPT-1 80 octets", "MAIL FROM:<> TRANSID=<" C38 "@" C38 "8>", &all, "" },
+    { "EXT-CKPT-1 81 octets", "MAIL FROM:<> TRANSID=<" C38 "@" C38 "89>", &all, "501 5.5.4",
+        "TRANSID=" },
+    { "EXT-CKPT-1 twice", "MAIL FROM:<> TRANSID=<1@c> TRANSID=<1@c>", &all, "501 5.5.4",
+        "TRANSID=" },
+    { "EXT-CKPT-1 no value", "MAIL FROM:<> TRANSID", &all, "501 5.5.4", "TRANSID" },
+    { "EXT-CKPT-1 nothing inside", "MAIL FROM:<> TRANSID=<>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 one bracket", "MAIL FROM:<> TRANSID=<", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 no brackets", "MAIL FROM:<> TRANSID=1@c", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 not closed", "MAIL FROM:<> TRANSID=<1@c", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 no at", "MAIL FROM:<> TRANSID=<1.c>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 no local", "MAIL FROM:<> TRANSID=<@c>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 no domain", "MAIL FROM:<> TRANSID=<1@>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 two at", "MAIL FROM:<> TRANSID=<1@c@d>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 dot first", "MAIL FROM:<> TRANSID=<.1@c>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 dot last", "MAIL FROM:<> TRANSID=<1@c.>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 two dots", "MAIL FROM:<> TRANSID=<1@c..d>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 special", "MAIL FROM:<> TRANSID=<1/2@c>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 quoted", "MAIL FROM:<> TRANSID=<\"1\"@c>", &all, "501 5.5.4", "TRANSID=" },
+    { "EXT-CKPT-1 octet above 127", "MAIL FROM:<> SMTPUTF8 TRANSID=<\xc3\xa9@c>", &all, "501 5.5.4",
+        "TRANSID=" },
+    { "EXT-CKPT-1 not offered", "MAIL FROM:<> TRANSID=<1@c.example>", &usual, "555 5.5.4",
+        "TRANSID=" },
     { "EXT-CONNEG-1", "RCPT TO:<a@b.example> CONNEG", &all, "504 5.5.4", "CONNEG" },
     { "EXT-CONNEG-1 not offered", "RCPT TO:<a@b.example> CONNEG", &usual, "555 5.5.4", "CONNEG" },
     { "EXT-FUTURE-2 least", "MAIL FROM:<> HOLDFOR=1", &all, "" },
@@ -347,7 +374,7 @@ static void test_mail_wishes(void **state UNUSED)
 
     assert_true(parse_line(NULL,
         "MAIL FROM:<> RET=HDRS ENVID=a+2B@h.example BY=-5;NT MT-PRIORITY=-4 REQUIRETLS MTRK=" A27
-        "=:9 SOLICIT=a,b CONPERM",
+        "=:9 SOLICIT=a,b CONPERM TRANSID=<Aa@C.example>",
         all, false, &mail, &error));
     assert_int_equal(p->ret, RETURN_HEADERS);
     expect_text("EXT-DSN-4", p->envid, "a+2B@h.example");
@@ -358,6 +385,7 @@ static void test_mail_wishes(void **state UNUSED)
     expect_text("EXT-MTRK-1", p->mtrk.certifier, A27);
     assert_int_equal(p->mtrk.timeout, 9);
     expect_text("EXT-NOSOL-2", p->solicit, "a,b");
+    expect_text("EXT-CKPT-1", p->transid, "<Aa@C.example>");
     assert_int_equal(p->hold.kind, HOLD_NONE);
 
     assert_true(parse_line(NULL, "MAIL FROM:<> RET=FULL BY=60;R HOLDUNTIL=2026-03-03T10:00:30Z",
