@@ -9,6 +9,7 @@
 #include "fuzz.h"
 #include "ipc/messages.h"
 #include "spool/envelope.h"
+#include "spool/partial.h"
 #include "unit/conf/full.h"
 
 static const char *out_folder;
@@ -158,6 +159,32 @@ static void save_envelopes(void)
     }
 }
 
+/* Part 0 alone, behind a number: the target seals it. */
+static void save_partials(void)
+{
+    struct envelope_recipient bob = { .address = SLICE_LITERAL("bob@example.org") };
+    struct partial_state state = { .user = SLICE_LITERAL("alice"),
+        .ehlo = SLICE_LITERAL("client.example"),
+        .transid = SLICE_LITERAL("<1@c.example>"),
+        .mail = SLICE_LITERAL("FROM:<a@b.example> TRANSID=<1@c.example>"),
+        .recipients = &bob,
+        .recipient_count = 1 };
+
+    for (int i = 0; i < 2; i++) {
+        struct buffer seed;
+
+        buffer_init(&seed, 1 << 16);
+        buffer_put_u64(&seed, 42);
+        state.is_complete = i == 1;
+        state.octets = i == 1 ? 6135 : 1000 + 49; /* the front: a quarter of what is packed */
+        state.body_file = state.body_octets = state.body_size = i == 1 ? 0 : 1000;
+        pack(&seed, &partial_state_shape, &state);
+        REQUIRE(seed.error == ERR_OK);
+        save("spool_partial", i == 1 ? "complete" : "cut", buffer_slice(&seed));
+        buffer_clear(&seed);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2)
@@ -167,5 +194,6 @@ int main(int argc, char **argv)
     save_messages(1);
     save_snapshot("full", FULL_TOP FULL_LISTENERS FULL_REST);
     save_envelopes();
+    save_partials();
     return 0;
 }

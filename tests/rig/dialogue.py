@@ -375,5 +375,6 @@ VERBS = {
     "close": lambda player, _text: player.connection.close(),
     "mail": Player.mail,
     "log": Player.log,
+    "let": lambda player, text: player.names.update({text.partition(" ")[0]: eval(text.partition(" ")[2], {"__builtins__": {}}, player.names)}),
     "set": lambda player, text: player.names.update({text.partition(" ")[0]: ast.literal_eval(text.partition(" ")[2])}),
 }

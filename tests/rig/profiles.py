@@ -119,7 +119,7 @@ def every():
     return Server("every", listeners=LISTENERS, top=TRUSTED, sections={
         "extensions": 'binarymime = true  deliverby = true  futurerelease = true  requiretls = true  mt_priority = true  '
                       'mt_priority_users = { "list@example.net" }  rrvs = true  mtrk = true  '
-                      'no_soliciting = { "net.example:ADV", "net.example:SPAM" }  conperm = true  conneg = true'})
+                      'no_soliciting = { "net.example:ADV", "net.example:SPAM" }  conperm = true  conneg = true  checkpoint = true'})
 
 
 def choosy():
