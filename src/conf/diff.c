@@ -215,8 +215,23 @@ static bool keep_texts(
     return true;
 }
 
-/* Puts the running value into the fresh configuration. Options that wait for a restart are numbers,
- * texts and lists of texts. */
+/* Of a value that is copied as it is. */
+static size_t value_size(enum option_kind kind)
+{
+    switch (kind) {
+    case OPTION_PORT:
+        return sizeof(uint16_t);
+    case OPTION_BOOL:
+        return sizeof(bool);
+    case OPTION_CHOICE:
+        return sizeof(unsigned);
+    default:
+        return sizeof(uint64_t);
+    }
+}
+
+/* Puts the running value into the fresh configuration. Options that wait for a restart are no lists
+ * of numbers. */
 static bool keep_value(struct arena *arena, const struct change *change)
 {
     const struct option *option = change->option;
@@ -227,7 +242,7 @@ static bool keep_value(struct arena *arena, const struct change *change)
         return keep_texts(arena, option, change);
     if (option->kind == OPTION_TEXT)
         return arena_copy(arena, *(const struct slice *)from, to);
-    *(uint64_t *)to = *(const uint64_t *)from;
+    memcpy(to, from, value_size(option->kind));
     return true;
 }
 
