@@ -25,13 +25,13 @@ static const struct {
     [VERB_EXPN] = { "EXPN", COMMAND_LINE_MAX, true },
     [VERB_HELP] = { "HELP", COMMAND_LINE_MAX },
     [VERB_QUIT] = { "QUIT", COMMAND_LINE_MAX },
+    [VERB_BURL] = { "BURL", COMMAND_LINE_MAX_ENVELOPE },
     [VERB_ETRN] = { "ETRN", COMMAND_LINE_MAX },
     [VERB_ATRN] = { "ATRN", COMMAND_LINE_MAX },
     [VERB_TURN] = { "TURN", COMMAND_LINE_MAX },
     [VERB_SEND] = { "SEND", COMMAND_LINE_MAX },
     [VERB_SOML] = { "SOML", COMMAND_LINE_MAX },
     [VERB_SAML] = { "SAML", COMMAND_LINE_MAX },
-    [VERB_BURL] = { "BURL", COMMAND_LINE_MAX_ENVELOPE },
 };
 
 static const char *const http_methods[] = {

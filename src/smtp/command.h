@@ -12,7 +12,7 @@
 
 struct line;
 
-/* Those after VERB_QUIT are known and not offered (CMD-19, EXT-NEG-1): 502. */
+/* Those after VERB_BURL are known and not offered (CMD-19, EXT-NEG-1): 502. */
 enum verb {
     VERB_UNKNOWN, /* 500 (CMD-19) */
     VERB_FOREIGN, /* another protocol: an HTTP method, or a first word that ends in a colon
@@ -31,13 +31,13 @@ enum verb {
     VERB_EXPN,
     VERB_HELP,
     VERB_QUIT,
+    VERB_BURL, /* 502 unless it is switched on */
     VERB_ETRN,
     VERB_ATRN,
     VERB_TURN,
     VERB_SEND,
     VERB_SOML,
     VERB_SAML,
-    VERB_BURL,
     VERB_COUNT
 };
 

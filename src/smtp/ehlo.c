@@ -13,7 +13,7 @@ typedef void parameter_writer(struct buffer *out, const struct ehlo_state *state
 static condition always, starttls_can_work, auth_is_usable, limits_are_set, is_under_tls,
     has_chunking;
 static parameter_writer put_size, put_mechanisms, put_limits, put_deliver_by, put_release,
-    put_priority, put_classes;
+    put_priority, put_classes, put_url_kinds;
 
 enum switching { FIXED, SWITCHED };
 
@@ -39,6 +39,7 @@ static const struct {
     { EXTENSION_NO_SOLICITING, SWITCHED, always, put_classes },
     { EXTENSION_CONPERM, SWITCHED, always, NULL }, { EXTENSION_CONNEG, SWITCHED, always, NULL },
     { EXTENSION_CHECKPOINT, SWITCHED, always, NULL },
+    { EXTENSION_BURL, SWITCHED, is_under_tls, put_url_kinds }, /* D-39 */
     { EXTENSION_LIMITS, SWITCHED, limits_are_set, put_limits },
     { EXTENSION_HELP, FIXED, always, NULL }, /* always the last line */
 };
@@ -119,6 +120,13 @@ static void put_classes(struct buffer *out, const struct ehlo_state *state)
         return;
     buffer_put_char(out, ' ');
     text_write_printable(out, state->classes);
+}
+
+/* RFC 4468 section 3.1: without an argument it says that a login is needed first. */
+static void put_url_kinds(struct buffer *out, const struct ehlo_state *state)
+{
+    if (state->has_login)
+        buffer_put_text(out, " imap");
 }
 
 static bool is_listed(const struct ehlo_state *state, size_t i)

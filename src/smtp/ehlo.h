@@ -50,6 +50,7 @@ struct ehlo_state {
     uint32_t hold_most;        /* FUTURERELEASE, seconds */
     int64_t now;               /* wall time, seconds */
     struct slice classes;      /* NO-SOLICITING: parted by commas */
+    bool has_login;            /* BURL can be used (EXT-BURL-1) */
 };
 
 /* The extensions that the reply lists in this state; what parameters may be used after it. */

@@ -25,6 +25,7 @@ static const char *const keywords[EXTENSION_COUNT] = {
     [EXTENSION_CONPERM] = "CONPERM",
     [EXTENSION_CONNEG] = "CONNEG",
     [EXTENSION_CHECKPOINT] = "CHECKPOINT",
+    [EXTENSION_BURL] = "BURL",
     [EXTENSION_HELP] = "HELP",
 };
 

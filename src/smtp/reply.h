@@ -27,6 +27,7 @@ enum reply_id {
     REPLY_SENDER_OK,        /* 250 2.1.0: MAIL */
     REPLY_RECIPIENT_OK,     /* 250 2.1.5: RCPT */
     REPLY_PRIORITY_CHANGED, /* 250 2.3.6: MAIL; the text begins with the new value (EXT-MTPRI-2) */
+    REPLY_URL_OK,           /* 250 2.5.0: BURL not LAST (EXT-BURL-2) */
     REPLY_VRFY_LIMITED,     /* 252 2.5.0: VRFY, EXPN (CMD-15, CMD-17, D-18) */
     REPLY_VRFY_UTF8,        /* 252 2.6.8: EXT-SMTPUTF8-5 */
     REPLY_CHALLENGE,        /* 334: AUTH-8; reply_challenge writes it */
@@ -50,6 +51,7 @@ enum reply_id {
     REPLY_INTERNAL,             /* 451 4.3.0: SUB-5.3-1 */
     REPLY_STORAGE,              /* 451 4.3.0: the disk failed; nothing was queued */
     REPLY_OTHER_TRANSACTION,    /* 451 4.3.0: not what was cut off under that TRANSID */
+    REPLY_URL_UNREACHABLE,      /* 451 4.4.1: EXT-BURL-5 */
     REPLY_SENDER_DNS,           /* 451 4.4.3: OPS-7 */
     REPLY_NO_SPACE,             /* 452 4.3.1: DATA-16, EXT-SIZE-3 */
     REPLY_TOO_MANY_RECIPIENTS,  /* 452 4.5.3: CMD-27 */
@@ -71,6 +73,7 @@ enum reply_id {
     REPLY_AUTH_CANCELLED,     /* 501 5.7.0: AUTH-10 */
     REPLY_AUTH_INITIAL,       /* 501 5.7.0: AUTH-12 */
     REPLY_NOT_OFFERED,        /* 502 5.5.1: CMD-19 */
+    REPLY_URL_BEFORE_RCPT,    /* 503 5.5.0: EXT-BURL-2 */
     REPLY_ORDER,              /* 503 5.5.1: wrong order, when nothing below is more precise */
     REPLY_EHLO_FIRST,         /* 503 5.5.1: CMD-8, TLS-5 */
     REPLY_MAIL_FIRST,         /* 503 5.5.1: CMD-9 */
@@ -114,8 +117,10 @@ enum reply_id {
     REPLY_RECIPIENT_DOMAIN,      /* 554 5.1.2: SUB-4.2-6: does not exist */
     REPLY_SENDER_UNQUALIFIED,    /* 554 5.1.8: SUB-4.2-1 */
     REPLY_SENDER_LITERAL,        /* 554 5.1.8: SUB-4.2-7 */
+    REPLY_URL_TOO_BIG,           /* 554 5.3.4: EXT-BURL-5 */
     REPLY_LOOP,                  /* 554 5.4.6: DATA-12 */
     REPLY_IMPROPER,              /* 554 5.5.0: SUB-4.1-1, catch-all */
+    REPLY_URL_NO_RECIPIENTS,     /* 554 5.5.0: EXT-BURL-2 */
     REPLY_NO_VALID_RECIPIENTS,   /* 554 5.5.1: CMD-10 */
     REPLY_MESSAGE_SYNTAX,        /* 554 5.6.0: MSG-1, MSG-3 */
     REPLY_SOLICITATION,          /* 554 5.6.0: EXT-NOSOL-2 */
@@ -124,9 +129,13 @@ enum reply_id {
     REPLY_BARE_NEWLINE,          /* 554 5.6.0: DATA-4, DATA-15 */
     REPLY_NUL,                   /* 554 5.6.0: DATA-8 */
     REPLY_LONG_LINE,             /* 554 5.6.0: DATA-9 */
+    REPLY_URL_CONVERSION,        /* 554 5.6.3: EXT-BURL-4 */
+    REPLY_URL_NOT_FETCHED,       /* 554 5.6.6: EXT-BURL-5 */
     REPLY_HEADER_UTF8,           /* 554 5.6.7: EXT-SMTPUTF8-12 */
     REPLY_TLS_WEAK,              /* 554 5.7.0: TLS-9 */
+    REPLY_URL_OF_ANOTHER,        /* 554 5.7.0: EXT-BURL-3 */
     REPLY_REFUSED,               /* 554 5.7.1: in place of the greeting (LSN-3) */
+    REPLY_URL_UNTRUSTED,         /* 554 5.7.14: EXT-BURL-5, D-29 */
     REPLY_PARAMETER_UNKNOWN,     /* 555 5.5.4: CMD-25 */
     REPLY_PARAMETER_BELOW,       /* 555 5.5.4: EXT-DELIVERBY-3, D-41 */
     REPLY_RECIPIENT_NULL_MX,     /* 556 5.1.10: OUT-3 */

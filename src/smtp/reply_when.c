@@ -17,6 +17,7 @@ static const char *const whens[REPLY_COUNT] = {
         "RCPT. The text begins with the address. The same address again counts once.",
     [REPLY_PRIORITY_CHANGED] = "MAIL with a MT-PRIORITY above 0 by a user who may not raise it "
                                "(mt_priority_users). The text begins with what it is now.",
+    [REPLY_URL_OK] = "BURL without LAST: \"N octets fetched\".",
     [REPLY_VRFY_LIMITED] = "VRFY, EXPN: nothing is ever verified.",
     [REPLY_VRFY_UTF8] = "VRFY with an address that is not ASCII, without SMTPUTF8.",
     [REPLY_CHALLENGE] = "AUTH: the mechanism's next message, in base64.",
@@ -46,6 +47,7 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_OTHER_TRANSACTION] =
         "After 355: RCPT with another recipient, DATA and BDAT when some of the recipients were "
         "given again and others not, end of data with more than was missing.",
+    [REPLY_URL_UNREACHABLE] = "BURL: the IMAP server does not answer, or not as it should.",
     [REPLY_SENDER_DNS] = "MAIL: DNS fails for the sender's domain.",
     [REPLY_NO_SPACE] = "MAIL, end of data: the disk is full (spool reserve).",
     [REPLY_TOO_MANY_RECIPIENTS] = "RCPT: limits recipients. The earlier ones stay.",
@@ -53,8 +55,8 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_AUTH_UNAVAILABLE] = "AUTH: the login cannot be checked now, or too many failed lately "
                                "(limits auth_failures_per_client, auth_failures_per_account).",
     [REPLY_UNKNOWN] = "An unknown command.",
-    [REPLY_LINE_TOO_LONG] =
-        "A command line above 1024 octets (MAIL and RCPT 4096, AUTH 12288); the rest is dropped.",
+    [REPLY_LINE_TOO_LONG] = "A command line above 1024 octets (MAIL, RCPT and BURL 4096, AUTH "
+                            "12288); the rest is dropped.",
     [REPLY_BAD_OCTET] = "A control character, NUL or octet above 127 where it may not be.",
     [REPLY_AUTH_LINE_TOO_LONG] = "AUTH: a line of the exchange above 12288 octets.",
     [REPLY_RECIPIENT_SYNTAX] = "RCPT: the address is none. The text says what is wrong and where.",
@@ -68,7 +70,8 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_AUTH_CANCELLED] = "AUTH: the client gave up with \"*\".",
     [REPLY_AUTH_INITIAL] = "AUTH: an initial response where the mechanism takes none.",
     [REPLY_NOT_OFFERED] = "A command that is known and not offered: ETRN, ATRN, TURN, SEND, SOML, "
-                          "SAML, BURL.",
+                          "SAML, BURL (unless burl is on).",
+    [REPLY_URL_BEFORE_RCPT] = "BURL before any RCPT.",
     [REPLY_ORDER] = "A command that is not lawful now, where nothing below is more precise.",
     [REPLY_EHLO_FIRST] = "A command before EHLO; AUTH after HELO.",
     [REPLY_MAIL_FIRST] = "RCPT, DATA, BDAT before MAIL.",
@@ -80,15 +83,15 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_STARTTLS_IN_MAIL] = "STARTTLS inside a transaction.",
     [REPLY_DATA_AFTER_BDAT] = "DATA after BDAT.",
     [REPLY_DATA_BINARY] = "DATA after MAIL with BODY=BINARYMIME. BDAT still may follow.",
-    [REPLY_RSET_FIRST] = "Anything but RSET after a chunk was refused.",
+    [REPLY_RSET_FIRST] = "Anything but RSET after a chunk or a URL was refused.",
     [REPLY_REFUSED_BEFORE] = "-Any command after 554 in place of the greeting.",
     [REPLY_AUTH_MECHANISM] = "AUTH: a mechanism that is not offered.",
     [REPLY_PARAMETER_UNHONOURED] =
         "RCPT with CONNEG: of no recipient it is known what he can show.",
     [REPLY_AUTH_DISABLED] = "AUTH: the password is right, and the user is disabled.",
-    [REPLY_TLS_FIRST] =
-        "MAIL, RCPT, DATA, BDAT, AUTH, VRFY, EXPN before TLS, where the listener requires it.",
-    [REPLY_AUTH_FIRST] = "MAIL, RCPT, DATA, BDAT, VRFY, EXPN before a login. Under "
+    [REPLY_TLS_FIRST] = "MAIL, RCPT, DATA, BDAT, BURL, AUTH, VRFY, EXPN before TLS, where the "
+                        "listener requires it.",
+    [REPLY_AUTH_FIRST] = "MAIL, RCPT, DATA, BDAT, BURL, VRFY, EXPN before a login. Under "
                          "postmaster_unauth: RCPT to anybody but the postmaster.",
     [REPLY_AUTH_WEAK] = "AUTH: the password is right, and the user may use SCRAM only.",
     [REPLY_AUTH_FAILED] = "AUTH: wrong name or password, two seconds later.",
@@ -119,8 +122,10 @@ static const char *const whens[REPLY_COUNT] = {
     [REPLY_RECIPIENT_DOMAIN] = "RCPT: the domain does not exist.",
     [REPLY_SENDER_UNQUALIFIED] = "MAIL: no domain, or a domain of one label.",
     [REPLY_SENDER_LITERAL] = "MAIL: an address literal, without allow_address_literals.",
+    [REPLY_URL_TOO_BIG] = "BURL: limits message_size, or the user's max_size.",
     [REPLY_LOOP] = "End of data: more than 100 Received fields.",
     [REPLY_IMPROPER] = "-Anything improper without a better code.",
+    [REPLY_URL_NO_RECIPIENTS] = "BURL: every RCPT was refused.",
     [REPLY_NO_VALID_RECIPIENTS] = "DATA, BDAT: every RCPT was refused.",
     [REPLY_MESSAGE_SYNTAX] =
         "End of data: the header is not well formed, or a field is there twice.",
@@ -132,9 +137,16 @@ static const char *const whens[REPLY_COUNT] = {
                            "in a text part or in a header.",
     [REPLY_NUL] = "End of data: a NUL.",
     [REPLY_LONG_LINE] = "End of data: a line above 998 octets.",
+    [REPLY_URL_CONVERSION] = "BURL: what the URL names is binary: a NUL, a CR or LF that stands "
+                             "alone, a line above 998 octets.",
+    [REPLY_URL_NOT_FETCHED] = "BURL: the URL is not one of a message on an IMAP server, or the "
+                              "server does not give what it names.",
     [REPLY_HEADER_UTF8] = "End of data: a header that is not ASCII, without SMTPUTF8.",
     [REPLY_TLS_WEAK] = "-Anything after a handshake that was too weak.",
+    [REPLY_URL_OF_ANOTHER] = "BURL: URLAUTH is not submit+ and the user who logged in.",
     [REPLY_REFUSED] = "-In place of the greeting: the client is not wanted.",
+    [REPLY_URL_UNTRUSTED] = "BURL: a URL of a server that no imap_server names, or without "
+                            "URLAUTH; or that server does not let us log in.",
     [REPLY_PARAMETER_UNKNOWN] = "MAIL, RCPT: a parameter that is not known, or not offered here.",
     [REPLY_PARAMETER_BELOW] = "MAIL: BY in mode R with less time than deliverby_least.",
     [REPLY_RECIPIENT_NULL_MX] = "RCPT: the domain accepts no mail.",

@@ -99,7 +99,8 @@ static void test_options(void **state UNUSED)
 }
 
 /* Everything that can be switched on: EXT-DELIVERBY-1, EXT-FUTURE-1, RTLS-1, EXT-MTPRI-1,
- * EXT-MTRK-1, EXT-RRVS-1, EXT-NOSOL-1, EXT-CONPERM-1, EXT-CONNEG-1, EXT-CKPT-1; and off: EXT-DSN-1
+ * EXT-MTRK-1, EXT-RRVS-1, EXT-NOSOL-1, EXT-CONPERM-1, EXT-CONNEG-1, EXT-CKPT-1, EXT-BURL-1; and
+ * off: EXT-DSN-1
  */
 static void test_switches(void **state UNUSED)
 {
@@ -131,11 +132,13 @@ static void test_switches(void **state UNUSED)
         "250-CONPERM\r\n"
         "250-CONNEG\r\n"
         "250-CHECKPOINT\r\n"
+        "250-BURL\r\n"
         "250-LIMITS RCPTMAX=1000\r\n"
         "250 HELP\r\n");
     all.switched_on &= ~EXTENSION_BIT(EXTENSION_CHUNKING); /* EXT-BINARYMIME-1 */
     assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_BINARYMIME));
     all.is_tls = false;
+    assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_BURL)); /* D-39 */
     assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_REQUIRETLS));
     assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_FUTURERELEASE));
     assert_true(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_DELIVERBY));
@@ -149,6 +152,24 @@ static void test_switches(void **state UNUSED)
         "250-STARTTLS\r\n"
         "250 HELP\r\n");
     assert_false(ehlo_offered(&all) & EXTENSION_BIT(EXTENSION_DSN));
+}
+
+/* EXT-BURL-1: what it takes is said after the login. */
+static void test_burl(void **state UNUSED)
+{
+    struct ehlo_state logged_in = sample();
+
+    logged_in.is_tls = true;
+    logged_in.has_login = true;
+    logged_in.switched_on = EXTENSION_BIT(EXTENSION_BURL);
+    expect_ehlo("logged in", &logged_in,
+        "250-msa.example.net Hello c.example\r\n"
+        "250-PIPELINING\r\n"
+        "250-SIZE 52428800\r\n"
+        "250-8BITMIME\r\n"
+        "250-ENHANCEDSTATUSCODES\r\n"
+        "250-BURL imap\r\n"
+        "250 HELP\r\n");
 }
 
 /* CMD-24: also with the longest names. */
@@ -197,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_burl),
         cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_names),
     };
