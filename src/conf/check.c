@@ -11,7 +11,15 @@ struct checking {
     struct fault *fault;
 };
 
-enum { LMTP_PORT = 24, SMTP_PORT = 25, MAPPED_PREFIX = 96, SHORTEST_IPV4 = 8, SHORTEST_IPV6 = 7 };
+enum {
+    LMTP_PORT = 24,
+    SMTP_PORT = 25,
+    MAPPED_PREFIX = 96,
+    SHORTEST_IPV4 = 8,
+    SHORTEST_IPV6 = 7,
+    IMAP_PORT = 143,
+    IMAPS_PORT = 993
+};
 
 /* The line of a setting where it is set, else that of its section. */
 static unsigned line_of(const struct scan_section *section, const char *option)
@@ -341,6 +349,46 @@ static enum err check_routes(struct checking *c)
     return rc;
 }
 
+/* EXT-BURL-6: what URLs name, what is called, under which name it is known. */
+static enum err check_imap_server(struct checking *c, size_t index)
+{
+    struct conf_imap_server *server = &c->conf->imap_servers[index];
+    const struct scan_section *section = scan_section(c->scan, SECTION_IMAP_SERVER, index);
+    uint16_t port = server->tls == CONF_IMAP_IMPLICIT ? IMAPS_PORT : IMAP_PORT;
+
+    if (!syntax_endpoint(server->name, IMAP_PORT, &server->url_host, &server->url_port))
+        return fault_set(c->fault, section->line, "%s is no host or host:port",
+            fault_word(c->fault, server->name));
+    server->host = server->url_host;
+    server->port = port;
+    if (server->to.len > 0 && !syntax_endpoint(server->to, port, &server->host, &server->port))
+        return fault_set(c->fault, line_of(section, "to"),
+            "to is %s; allowed is \"host\" or \"host:port\"", fault_word(c->fault, server->to));
+    if (server->username.len == 0)
+        return fault_set(c->fault, line_of(section, "username"), "username is empty");
+    for (size_t i = 0; i < index; i++)
+        if (slice_equals_nocase(c->conf->imap_servers[i].url_host, server->url_host) &&
+            c->conf->imap_servers[i].url_port == server->url_port)
+            return fault_set(c->fault, section->line, "imap_server %s is imap_server %s, too",
+                fault_word(c->fault, server->name),
+                fault_word(c->fault, c->conf->imap_servers[i].name));
+    return ERR_OK;
+}
+
+static enum err check_imap_servers(struct checking *c)
+{
+    const struct scan_section *section = scan_section(c->scan, SECTION_EXTENSIONS, 0);
+    enum err rc = ERR_OK;
+
+    for (size_t i = 0; i < c->conf->imap_server_count && rc == ERR_OK; i++)
+        rc = check_imap_server(c, i);
+    if (rc == ERR_OK && c->conf->extensions.burl && c->conf->imap_server_count == 0)
+        return fault_set(c->fault, line_of(section, "burl"),
+            "burl needs a server to fetch from; required is a section imap_server \"host\" { "
+            "password_file = ... }");
+    return rc;
+}
+
 static enum err check_numbers(struct checking *c)
 {
     const struct conf_queue *queue = &c->conf->queue;
@@ -408,6 +456,7 @@ enum err check_conf(
         check_certificates,
         check_auth,
         check_routes,
+        check_imap_servers,
         check_numbers,
         check_extensions,
         check_accounts,

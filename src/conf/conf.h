@@ -120,6 +120,22 @@ struct conf_route {
     bool mx;       /* smtp: host is a domain whose MX records are looked up (OUT-18) */
 };
 
+enum conf_imap_tls { CONF_IMAP_IMPLICIT, CONF_IMAP_STARTTLS };
+
+/* imap_server "NAME" { … }: an IMAP server that BURL may have content fetched from (EXT-BURL-6). */
+struct conf_imap_server {
+    struct slice name; /* as URLs write it: lower case, with a port where that is not 143 */
+    struct slice url_host;
+    uint16_t url_port;
+    struct slice to;   /* as written; empty: name's host */
+    struct slice host; /* that is called: name or IP address without brackets */
+    uint16_t port;
+    enum conf_imap_tls tls;
+    struct slice ca_file;  /* trust anchors; empty: those of the system */
+    struct slice username; /* EXT-BURL-3 */
+    struct slice password_file;
+};
+
 /* queue { … }: seconds unless said otherwise. */
 struct conf_queue {
     struct conf_number *retry; /* after a 4yz reply; the last repeats (QUE-3); at least one */
@@ -210,6 +226,8 @@ struct conf_extensions {
     bool conperm;
     bool conneg;
     bool checkpoint;
+    bool burl;
+    uint64_t burl_timeout; /* seconds for a URL */
 };
 
 /* trusted_networks, each as an IPv6 prefix (an IPv4 network is mapped: ::ffff:a.b.c.d and 96 more
@@ -255,6 +273,8 @@ struct conf {
     size_t domain_count;
     struct conf_route *routes;
     size_t route_count;
+    struct conf_imap_server *imap_servers; /* their logins are numbered after those of the routes */
+    size_t imap_server_count;
     struct conf_queue queue;
     struct conf_limits limits;
     struct conf_spool spool;

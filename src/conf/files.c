@@ -83,11 +83,26 @@ static void look_at_routes(struct report *report, const struct conf *conf)
     }
 }
 
+static void look_at_imap_servers(struct report *report, const struct conf *conf)
+{
+    char what[64];
+
+    for (size_t i = 0; i < conf->imap_server_count; i++) {
+        const struct conf_imap_server *server = &conf->imap_servers[i];
+
+        snprintf(
+            what, sizeof what, "imap_server \"%.*s\"", SLICE_ARGS(slice_first(server->name, 40)));
+        look(report, what, server->ca_file, FILE_PUBLIC);
+        look(report, what, server->password_file, FILE_SECRET);
+    }
+}
+
 /* Relays and the fetch room look names up. Without such a route or address the trust anchor may be
  * missing. */
 static bool needs_dns(const struct conf *conf)
 {
-    if (conf->auth.oauth_jwks_uri.len > 0 || conf->auth.oauth_introspection.len > 0)
+    if (conf->auth.oauth_jwks_uri.len > 0 || conf->auth.oauth_introspection.len > 0 ||
+        conf->extensions.burl)
         return true;
     for (size_t i = 0; i < conf->route_count; i++)
         if (conf->routes[i].via == CONF_VIA_MX || conf->routes[i].mx)
@@ -116,5 +131,6 @@ size_t conf_check_files(const struct conf *conf, struct buffer *out_report)
     if (needs_dns(conf))
         look(&report, "dns trust_anchor", conf->dns.trust_anchor, FILE_PUBLIC);
     look_at_routes(&report, conf);
+    look_at_imap_servers(&report, conf);
     return report.count;
 }

@@ -59,6 +59,13 @@ const struct section sections[SECTION_COUNT] = {
                "domain for everything below "
                "it, or \"*\". The most specific one decides, wherever it stands. At least one is "
                "required." },
+    [SECTION_IMAP_SERVER] = { .name = "imap_server",
+        MANY(struct conf, imap_servers, imap_server_count, struct conf_imap_server, 64),
+        TITLE(struct conf_imap_server, name, "name", SYNTAX_SERVER),
+        .doc = "An IMAP server that knows URLAUTH (RFC 4467), from which the content of mail is "
+               "fetched at the command BURL. The name is the host as it stands in URLs, with a "
+               "colon and the port where that is not 143; its certificate must be valid for it. "
+               "URLs of other servers are refused." },
     [SECTION_QUEUE] = { .name = "queue",
         ONE(struct conf, queue, struct conf_queue),
         .doc = "When to try again and when to give up." },
@@ -88,6 +95,7 @@ static const char *const priorities[] = { "any", "normal", "urgent", NULL };
 static const char *const logs[] = { "auto", "text", "json", NULL };
 static const char *const listener_tls[] = { "implicit", "starttls", NULL };
 static const char *const vias[] = { "mx", "smtp", "lmtp", "maildir", NULL };
+static const char *const imap_tls[] = { "implicit", "starttls", NULL };
 static const char *const route_tls[] = { "none", "may", "verify", NULL };
 
 enum { MINUTE = 60, HOUR = 3600, DAY = 86400, MIB = 1 << 20 };
@@ -442,6 +450,42 @@ const struct option options[] = {
         .preset = "true",
         AT(struct conf_route, chunking),
         .doc = "Use BDAT where it is offered. With false, always DATA." },
+
+    { .section = SECTION_IMAP_SERVER,
+        .name = "to",
+        TEXT(SYNTAX_HOP),
+        .preset_doc = "the host of the name",
+        AT(struct conf_imap_server, to),
+        .doc = "Where it is called: a host and, after a colon, a port (default 993 with implicit "
+               "TLS, else 143)." },
+    { .section = SECTION_IMAP_SERVER,
+        .name = "tls",
+        .kind = OPTION_CHOICE,
+        .choices = imap_tls,
+        .preset = "implicit",
+        AT(struct conf_imap_server, tls),
+        .doc = "With \"implicit\", TLS begins at once; with \"starttls\", at our command. There is "
+               "no way without." },
+    { .section = SECTION_IMAP_SERVER,
+        .name = "ca_file",
+        TEXT(SYNTAX_FILE),
+        .preset_doc = "those of the system",
+        AT(struct conf_imap_server, ca_file),
+        .doc = "The certificates of the authorities to trust, PEM." },
+    { .section = SECTION_IMAP_SERVER,
+        .name = "username",
+        TEXT(SYNTAX_TEXT),
+        .preset = "submit",
+        AT(struct conf_imap_server, username),
+        .doc = "Log in with this name: a user that may fetch such URLs and nothing else (Dovecot: "
+               "imap_urlauth_submit_user)." },
+    { .section = SECTION_IMAP_SERVER,
+        .name = "password_file",
+        TEXT(SYNTAX_FILE),
+        .required = true,
+        AT(struct conf_imap_server, password_file),
+        .doc = "The file whose first line is the password. Others than owner and group must not be "
+               "able to read it." },
 
     { .section = SECTION_QUEUE,
         .name = "retry",
@@ -868,7 +912,18 @@ const struct option options[] = {
         AT(struct conf_extensions, checkpoint),
         .doc = "CHECKPOINT (RFC 1845): a message whose connection is cut can go on later where it "
                "was. What has come of it is kept for 48 hours, 16 such messages for a user." },
-    { LATER("burl"), .doc = "Submission by URL (RFC 4468)." },
+    { .section = SECTION_EXTENSIONS,
+        .name = "burl",
+        .kind = OPTION_BOOL,
+        AT(struct conf_extensions, burl),
+        .doc = "BURL (RFC 4468): content that a URL names is fetched from an IMAP server. Needs an "
+               "imap_server. Offered under TLS only." },
+    { .section = SECTION_EXTENSIONS,
+        .name = "burl_timeout",
+        SECONDS(1, HOUR),
+        .preset = "120",
+        AT(struct conf_extensions, burl_timeout),
+        .doc = "Wait for all that a URL names." },
 };
 const size_t option_count = LENGTH_OF(options);
 

@@ -94,6 +94,20 @@ static const struct field route_fields[] = {
 };
 static const struct shape route_shape = SHAPE(struct conf_route, route_fields);
 
+static const struct field imap_server_fields[] = {
+    PACK_BYTES(struct conf_imap_server, name, TEXT_MAX),
+    PACK_BYTES(struct conf_imap_server, url_host, TEXT_MAX),
+    PACK_NUMBER(U16, struct conf_imap_server, url_port),
+    PACK_BYTES(struct conf_imap_server, to, TEXT_MAX),
+    PACK_BYTES(struct conf_imap_server, host, TEXT_MAX),
+    PACK_NUMBER(U16, struct conf_imap_server, port),
+    PACK_ENUM(struct conf_imap_server, tls, CONF_IMAP_STARTTLS),
+    PACK_BYTES(struct conf_imap_server, ca_file, TEXT_MAX),
+    PACK_BYTES(struct conf_imap_server, username, TEXT_MAX),
+    PACK_BYTES(struct conf_imap_server, password_file, TEXT_MAX),
+};
+static const struct shape imap_server_shape = SHAPE(struct conf_imap_server, imap_server_fields);
+
 static const struct field queue_fields[] = {
     PACK_LIST(struct conf_queue, retry, retry_count, &number_shape, OPTION_LIST_MAX),
     PACK_LIST(
@@ -184,6 +198,8 @@ static const struct field extensions_fields[] = {
     PACK_NUMBER(BOOL, struct conf_extensions, conperm),
     PACK_NUMBER(BOOL, struct conf_extensions, conneg),
     PACK_NUMBER(BOOL, struct conf_extensions, checkpoint),
+    PACK_NUMBER(BOOL, struct conf_extensions, burl),
+    PACK_NUMBER(U64, struct conf_extensions, burl_timeout),
 };
 static const struct shape extensions_shape = SHAPE(struct conf_extensions, extensions_fields);
 
@@ -219,6 +235,7 @@ static const struct field conf_fields[] = {
     PACK_LIST(struct conf, certificates, certificate_count, &certificate_shape, 4096),
     PACK_LIST(struct conf, domains, domain_count, &domain_shape, 4096),
     PACK_LIST(struct conf, routes, route_count, &route_shape, 4096),
+    PACK_LIST(struct conf, imap_servers, imap_server_count, &imap_server_shape, 64),
     PACK_SHAPE(struct conf, queue, &queue_shape),
     PACK_SHAPE(struct conf, limits, &limits_shape),
     PACK_SHAPE(struct conf, spool, &spool_shape),

@@ -200,6 +200,14 @@ static bool fits_hop(struct slice text)
     return fits_file(text) || syntax_endpoint(text, 25, &host, &port);
 }
 
+static bool fits_server(struct slice text)
+{
+    struct slice host;
+    uint16_t port;
+
+    return syntax_endpoint(text, 1, &host, &port);
+}
+
 static bool fits_resolver(struct slice text)
 {
     size_t at = slice_find(text, '@');
@@ -304,6 +312,7 @@ static const struct {
         "an IP address and a port such as \"[::]:465\" or \"127.0.0.1:587\"" },
     [SYNTAX_HOP] = { fits_hop, false,
         "\"host\", \"host:port\", \"[IPv6 address]:port\", \"unix:/path\" or \"/folder\"" },
+    [SYNTAX_SERVER] = { fits_server, false, "a host such as \"imap.example.org\", or host:port" },
     [SYNTAX_RESOLVER] = { fits_resolver, false,
         "an IP address such as \"192.0.2.1\" or \"127.0.0.1@5300\"" },
     [SYNTAX_HTTPS] = { fits_https, false,

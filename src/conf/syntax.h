@@ -23,6 +23,7 @@ enum syntax {
     SYNTAX_SOCKET, /* absolute path that fits a unix socket's address */
     SYNTAX_LISTEN, /* IP address and port */
     SYNTAX_HOP,    /* host, host:port, unix:/path or /folder; which of them, check.c decides */
+    SYNTAX_SERVER, /* host or host:port */
     SYNTAX_RESOLVER,
     SYNTAX_HTTPS, /* address of a document: see syntax_https */
     SYNTAX_ACCOUNT,

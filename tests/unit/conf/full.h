@@ -32,6 +32,9 @@
     "\"maildir\" to = \"/m\" }\n"                                                                  \
     "route \"d.example\" { via = \"smtp\" to = \"d.example\" mx = true tls = \"none\" }\n"         \
     "route \"*\" { via = \"mx\" port = 26 tls = \"none\" }\n"                                      \
+    "imap_server \"imap.example\" { password_file = \"/ip\" }\n"                                   \
+    "imap_server \"[2001:db8::1]:1143\" { to = \"10.0.0.1:144\" tls = \"starttls\" username = "    \
+    "\"s\" password_file = \"/iq\" ca_file = \"/ic\" }\n"                                          \
     "queue { retry = { 1, 2 } retry_connect = { 3 } lifetime = 4 bounce_lifetime = 5 "             \
     "delay_notice = 6 dead_host = 7"                                                               \
     " concurrency = 9 destination_concurrency = 8 }\n"                                             \
@@ -52,7 +55,8 @@
     "mt_priority = true mt_priority_users = { \"u\" } mt_priority_least = \"urgent\" "             \
     "mt_priority_later = false mt_priority_urgent_size = 3 rrvs = true mtrk = false "              \
     "no_soliciting = { "                                                                           \
-    "\"net.example:ADV\" } conperm = true conneg = true checkpoint = true }\n"
+    "\"net.example:ADV\" } conperm = true conneg = true checkpoint = true burl = "       \
+    "true burl_timeout = 60 }\n"
 #define FULL FULL_TOP FULL_LISTENERS FULL_REST
 /* What cannot be set beside something else. */
 #define FULL_FILE                                                                                  \

@@ -112,7 +112,8 @@ static const struct error_case cases[] = {
         "trusted_networks, trusted_senders, allow_address_literals, strict_envelope, "
         "postmaster_unauth, hide_client, "
         "log, listener, tls, users, "
-        "auth, certificate, domain, route, queue, limits, spool, timeouts, dns, accounts, "
+        "auth, certificate, domain, route, imap_server, queue, limits, spool, timeouts, dns, "
+        "accounts, "
         "extensions" },
     { "OPS-1 octet outside a text", "h\xc3\xb6st = 1\n",
         "1: unknown name \"h\" in the file; allowed are hostname, state, control, postmaster, "
@@ -120,7 +121,8 @@ static const struct error_case cases[] = {
         "trusted_networks, trusted_senders, allow_address_literals, strict_envelope, "
         "postmaster_unauth, hide_client, "
         "log, listener, tls, users, "
-        "auth, certificate, domain, route, queue, limits, spool, timeouts, dns, accounts, "
+        "auth, certificate, domain, route, imap_server, queue, limits, spool, timeouts, dns, "
+        "accounts, "
         "extensions" },
     { "OPS-1 path without quotes", "state = /var/lib\n",
         "1: found \"/\"; text with other characters than letters, digits, '_', '.', ':' and '-' "
@@ -275,6 +277,25 @@ static const struct error_case cases[] = {
     { "OPS-1 trust anchors for nothing",
         WITH("route \"a.example\" { via = \"smtp\" to = \"b.example\"\nca_file = \"/ca.pem\" }"),
         "8: ca_file says nothing without tls = \"verify\"" },
+    { "EXT-BURL-6 BURL without a server", WITH("extensions {\nburl = true }"),
+        "8: burl needs a server to fetch from; required is a section imap_server \"host\" { "
+        "password_file = ... }" },
+    { "EXT-BURL-3 no password", WITH("imap_server \"imap.example\" { }"),
+        "7: imap_server password_file is missing; it is required" },
+    { "EXT-BURL-3 no user", WITH("imap_server \"i\" { password_file = \"/p\"\nusername = \"\" }"),
+        "8: username is \"\"; allowed is text that is not empty" },
+    { "EXT-BURL-6 no host", WITH("imap_server \"imap://i\" { password_file = \"/p\" }"),
+        "7: the name of a imap_server is \"imap://i\"; allowed is a host such as "
+        "\"imap.example.org\", or "
+        "host:port" },
+    { "EXT-BURL-6 one server twice",
+        WITH("imap_server \"i.example\" { password_file = \"/p\" }\n"
+             "imap_server \"I.example:143\" { password_file = \"/p\" }"),
+        "8: imap_server \"I.example:143\" is imap_server \"i.example\", too" },
+    { "EXT-BURL-6 a socket", WITH("imap_server \"i\" { password_file = \"/p\"\nto = \"unix:/s\" }"),
+        "8: to is \"unix:/s\"; allowed is \"host\" or \"host:port\"" },
+    { "EXT-BURL-6 no TLS", WITH("imap_server \"i\" { password_file = \"/p\"\ntls = \"none\" }"),
+        "8: tls is \"none\"; allowed is \"implicit\" or \"starttls\"" },
     { "SUB-3.3-2 the whole Internet trusted", WITH("trusted_networks = { \"0.0.0.0/0\" }"),
         "7: trusted_networks: \"0.0.0.0/0\" would let a good part of the Internet send through "
         "this server; allowed are IPv4 "

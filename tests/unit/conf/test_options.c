@@ -36,8 +36,8 @@ static void test_presets(void **state)
         struct buffer text;
 
         if (!option->preset || option->section == SECTION_ROUTE ||
-            option->section == SECTION_LISTENER || option->section == SECTION_DOMAIN ||
-            strcmp(option->name, "trusted_senders") == 0)
+            option->section == SECTION_IMAP_SERVER || option->section == SECTION_LISTENER ||
+            option->section == SECTION_DOMAIN || strcmp(option->name, "trusted_senders") == 0)
             continue;
         arena_init(&arena, 1 << 20);
         buffer_init(&text, 65536);

@@ -203,6 +203,51 @@ static void test_routes(void **state)
     }
 }
 
+/* EXT-BURL-6: what URLs name and what is called. */
+static void test_imap_servers(void **state)
+{
+    static const struct {
+        const char *title, *body;
+        const char *url_host, *host;
+        unsigned url_port, port;
+        enum conf_imap_tls tls;
+    } rows[] = {
+        { "imap.example.org", "", "imap.example.org", "imap.example.org", 143, 993,
+            CONF_IMAP_IMPLICIT },
+        { "imap.example.org:1143", "tls = \"starttls\"", "imap.example.org", "imap.example.org",
+            1143, 143, CONF_IMAP_STARTTLS },
+        { "[2001:db8::1]", "", "2001:db8::1", "2001:db8::1", 143, 993, CONF_IMAP_IMPLICIT },
+        { "imap.example.org", "to = \"10.0.0.1\"", "imap.example.org", "10.0.0.1", 143, 993,
+            CONF_IMAP_IMPLICIT },
+        { "imap.example.org", "to = \"inside:1993\"", "imap.example.org", "inside", 143, 1993,
+            CONF_IMAP_IMPLICIT },
+    };
+    char text[2048];
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct arena arena;
+        const struct conf_imap_server *server;
+        struct conf *conf;
+
+        arena_init(&arena, 1 << 20);
+        snprintf(text, sizeof text, "%simap_server \"%s\" { password_file = \"/p\" %s }\n", SAMPLE,
+            rows[i].title, rows[i].body);
+        conf = sample_load(&arena, text);
+        assert_int_equal(conf->imap_server_count, 1);
+        server = &conf->imap_servers[0];
+        is_text(server->name, rows[i].title);
+        is_text(server->url_host, rows[i].url_host);
+        is_text(server->host, rows[i].host);
+        assert_int_equal(server->url_port, rows[i].url_port);
+        assert_int_equal(server->port, rows[i].port);
+        assert_int_equal(server->tls, rows[i].tls);
+        is_text(server->username, "submit");
+        assert_false(conf->extensions.burl);
+        arena_clear(&arena);
+    }
+}
+
 /* What is written in unusual ways: comments of all three kinds, no blanks, every value on one line,
  * escapes. */
 static void test_writing(void **state)
@@ -235,7 +280,7 @@ static void test_later(void **state)
     conf = sample_load(&arena, SAMPLE "domain \"Example.ORG\" { dkim = { } dkim_check = false }\n"
                                       "extensions { mtrk = false  no_soliciting = { }  conperm = "
                                       "false  conneg = false  checkpoint = false"
-                                      "  mt_priority = false  rrvs = false  burl = false }\n");
+                                      "  mt_priority = false  rrvs = false }\n");
     assert_int_equal(conf->domain_count, 1);
     is_text(conf->domains[0].name, "example.org");
     assert_int_equal(conf->domains[0].dkim_count, 0);
@@ -319,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_without_tls),
         cmocka_unit_test(test_sni),
         cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_imap_servers),
         cmocka_unit_test(test_writing),
         cmocka_unit_test(test_later),
         cmocka_unit_test(test_trust),
