@@ -26,7 +26,7 @@ static const struct field snapshot_fields[] = {
 static const struct shape snapshot_shape = SHAPE(struct msg_snapshot, snapshot_fields);
 
 static const struct field give_fields[] = {
-    PACK_ENUM(struct msg_give, gift, GIFT_FETCH_SECRET),
+    PACK_ENUM(struct msg_give, gift, GIFT_IMAP_ROOTS),
     PACK_NUMBER(U32, struct msg_give, index),
     PACK_BYTES(struct msg_give, name, 4096),
 };
@@ -387,6 +387,21 @@ static const struct shape fetched_shape = SHAPE(struct msg_fetched, fetched_fiel
 static const struct field request_fields[] = { PACK_NUMBER(U64, struct msg_request, request) };
 static const struct shape request_shape = SHAPE(struct msg_request, request_fields);
 
+static const struct field url_fields[] = {
+    PACK_NUMBER(U64, struct msg_url, request),
+    PACK_BYTES(struct msg_url, server, NAME_MAX_OCTETS),
+    PACK_BYTES(struct msg_url, url, 4096),
+    PACK_NUMBER(U64, struct msg_url, most),
+};
+static const struct shape url_shape = SHAPE(struct msg_url, url_fields);
+
+static const struct field url_done_fields[] = {
+    PACK_NUMBER(U64, struct msg_url_done, request),
+    PACK_ENUM(struct msg_url_done, result, URL_UNTRUSTED),
+    PACK_NUMBER(U64, struct msg_url_done, octets),
+};
+static const struct shape url_done_shape = SHAPE(struct msg_url_done, url_done_fields);
+
 enum {
     SUPERVISOR = 1 << ROLE_SUPERVISOR,
     GATE = 1 << ROLE_GATE,
@@ -438,14 +453,20 @@ static const struct message_row table[MESSAGE_TYPE_COUNT] = {
     [MSG_OUTCOME_DONE] = { MSG_OUTCOME_DONE, "outcome-done", QUEUE, CARRIERS, 0, 0,
         &job_ref_shape },
     [MSG_FORGIVE] = { MSG_FORGIVE, "forgive", QUEUE, RELAY, 0, 0, &empty_shape },
-    [MSG_LOGIN_START] = { MSG_LOGIN_START, "login-start", RELAY, VAULT, 0, 0, &login_start_shape },
-    [MSG_LOGIN_STEP] = { MSG_LOGIN_STEP, "login-step", RELAY, VAULT, 0, 0, &login_step_shape },
-    [MSG_LOGIN_SAY] = { MSG_LOGIN_SAY, "login-say", VAULT, RELAY, 0, 0, &login_say_shape, true },
-    [MSG_LOGIN_END] = { MSG_LOGIN_END, "login-end", RELAY, VAULT, 0, 0, &login_shape },
+    [MSG_LOGIN_START] = { MSG_LOGIN_START, "login-start", RELAY | FETCH, VAULT, 0, 0,
+        &login_start_shape },
+    [MSG_LOGIN_STEP] = { MSG_LOGIN_STEP, "login-step", RELAY | FETCH, VAULT, 0, 0,
+        &login_step_shape },
+    [MSG_LOGIN_SAY] = { MSG_LOGIN_SAY, "login-say", VAULT, RELAY | FETCH, 0, 0, &login_say_shape,
+        true },
+    [MSG_LOGIN_END] = { MSG_LOGIN_END, "login-end", RELAY | FETCH, VAULT, 0, 0, &login_shape },
     [MSG_LOST] = { MSG_LOST, "lost", ROOMS, SUPERVISOR, 0, 0, &number_shape },
     [MSG_FETCH] = { MSG_FETCH, "fetch", VAULT, FETCH, 0, 0, &fetch_shape, true },
     [MSG_FETCHED] = { MSG_FETCHED, "fetched", FETCH, VAULT, 0, 0, &fetched_shape },
     [MSG_FETCH_CANCEL] = { MSG_FETCH_CANCEL, "fetch-cancel", VAULT, FETCH, 0, 0, &request_shape },
+    [MSG_URL] = { MSG_URL, "url", GATE, FETCH, 1, 1, &url_shape },
+    [MSG_URL_DONE] = { MSG_URL_DONE, "url-done", FETCH, GATE, 0, 0, &url_done_shape },
+    [MSG_URL_CANCEL] = { MSG_URL_CANCEL, "url-cancel", GATE, FETCH, 0, 0, &request_shape },
     [MSG_PARTIAL_ASK] = { MSG_PARTIAL_ASK, "partial-ask", GATE, QUEUE, 0, 0, &partial_ask_shape },
     [MSG_PARTIAL_STATE] = { MSG_PARTIAL_STATE, "partial-state", QUEUE, GATE, 0, 1,
         &partial_state_shape },

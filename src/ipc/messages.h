@@ -66,6 +66,10 @@ enum message_type {
     MSG_FETCH,
     MSG_FETCHED,
     MSG_FETCH_CANCEL, /* vault: nobody waits for the answer any more */
+    /* gate and fetch: the content of URLs (BURL) */
+    MSG_URL,        /* with the writing end of a pipe, into which the content goes */
+    MSG_URL_DONE,   /* all of it is in the pipe, or there will be none */
+    MSG_URL_CANCEL, /* gate: nobody waits for the content any more */
     /* queue and gate: messages whose connection was cut (EXT-CKPT-2) */
     MSG_PARTIAL_ASK,   /* gate: a transaction with a TRANSID begins: is there something of it? */
     MSG_PARTIAL_STATE, /* queue: the answer; a read-only descriptor of the body file, if any */
@@ -95,12 +99,14 @@ enum gift {
     GIFT_KEY,          /* TLS private key, PEM; index: which certificate */
     GIFT_USERS,        /* directory descriptor of the user file; name: the file's name in it;
                           index 1: the same for the key set of access tokens */
-    GIFT_PASSWORD,     /* file with a smarthost's password; index: route */
+    GIFT_PASSWORD,     /* file with a smarthost's password; index: route, or behind the routes:
+                          imap_server */
     GIFT_MAILDIR,      /* directory descriptor; index: route */
     GIFT_ROOTS,        /* PEM file of trusted roots; index: route, or GIFT_ROOTS_SYSTEM */
     GIFT_MISTAKES,     /* shared memory with who makes mistakes (memfd); for the queue read-only */
     GIFT_FETCH_ROOTS,  /* PEM file of trusted roots; index: enum fetch_peer */
     GIFT_FETCH_SECRET, /* file with our secret for a server that is asked; index: enum fetch_peer */
+    GIFT_IMAP_ROOTS,   /* PEM file of trusted roots; index: imap_server */
 };
 
 enum { GIFT_ROOTS_SYSTEM = 0x7fffffff };
@@ -480,8 +486,9 @@ struct msg_outcome {
 struct msg_login_start {
     uint64_t login; /* the relay's number for the conversation */
     uint64_t snapshot;
-    uint32_t route;
-    bool verified; /* TLS is up and the peer's certificate was verified: required (OUT-19) */
+    uint32_t route; /* from a relay; from the fetch room: an imap_server, counted behind the routes
+                     */
+    bool verified;  /* TLS is up and the peer's certificate was verified: required (OUT-19) */
     struct slice host;
     struct slice mechanisms; /* as offered in EHLO, separated by spaces */
 };
@@ -515,7 +522,7 @@ enum fetch_target {
 enum { FETCH_DOCUMENT_MAX = 256 << 10, FETCH_TOKEN_MAX = 12288 };
 
 struct msg_fetch {
-    uint64_t request; /* the asker's number, unique on a channel */
+    uint64_t request;  /* the asker's number, unique on a channel */
     uint64_t snapshot; /* the configuration in whose name is asked */
     enum fetch_target target;
     struct slice token; /* FETCH_TOKEN: it; else empty */
@@ -536,6 +543,27 @@ struct msg_fetched {
 
 struct msg_request {
     uint64_t request;
+};
+
+struct msg_url {
+    uint64_t request;    /* the gate's number, unique on a channel */
+    struct slice server; /* the name of an imap_server of the configuration */
+    struct slice url;    /* on that server */
+    uint64_t most;       /* octets of content that are wanted at most; 0: any number */
+};
+
+enum url_result {
+    URL_FETCHED,
+    URL_REFUSED,     /* the server gives no such content */
+    URL_UNREACHABLE, /* no server, or none in good order, now */
+    URL_TOO_BIG,
+    URL_UNTRUSTED, /* no such server here, or it does not let us log in */
+};
+
+struct msg_url_done {
+    uint64_t request;
+    enum url_result result;
+    uint64_t octets; /* written to the pipe */
 };
 
 struct message_row {

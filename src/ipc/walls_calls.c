@@ -146,6 +146,9 @@ static const struct row allowed[] = {
     CALL(getpeername, OUTWARD),
     CALL_IF(socketpair, FETCH, 0, WHOLE, AF_UNIX), /* the HTTP library, to wake itself */
 
+    /* What a BURL names comes out of a pipe, of which the fetch room gets the other end. */
+    CALL(pipe2, GATE),
+
     /* Writing into what was handed over. */
     CALL(pwritev, GATE | QUEUE),
     CALL(ftruncate, GATE | QUEUE),

@@ -36,7 +36,7 @@ enum err accounts_find(
 
     for (size_t i = 0; i < ROLE_COUNT; i++)
         found[i] = (struct account){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
-    for (enum role role = ROLE_GATE; geteuid() == 0 && role < ROLE_COUNT; role++) {
+    for (enum role role = ROLE_GATE; geteuid() == 0 && role <= ROLE_FETCH; role++) {
         struct slice text = account_text(conf, role);
 
         if (account_find(text, &found[role]) != ERR_OK)

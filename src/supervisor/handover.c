@@ -304,6 +304,31 @@ static enum err open_fetch(struct handover *h, const struct conf *conf, struct c
     return rc;
 }
 
+static enum err open_imap_servers(
+    struct handover *h, const struct conf *conf, struct conf_error *out_why)
+{
+    size_t count = conf->imap_server_count;
+    enum err rc = ERR_OK;
+
+    if (count == 0)
+        return ERR_OK;
+    h->imap_passwords = calloc(count, sizeof *h->imap_passwords);
+    h->imap_roots = calloc(count, sizeof *h->imap_roots);
+    if (!h->imap_passwords || !h->imap_roots)
+        return ERR_NOMEM;
+    h->imap_server_count = count;
+    memset(h->imap_passwords, 0xff, count * sizeof *h->imap_passwords);
+    memset(h->imap_roots, 0xff, count * sizeof *h->imap_roots);
+    for (size_t i = 0; i < count && rc == ERR_OK; i++) {
+        const struct conf_imap_server *server = &conf->imap_servers[i];
+
+        rc = open_secret("password file", server->password_file, &h->imap_passwords[i], out_why);
+        if (rc == ERR_OK && server->ca_file.len > 0)
+            rc = open_file("ca_file", server->ca_file, O_RDONLY, &h->imap_roots[i], out_why);
+    }
+    return rc;
+}
+
 enum err handover_open(struct handover *h, const struct conf *conf,
     const struct account accounts[ROLE_COUNT], struct conf_error *out_why)
 {
@@ -318,6 +343,8 @@ enum err handover_open(struct handover *h, const struct conf *conf,
         rc = open_keys(h, conf, out_why);
     if (rc == ERR_OK)
         rc = open_routes(h, conf, accounts[ROLE_MAILDROP], out_why);
+    if (rc == ERR_OK)
+        rc = open_imap_servers(h, conf, out_why);
     if (rc == ERR_OK)
         rc = open_roots(h, out_why);
     if (rc == ERR_OK)
@@ -344,6 +371,10 @@ void handover_close(struct handover *h)
         close_fd(h->maildirs[i]);
         close_fd(h->ca_files[i]);
     }
+    for (size_t i = 0; i < h->imap_server_count; i++) {
+        close_fd(h->imap_passwords[i]);
+        close_fd(h->imap_roots[i]);
+    }
     buffer_clear(&h->client_ca);
     close_fd(h->roots);
     for (size_t i = 0; i < FETCH_PEERS; i++) {
@@ -356,6 +387,8 @@ void handover_close(struct handover *h)
     free(h->passwords);
     free(h->maildirs);
     free(h->ca_files);
+    free(h->imap_passwords);
+    free(h->imap_roots);
     *h = (struct handover)HANDOVER_NONE;
 }
 

@@ -26,6 +26,9 @@ struct handover {
     int *maildirs;  /* by route, -1 where none */
     int *ca_files;  /* by route, -1 where none */
     size_t route_count;
+    int *imap_passwords; /* by imap_server */
+    int *imap_roots;     /* by imap_server; -1: the system's */
+    size_t imap_server_count;
     int roots;                    /* what the system trusts, or -1 */
     int fetch_roots[FETCH_PEERS]; /* the trusted roots of those that are asked; -1: the system's */
     int fetch_secrets[FETCH_PEERS]; /* our secrets for them, -1 where none */

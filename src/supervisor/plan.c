@@ -47,7 +47,8 @@ static size_t maildrops(const struct conf *conf)
 /* Whoever is to be asked outside: a condition for each. */
 static size_t fetches(const struct conf *conf)
 {
-    return conf->auth.oauth_jwks_uri.len > 0 || conf->auth.oauth_introspection.len > 0;
+    return conf->auth.oauth_jwks_uri.len > 0 || conf->auth.oauth_introspection.len > 0 ||
+           conf->extensions.burl;
 }
 
 /* In the order in which rooms are started; they are drained from the gates on (see supervisor.c).
@@ -58,7 +59,8 @@ const struct room_plan room_plans[] = {
         false },
     { ROLE_RELAY, relays, 1 << GIFT_ROOTS, false },
     { ROLE_MAILDROP, maildrops, 1 << GIFT_MAILDIR, false },
-    { ROLE_FETCH, fetches, 1 << GIFT_FETCH_ROOTS | 1 << GIFT_FETCH_SECRET, false },
+    { ROLE_FETCH, fetches, 1 << GIFT_FETCH_ROOTS | 1 << GIFT_IMAP_ROOTS | 1 << GIFT_FETCH_SECRET,
+        false },
     { ROLE_GATE, plan_gates, 1 << GIFT_LISTENER | 1 << GIFT_COUNTERS | 1 << GIFT_MISTAKES, true },
 };
 const size_t room_plan_count = LENGTH_OF(room_plans);
@@ -71,6 +73,7 @@ const struct pair_plan pair_plans[] = {
     { ROLE_QUEUE, ROLE_MAILDROP, ROLE_MAILDROP },
     { ROLE_RELAY, ROLE_VAULT, ROLE_RELAY },
     { ROLE_VAULT, ROLE_FETCH, ROLE_FETCH },
+    { ROLE_GATE, ROLE_FETCH, ROLE_FETCH },
 };
 const size_t pair_plan_count = LENGTH_OF(pair_plans);
 

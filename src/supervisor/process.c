@@ -203,6 +203,13 @@ static void give_handover(struct giving *g, const struct handover *h)
         give(g, GIFT_ROOTS, i, slice_text("ca_file"), h->ca_files[i]);
     }
     give(g, GIFT_ROOTS, GIFT_ROOTS_SYSTEM, slice_text("system"), h->roots);
+    for (size_t i = 0; i < h->imap_server_count; i++) {
+        bool is_own = h->imap_roots[i] >= 0;
+
+        give(g, GIFT_PASSWORD, h->route_count + i, slice_text("password"), h->imap_passwords[i]);
+        give(g, GIFT_IMAP_ROOTS, i, slice_text(is_own ? "ca_file" : "system"),
+            is_own ? h->imap_roots[i] : h->roots);
+    }
     for (size_t i = 0; i < FETCH_PEERS; i++) {
         bool is_own = h->fetch_roots[i] >= 0;
 

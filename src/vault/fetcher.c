@@ -2,17 +2,15 @@
 #include "vault/fetcher.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/map.h"
 #include "ipc/channel.h"
 #include "net/loop.h"
 
 struct fetcher {
     struct loop *loop;
-    struct channel *channel; /* NULL: the room is not there */
+    struct channel *channel; /* the vault's; NULL: the room is not there */
     struct fetch_ask *asks;
     uint64_t requests;
     uint64_t snapshot;
@@ -37,7 +35,6 @@ void fetcher_free(struct fetcher **fetcher)
     if (!*fetcher)
         return;
     timer_stop(&(*fetcher)->limit);
-    channel_free(&(*fetcher)->channel);
     free(*fetcher);
     *fetcher = NULL;
 }
@@ -74,50 +71,27 @@ static void say(const struct fetcher *fetcher, const struct fetch_ask *ask)
         channel_send(fetcher->channel, MSG_FETCH, &message, -1);
 }
 
-static void on_fetched(void *owner, struct channel *channel, const void *message, int fd)
+void fetcher_take(struct fetcher *fetcher, const struct msg_fetched *message)
 {
-    struct fetcher *fetcher = owner;
-    const struct msg_fetched *m = message;
     struct fetch_ask *ask;
 
-    (void)channel, (void)fd;
     DL_FOREACH (fetcher->asks, ask)
-        if (ask->request == m->request)
+        if (ask->request == message->request)
             break;
     if (!ask)
         return; /* nobody waits any more */
     take_out(fetcher, ask);
-    ask->done(ask, m->result == FETCH_DONE ? m : NULL);
+    ask->done(ask, message->result == FETCH_DONE ? message : NULL);
 }
 
-static const struct channel_handler handlers[] = { { MSG_FETCHED, on_fetched } };
-
-static void on_closed(void *owner, struct channel *channel)
+void fetcher_connect(struct fetcher *fetcher, struct channel *channel)
 {
-    struct fetcher *fetcher = owner;
-
-    (void)channel;
-    channel_free(&fetcher->channel);
-}
-
-void fetcher_connect(struct fetcher *fetcher, const struct msg_peer *who, int fd)
-{
-    struct channel_spec spec = { .self = ROLE_VAULT,
-        .peer = who->role,
-        .peer_index = who->index,
-        .handlers = handlers,
-        .handler_count = LENGTH_OF(handlers),
-        .closed = on_closed,
-        .owner = fetcher };
     struct fetch_ask *ask;
 
-    channel_free(&fetcher->channel);
-    fetcher->channel = channel_new(fetcher->loop, fd, &spec);
-    if (!fetcher->channel)
-        log_event(LOG_ERROR, NULL, "no channel to peer", log_text("peer", role_name(who->role)),
-            log_reason(ERR_NOMEM));
-    DL_FOREACH (fetcher->asks, ask)
-        say(fetcher, ask);
+    fetcher->channel = channel;
+    if (channel)
+        DL_FOREACH (fetcher->asks, ask)
+            say(fetcher, ask);
 }
 
 void fetcher_set_snapshot(struct fetcher *fetcher, uint64_t number)

@@ -30,8 +30,10 @@ struct fetch_ask {
 MUST_CHECK struct fetcher *fetcher_new(struct loop *loop);
 /* Nothing may be asked. */
 void fetcher_free(struct fetcher **fetcher);
-/* A (new) channel: owns the socket. What is asked is asked again on it. */
-void fetcher_connect(struct fetcher *fetcher, const struct msg_peer *who, int fd);
+/* A (new) channel, or NULL: it is gone. Borrowed. What is asked is asked again on it. */
+void fetcher_connect(struct fetcher *fetcher, struct channel *channel);
+/* What came over it. */
+void fetcher_take(struct fetcher *fetcher, const struct msg_fetched *message);
 /* The number of the configuration in whose name is asked from now on. */
 void fetcher_set_snapshot(struct fetcher *fetcher, uint64_t number);
 /* target, token and done are set. */

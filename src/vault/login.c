@@ -243,13 +243,13 @@ static struct outgoing *find(struct logins *logins, const struct asker *asker, u
 }
 
 /* What keeps a login from even beginning, or NULL. */
-static const char *start_fault(
-    const struct msg_login_start *message, const struct smarthost *smarthost)
+static const char *start_fault(const struct asker *asker, const struct msg_login_start *message,
+    const struct smarthost *smarthost)
 {
     if (!message->verified)
         return "the next hop's certificate was not verified, so it gets no password";
-    if (!smarthost)
-        return "no password for this route, or its configuration is no longer in force";
+    if (!smarthost || smarthost->asker != channel_peer(asker->channel))
+        return "no password for this route or server, or its configuration is no longer in force";
     return choose(message->mechanisms) ? NULL
                                        : "the next hop offers none of SCRAM-SHA-256, PLAIN, LOGIN";
 }
@@ -258,7 +258,7 @@ void logins_start(struct logins *logins, struct asker *asker, const struct msg_l
 {
     const struct smarthost *smarthost =
         secrets_smarthost(logins->secrets, message->snapshot, message->route);
-    const char *fault = start_fault(message, smarthost);
+    const char *fault = start_fault(asker, message, smarthost);
     struct outgoing *o = find(logins, asker, message->login);
 
     if (o)

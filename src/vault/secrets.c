@@ -220,32 +220,52 @@ static enum err read_password(int fd, struct secret *out_password)
     return rc;
 }
 
+/* One login; fd: the password file, or -1. */
+static enum err load_smarthost(
+    struct smarthost *smarthost, enum role asker, struct slice username, struct slice file, int fd)
+{
+    enum err rc = fd >= 0 ? read_password(fd, &smarthost->password) : ERR_NOTFOUND;
+
+    smarthost->asker = asker;
+    if (rc == ERR_OK && !secret_set(&smarthost->username, username))
+        rc = ERR_NOMEM;
+    if (rc != ERR_OK)
+        log_event(LOG_ERROR, NULL, "password file cannot be used", log_slice("file", file),
+            log_text("allowed", "one line of 1 to 255 octets"), log_reason(rc));
+    return rc;
+}
+
+static int password_of(const struct pending *pending, size_t index)
+{
+    return index < pending->password_count ? pending->passwords[index] : -1;
+}
+
+/* Those of the routes, then those of the IMAP servers. */
 static enum err load_smarthosts(
     const struct pending *pending, const struct conf *conf, struct generation *generation)
 {
+    size_t count = conf->route_count + conf->imap_server_count;
     enum err rc = ERR_OK;
 
-    if (conf->route_count == 0)
+    if (count == 0)
         return ERR_OK;
-    generation->smarthosts = calloc(conf->route_count, sizeof *generation->smarthosts);
+    generation->smarthosts = calloc(count, sizeof *generation->smarthosts);
     if (!generation->smarthosts)
         return ERR_NOMEM;
-    generation->smarthost_count = conf->route_count;
+    generation->smarthost_count = count;
     for (size_t i = 0; i < conf->route_count && rc == ERR_OK; i++) {
         const struct conf_route *route = &conf->routes[i];
-        struct smarthost *smarthost = &generation->smarthosts[i];
 
-        if (route->username.len == 0)
-            continue;
-        rc = i < pending->password_count && pending->passwords[i] >= 0
-                 ? read_password(pending->passwords[i], &smarthost->password)
-                 : ERR_NOTFOUND;
-        if (rc == ERR_OK && !secret_set(&smarthost->username, route->username))
-            rc = ERR_NOMEM;
-        if (rc != ERR_OK)
-            log_event(LOG_ERROR, NULL, "password file cannot be used",
-                log_slice("file", route->password_file),
-                log_text("allowed", "one line of 1 to 255 octets"), log_reason(rc));
+        if (route->username.len > 0)
+            rc = load_smarthost(&generation->smarthosts[i], ROLE_RELAY, route->username,
+                route->password_file, password_of(pending, i));
+    }
+    for (size_t i = 0; i < conf->imap_server_count && rc == ERR_OK; i++) {
+        const struct conf_imap_server *server = &conf->imap_servers[i];
+        size_t index = conf->route_count + i;
+
+        rc = load_smarthost(&generation->smarthosts[index], ROLE_FETCH, server->username,
+            server->password_file, password_of(pending, index));
     }
     return rc;
 }

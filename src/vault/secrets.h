@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "base/slice.h"
 #include "conf/conf.h"
+#include "ipc/role.h"
 #include "vault/key.h"
 
 struct secrets;
@@ -16,6 +17,7 @@ struct secrets;
 struct smarthost {
     struct secret username;
     struct secret password; /* empty: the route has no login */
+    enum role asker;        /* who may log in there: a relay, or the fetch room */
 };
 
 enum { SECRETS_KEPT = 4 }; /* snapshots, the one in force included */

@@ -133,6 +133,22 @@ static const struct channel_handler relay_handlers[] = {
     { MSG_LOGIN_END, on_login_end },
 };
 
+static void on_fetched(
+    void *owner, struct channel *channel UNUSED, const void *message, int fd UNUSED)
+{
+    struct asker *asker = owner;
+
+    fetcher_take(asker->vault->fetcher, message);
+}
+
+/* What the fetch room may ask, and answers. */
+static const struct channel_handler fetch_handlers[] = {
+    { MSG_LOGIN_START, on_login_start },
+    { MSG_LOGIN_STEP, on_login_step },
+    { MSG_LOGIN_END, on_login_end },
+    { MSG_FETCHED, on_fetched },
+};
+
 static const struct peer_kind {
     enum role role;
     const struct channel_handler *handlers;
@@ -141,6 +157,7 @@ static const struct peer_kind {
 } peer_kinds[] = {
     { ROLE_GATE, gate_handlers, LENGTH_OF(gate_handlers), true },
     { ROLE_RELAY, relay_handlers, LENGTH_OF(relay_handlers), false },
+    { ROLE_FETCH, fetch_handlers, LENGTH_OF(fetch_handlers), false },
 };
 
 static const struct peer_kind *kind_of(enum role role)
@@ -159,6 +176,8 @@ static void asker_free(struct asker *asker)
     senders_forget_asker(vault->senders, asker);
     sign_forget_asker(vault->sign, asker);
     logins_forget_asker(vault->logins, asker);
+    if (channel_peer(asker->channel) == ROLE_FETCH)
+        fetcher_connect(vault->fetcher, NULL);
     DL_DELETE(vault->askers, asker);
     channel_free(&asker->channel);
     free(asker);
@@ -227,6 +246,8 @@ static void open_peer(struct vault *vault, const struct msg_peer *who, int fd)
     DL_APPEND(vault->askers, asker);
     if (kind->wants_tickets)
         send_tickets(vault, asker);
+    if (who->role == ROLE_FETCH)
+        fetcher_connect(vault->fetcher, asker->channel);
 }
 
 static void vault_peer(struct room *room, const struct msg_peer *who, int fd)
@@ -234,10 +255,6 @@ static void vault_peer(struct room *room, const struct msg_peer *who, int fd)
     struct vault *vault = room->state;
     struct early_peer *early;
 
-    if (who->role == ROLE_FETCH) {
-        fetcher_connect(vault->fetcher, who, fd);
-        return;
-    }
     if (!kind_of(who->role)) {
         close(fd);
         return;

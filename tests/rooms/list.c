@@ -73,8 +73,9 @@ static json_t *messages(void)
 
 /* In the order of enum gift. */
 static const char *const gifts[] = { "listener", "control", "spool", "lock", "counters", "key",
-    "users", "password", "maildir", "roots", "mistakes", "fetch_roots", "fetch_secret" };
-_Static_assert(LENGTH_OF(gifts) == GIFT_FETCH_SECRET + 1, "a name for each gift");
+    "users", "password", "maildir", "roots", "mistakes", "fetch_roots", "fetch_secret",
+    "imap_roots" };
+_Static_assert(LENGTH_OF(gifts) == GIFT_IMAP_ROOTS + 1, "a name for each gift");
 
 static json_t *plan(void)
 {

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.skipif(not IS_ROOT, reason="rooms have users of their o
 
 # One power each: ARCHITECTURE.md.
 POWERS = {"gate": {"listener", "counters", "mistakes"}, "vault": {"key", "users", "password"}, "queue": {"spool", "lock", "control", "mistakes"},
-          "relay": {"roots"}, "maildrop": {"maildir"}, "fetch": {"fetch_roots", "fetch_secret"}}
+          "relay": {"roots"}, "maildrop": {"maildir"}, "fetch": {"fetch_roots", "fetch_secret", "imap_roots"}}
 TALKS = {frozenset(pair) for pair in (("gate", "queue"), ("gate", "vault"), ("gate", "relay"), ("queue", "relay"),
-                                      ("queue", "maildrop"), ("relay", "vault"), ("vault", "fetch"))}
+                                      ("queue", "maildrop"), ("relay", "vault"), ("vault", "fetch"), ("gate", "fetch"))}
 EVERYBODY = [r"/dev/null", r"LOG", r"anon_inode:\[(eventpoll|eventfd|timerfd)\]", r"pipe:\[\d+\]"]
 FILES = {"gate": [r"/memfd:submitd-(counters|mistakes).*", r"WRITE STATE/spool/segments/\w+\.seg", r"WRITE STATE/spool/bodies/\w+\.body"],
          "vault": [r"FOLDER"], "queue": [r"STATE/spool(/.*)?", r"STATE/lock"], "relay": [], "maildrop": [r"MAIL(/.*)?"], "fetch": []}

@@ -24,6 +24,7 @@ static struct tokens *tokens;
 
 /* The fetch room's end. */
 static struct channel *far;
+static struct channel *near; /* the vault's end */
 static struct asked {
     struct msg_fetch message;
     char token[256];
@@ -58,6 +59,37 @@ static void on_closed(void *owner, struct channel *channel)
     channel_free(&far);
 }
 
+/* What vault.c does for it. */
+
+static void on_fetched(void *owner, struct channel *channel, const void *message, int fd)
+{
+    (void)owner, (void)channel, (void)fd;
+    fetcher_take(fetcher, message);
+}
+
+static void on_near_closed(void *owner, struct channel *channel)
+{
+    (void)owner, (void)channel;
+    fetcher_connect(fetcher, NULL);
+    channel_free(&near);
+}
+
+static void connect_near(int fd)
+{
+    static const struct channel_handler handlers[] = { { MSG_FETCHED, on_fetched } };
+    const struct channel_spec spec = { .self = ROLE_VAULT,
+        .peer = ROLE_FETCH,
+        .handlers = handlers,
+        .handler_count = LENGTH_OF(handlers),
+        .closed = on_near_closed };
+
+    fetcher_connect(fetcher, NULL);
+    channel_free(&near);
+    near = channel_new(loop, fd, &spec);
+    assert_non_null(near);
+    fetcher_connect(fetcher, near);
+}
+
 static void connect_room(void)
 {
     static const struct channel_handler handlers[] = { { MSG_FETCH, on_fetch },
@@ -67,14 +99,13 @@ static void connect_room(void)
         .handlers = handlers,
         .handler_count = LENGTH_OF(handlers),
         .closed = on_closed };
-    const struct msg_peer who = { .role = ROLE_FETCH };
     int pair[2];
 
     channel_free(&far);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     far = channel_new(loop, pair[0], &spec);
     assert_non_null(far);
-    fetcher_connect(fetcher, &who, pair[1]);
+    connect_near(pair[1]);
 }
 
 /* The question of that place (from 0), waiting for it. */
@@ -180,6 +211,7 @@ static int tear_down(void **state)
     assert_int_equal(tokens_busy(tokens), 0);
     channel_free(&far);
     tokens_free(&tokens);
+    channel_free(&near);
     fetcher_free(&fetcher);
     loop_free(&loop);
     return 0;
