@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "fetch/documents.h"
 #include "fetch/fetch.h"
+#include "fetch/imap.h"
 #include "fetch/state.h"
+#include "fetch/urls.h"
 #include "net/https.h"
 #include "net/loop.h"
 #include "net/tls.h"
@@ -27,14 +29,49 @@ static void on_fetch_cancel(void *owner, struct channel *channel, const void *me
     documents_cancel(owner, message);
 }
 
+static void on_login_say(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct asker *asker = owner;
+
+    (void)channel, (void)fd;
+    imap_login_say(asker->fetch, message);
+}
+
+static void on_vault_gone(struct asker *asker)
+{
+    documents_forget(asker);
+    imap_vault_lost(asker->fetch);
+}
+
 static const struct channel_handler vault_handlers[] = {
+    { MSG_LOGIN_SAY, on_login_say },
     { MSG_FETCH, on_fetch },
     { MSG_FETCH_CANCEL, on_fetch_cancel },
 };
 
+/* What a gate may ask. */
+
+static void on_url(void *owner, struct channel *channel, const void *message, int fd)
+{
+    (void)channel;
+    urls_ask(owner, message, fd);
+}
+
+static void on_url_cancel(void *owner, struct channel *channel, const void *message, int fd)
+{
+    (void)channel, (void)fd;
+    urls_cancel(owner, message);
+}
+
+static const struct channel_handler gate_handlers[] = {
+    { MSG_URL, on_url },
+    { MSG_URL_CANCEL, on_url_cancel },
+};
+
 static const struct asker_kind kinds[] = {
-    { ROLE_VAULT, vault_handlers, LENGTH_OF(vault_handlers), documents_begin, documents_forget,
+    { ROLE_VAULT, vault_handlers, LENGTH_OF(vault_handlers), documents_begin, on_vault_gone,
         documents_is_busy },
+    { ROLE_GATE, gate_handlers, LENGTH_OF(gate_handlers), urls_begin, urls_forget, urls_is_busy },
 };
 
 static const struct asker_kind *kind_of(enum role role)
@@ -62,6 +99,16 @@ static void on_closed(void *owner, struct channel *channel)
 {
     (void)channel;
     asker_free(owner);
+}
+
+struct channel *fetch_vault(const struct fetch *fetch)
+{
+    struct asker *asker;
+
+    DL_FOREACH (fetch->askers, asker)
+        if (asker->kind->role == ROLE_VAULT)
+            return asker->channel;
+    return NULL;
 }
 
 static struct asker *find_asker(const struct fetch *fetch, const struct msg_peer *who)
@@ -217,6 +264,7 @@ void fetch_free(struct fetch **at)
     fetch->is_draining = false;
     while (fetch->askers)
         asker_free(fetch->askers);
+    imap_end_all(fetch);
     fetch_settings_drop(&fetch->settings);
     resolver_free(&fetch->resolver);
     fetch_gifts_clear(&fetch->gifts);

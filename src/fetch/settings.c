@@ -15,15 +15,19 @@ void fetch_gifts_init(struct fetch_gifts *gifts)
 {
     for (size_t i = 0; i < FETCH_PEERS; i++)
         gifts->roots[i] = gifts->secrets[i] = -1;
+    for (size_t i = 0; i < IMAP_SERVERS_MAX; i++)
+        gifts->imap_roots[i] = -1;
 }
 
 void fetch_gifts_take(struct fetch_gifts *gifts, const struct msg_give *gift, int fd)
 {
     int *list = gift->gift == GIFT_FETCH_ROOTS    ? gifts->roots
                 : gift->gift == GIFT_FETCH_SECRET ? gifts->secrets
+                : gift->gift == GIFT_IMAP_ROOTS   ? gifts->imap_roots
                                                   : NULL;
+    size_t count = gift->gift == GIFT_IMAP_ROOTS ? IMAP_SERVERS_MAX : FETCH_PEERS;
 
-    if (!list || gift->index >= FETCH_PEERS) {
+    if (!list || gift->index >= count) {
         close(fd);
         return;
     }
@@ -40,6 +44,9 @@ void fetch_gifts_clear(struct fetch_gifts *gifts)
         if (gifts->secrets[i] >= 0)
             close(gifts->secrets[i]);
     }
+    for (size_t i = 0; i < IMAP_SERVERS_MAX; i++)
+        if (gifts->imap_roots[i] >= 0)
+            close(gifts->imap_roots[i]);
     fetch_gifts_init(gifts);
 }
 
@@ -79,6 +86,18 @@ static enum err load_peer(
     return rc;
 }
 
+static enum err load_imap_servers(struct fetch_settings *s, const struct fetch_gifts *gifts)
+{
+    char why[TLS_WHY];
+    enum err rc = ERR_OK;
+
+    for (size_t i = 0; i < s->conf->imap_server_count && i < IMAP_SERVERS_MAX && rc == ERR_OK; i++)
+        rc = tls_client_new(gifts->imap_roots[i], &s->imap_clients[i], why);
+    if (rc != ERR_OK)
+        log_event(LOG_ERROR, NULL, "trust anchors cannot be used", log_text("why", why));
+    return rc;
+}
+
 enum err fetch_settings_new(struct loop *loop, struct slice conf, const struct fetch_gifts *gifts,
     struct fetch_settings **out_settings)
 {
@@ -92,6 +111,8 @@ enum err fetch_settings_new(struct loop *loop, struct slice conf, const struct f
     rc = conf_unpack(conf, &s->arena, &s->conf);
     for (size_t i = 0; i < FETCH_PEERS && rc == ERR_OK; i++)
         rc = load_peer(s, (enum fetch_peer)i, gifts);
+    if (rc == ERR_OK)
+        rc = load_imap_servers(s, gifts);
     if (rc == ERR_OK) {
         s->https = https_new(loop, s->clients[FETCH_PEER_OAUTH]);
         rc = s->https ? ERR_OK : ERR_NOMEM;
@@ -123,6 +144,8 @@ void fetch_settings_drop(struct fetch_settings **settings)
         tls_client_free(&s->clients[i]);
         secret_clear(&s->secrets[i]);
     }
+    for (size_t i = 0; i < IMAP_SERVERS_MAX; i++)
+        tls_client_free(&s->imap_clients[i]);
     arena_clear(&s->arena);
     free(s);
 }

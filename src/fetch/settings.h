@@ -13,7 +13,7 @@ struct https;
 struct loop;
 struct tls_client;
 
-enum { FETCH_SECRET_MAX = 1024 };
+enum { FETCH_SECRET_MAX = 1024, IMAP_SERVERS_MAX = 64 };
 
 struct fetch_settings {
     unsigned holds;
@@ -23,12 +23,14 @@ struct fetch_settings {
     struct tls_client *clients[FETCH_PEERS]; /* with the trusted roots of each */
     struct secret secrets[FETCH_PEERS];      /* the first line of each file; empty: none */
     struct https *https;                     /* to FETCH_PEER_OAUTH */
+    struct tls_client *imap_clients[IMAP_SERVERS_MAX]; /* with the trusted roots of each */
 };
 
 /* Files that came with a snapshot; -1: none. */
 struct fetch_gifts {
     int roots[FETCH_PEERS];
     int secrets[FETCH_PEERS];
+    int imap_roots[IMAP_SERVERS_MAX];
 };
 
 void fetch_gifts_init(struct fetch_gifts *gifts);

@@ -9,6 +9,8 @@
 #include "net/resolve.h"
 
 struct ask;
+struct imap;
+struct url;
 
 /* A room at the other end of a channel. Owned by room.c. */
 struct asker {
@@ -18,6 +20,8 @@ struct asker {
     struct channel *channel;
     struct ask *asks; /* under way for it (documents.c) */
     size_t ask_count;
+    struct url *urls; /* the same (urls.c) */
+    size_t url_count;
 };
 
 /* What rooms of one role may ask: a row of the table in room.c for each. */
@@ -39,10 +43,15 @@ struct fetch {
     struct fetch_settings *settings; /* in force */
     struct fetch_gifts gifts;        /* for the snapshot that follows */
     struct asker *askers;
+    struct imap *imaps; /* conversations with IMAP servers (imap.c) */
+    size_t urls_busy;   /* of the askers' urls, those whose turn it is */
+    uint64_t last_login;
     int64_t clock_offset_us;
     bool is_draining;
 };
 
+/* The channel to the vault, or NULL while it is away. */
+struct channel *fetch_vault(const struct fetch *fetch);
 /* Something that was under way is over: ends the room where it drains and nothing is left. */
 void fetch_drain_if_idle(struct fetch *fetch);
 /* Before names are looked up: the resolver library keeps answers by the wall clock, so after a step
