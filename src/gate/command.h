@@ -28,6 +28,8 @@ command_fn command_mail, command_rcpt;
 /* command_data.c */
 command_fn command_data, command_bdat;
 command_refused_fn command_bdat_refused;
+/* command_burl.c */
+command_fn command_burl;
 /* command_small.c */
 command_fn command_rset, command_noop, command_vrfy, command_expn, command_help, command_quit;
 
@@ -43,6 +45,13 @@ enum answer auth_finished(struct session *session, const struct msg_auth_done *d
 enum answer auth_lost(struct session *session);
 /* Wipes and forgets the exchange, if there is one. */
 void auth_forget(struct session *session);
+
+/* Opens the body of the session's transaction, unless a chunk before has done so. */
+void content_open(struct session *session);
+/* The body cannot take more now: waits for it. Its phase goes on then. */
+enum answer body_wait(struct session *session);
+/* The content that a BURL named does not come: the transaction is spoilt, and this is said. */
+enum answer burl_failed(struct session *session, enum reply_id reply);
 
 /* The disk did not take in time what it was given (WAIT_BODY is over). */
 enum answer body_is_late(struct session *session);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "gate/accept.h"
 #include "gate/command.h"
+#include "gate/fetching.h"
 #include "gate/gate.h"
 #include "gate/partial.h"
 #include "gate/session.h"
@@ -20,6 +21,8 @@ static enum answer body_moved(struct session *s)
 {
     if (s->phase == PHASE_COMMIT)
         return accept_go_on(s);
+    if (s->phase == PHASE_FETCH)
+        return fetching_go_on(s);
     return s->phase == PHASE_CHUNK ? chunk_read(s) : data_read(s);
 }
 
@@ -27,10 +30,13 @@ static enum answer body_moved(struct session *s)
 static void on_moved(void *owner)
 {
     struct session *s = owner;
+    enum wait wait = s->wait;
+    bool is_due = (wait == WAIT_BODY && !body_is_stuck(&s->transaction->body)) ||
+                  (wait == WAIT_FETCH && s->transaction->body.error != ERR_OK);
 
-    if (s->wait != WAIT_BODY || body_is_stuck(&s->transaction->body))
+    if (!is_due)
         return;
-    session_woken(s, WAIT_BODY);
+    session_woken(s, wait);
     session_settle(s, body_moved(s));
 }
 
@@ -47,7 +53,7 @@ static void replay_kept(struct transaction *t)
     body_replay(&t->body, p->front, file, p->file_octets);
 }
 
-static void open_body(struct session *s)
+void content_open(struct session *s)
 {
     const struct conf *conf = s->snapshot->conf;
     struct body_limits limits = {
@@ -63,7 +69,7 @@ static void open_body(struct session *s)
     replay_kept(s->transaction);
 }
 
-static enum answer wait_for_body(struct session *s)
+enum answer body_wait(struct session *s)
 {
     session_wait(s, WAIT_BODY, s->transaction->body.state == BODY_WANTING ? SPARE_MS : FILE_MS);
     return ANSWER_WAIT;
@@ -91,7 +97,7 @@ static enum answer wait_for_more(struct session *s)
     struct transaction *t = s->transaction;
 
     if (body_is_stuck(&t->body))
-        return wait_for_body(s);
+        return body_wait(s);
     return wait_for_octets(s, t->content_since_ms, body_content(&t->body));
 }
 
@@ -133,7 +139,7 @@ enum answer command_data(struct session *s, struct slice argument)
         session_say(s, reply);
         return ANSWER_REPLY;
     }
-    open_body(s);
+    content_open(s);
     session_move(s, PHASE_DATA);
     if (s->transaction->is_resumed)
         session_sayf(s, REPLY_DATA_READY, "Go on at octet %llu, end data with <CR><LF>.<CR><LF>",
@@ -226,7 +232,7 @@ static enum answer take_chunk(struct session *s, const struct bdat *bdat)
         return refuse_chunk(s, bdat, reply);
     if (is_too_big(s, bdat))
         return refuse_chunk(s, bdat, REPLY_TOO_BIG); /* EXT-CHUNKING-7 */
-    open_body(s);
+    content_open(s);
     return begin_chunk(
         s, (struct chunk){ .left = bdat->size, .size = bdat->size, .last = bdat->last });
 }
@@ -274,7 +280,7 @@ enum answer chunk_read(struct session *s)
 
     if (!s->chunk.is_refused) {
         if (body_is_stuck(&s->transaction->body))
-            return wait_for_body(s);
+            return body_wait(s);
         body_take_chunk(&s->transaction->body, bytes);
     }
     s->chunk.left -= bytes.len;

@@ -49,6 +49,7 @@ static const struct {
     { EXTENSION_RRVS, offsetof(struct conf_extensions, rrvs) },
     { EXTENSION_MTRK, offsetof(struct conf_extensions, mtrk) },
     { EXTENSION_CONPERM, offsetof(struct conf_extensions, conperm) },
+    { EXTENSION_BURL, offsetof(struct conf_extensions, burl) },
     { EXTENSION_CONNEG, offsetof(struct conf_extensions, conneg) },
     { EXTENSION_CHECKPOINT, offsetof(struct conf_extensions, checkpoint) },
 };
@@ -106,6 +107,7 @@ enum answer command_ehlo(struct session *s, struct slice argument)
         .hold_most = (uint32_t)conf->extensions.futurerelease_most,
         .now = clock_wall(),
         .classes = solicit_classes(s),
+        .has_login = s->login != NULL,
     };
 
     if (!greet(s, argument, true))

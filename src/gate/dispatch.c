@@ -4,6 +4,7 @@
  *   greeted --EHLO--> ready --MAIL--> mail --RCPT--> rcpt --DATA--> data --.--> commit --> ready
  *      |  ^             |  ^                          |                           ^
  *      STARTTLS         AUTH                          BDAT--> chunk --> chunks ---+
+ *                                                     BURL--> fetch --> chunks ---+
  */
 #include "gate/dispatch.h"
 
@@ -32,6 +33,7 @@ const struct command_row command_rows[VERB_COUNT] = {
     [VERB_DATA] = { IN(MAIL) | IN(RCPT), TO_SUBMIT | NO_ARGUMENT, command_data, NULL },
     [VERB_BDAT] = { IN(MAIL) | IN(RCPT) | IN(CHUNKS), TO_SUBMIT, command_bdat,
         command_bdat_refused },
+    [VERB_BURL] = { IN(MAIL) | IN(RCPT) | IN(CHUNKS), TO_SUBMIT | NEEDS_BURL, command_burl, NULL },
     [VERB_RSET] = { ANY, NO_ARGUMENT | LEADS_NOWHERE, command_rset, NULL },
     [VERB_NOOP] = { ANY, LEADS_NOWHERE, command_noop, NULL },
     [VERB_VRFY] = { ANY, NEEDS_TLS | NEEDS_AUTH | LEADS_NOWHERE, command_vrfy, NULL },
@@ -59,7 +61,13 @@ static const enum reply_id disorder[VERB_COUNT][PHASE_COUNT] = {
         [PHASE_CHUNKS] = REPLY_DATA_AFTER_BDAT,
         [PHASE_SPOILT] = REPLY_RSET_FIRST },
     [VERB_BDAT] = { [PHASE_READY] = REPLY_MAIL_FIRST, [PHASE_SPOILT] = REPLY_RSET_FIRST },
+    [VERB_BURL] = { [PHASE_READY] = REPLY_URL_BEFORE_RCPT, [PHASE_SPOILT] = REPLY_RSET_FIRST },
 };
+
+static bool is_offered(const struct session *s, const struct command_row *row)
+{
+    return row->handle && (!(row->rules & NEEDS_BURL) || s->snapshot->conf->extensions.burl);
+}
 
 /* What speaks against the command, in the order in which a client would cure it. */
 static enum reply_id objection(
@@ -120,7 +128,7 @@ static enum answer run_line(struct session *s, const struct line *line)
         return dismiss(s, REPLY_PROTOCOL_ERROR);
     if (!command_is_clean(line, command.verb))
         return refuse(s, row, command.argument, REPLY_BAD_OCTET);
-    if (!row->handle)
+    if (!is_offered(s, row))
         return refuse(s, row, command.argument,
             command.verb == VERB_UNKNOWN ? REPLY_UNKNOWN : REPLY_NOT_OFFERED);
     reply = objection(s, row, command.argument);

@@ -19,6 +19,7 @@ enum command_rule {
     NEEDS_GRANT = 1 << 3,   /* the same, or the postmaster's exception (SUB-6.4-1) */
     NO_ARGUMENT = 1 << 4,   /* CMD-14 */
     LEADS_NOWHERE = 1 << 5, /* too many of them count as errors (LSN-16) */
+    NEEDS_BURL = 1 << 6,    /* else it is as if it were not there (CMD-19) */
 };
 
 struct command_row {

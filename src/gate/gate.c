@@ -240,7 +240,7 @@ void gate_session_gone(struct gate *gate)
 static bool may_be_dismissed(const struct session *s)
 {
     return s->wait == WAIT_NOTHING || s->wait == WAIT_DELAY || s->wait == WAIT_OUTPUT ||
-           s->wait == WAIT_HANDSHAKE;
+           s->wait == WAIT_HANDSHAKE || s->wait == WAIT_FETCH;
 }
 
 static void dismiss(struct session *s)
@@ -317,6 +317,7 @@ enum err gate_init(struct gate *gate, struct loop *loop, struct disk *disk, stru
     certificates_init(&gate->certificates);
     ask_init(&gate->ask, gate);
     partials_init(&gate->partials, gate);
+    fetchings_init(&gate->fetchings, gate);
     timer_init(&gate->drain, loop, on_drain_time, gate);
     deferred_init(&gate->drained, loop, on_drained, gate);
     code = tls_signer_new(ask_sign, &gate->ask, &gate->signer);
@@ -337,6 +338,7 @@ void gate_clear(struct gate *gate)
     partials_clear(&gate->partials);
     commit_clear(&gate->commit);
     ask_clear(&gate->ask);
+    fetchings_clear(&gate->fetchings);
     snapshot_release(&gate->snapshot);
     tls_signer_free(&gate->signer);
     certificates_clear(&gate->certificates);
@@ -403,6 +405,9 @@ static void peer(struct room *room, const struct msg_peer *message, int fd)
         break;
     case ROLE_RELAY:
         ask_attach_relay(&gate->ask, message->index, fd);
+        break;
+    case ROLE_FETCH:
+        fetchings_attach(&gate->fetchings, fd);
         break;
     case ROLE_QUEUE:
         commit_attach(&gate->commit, fd);

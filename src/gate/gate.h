@@ -8,6 +8,7 @@
 #include "gate/ask.h"
 #include "gate/commit.h"
 #include "gate/blunders.h"
+#include "gate/fetching.h"
 #include "gate/limits.h"
 #include "gate/partial.h"
 #include "gate/snapshot.h"
@@ -52,6 +53,7 @@ struct gate {
     struct blunders blunders;
     bool is_full; /* the last client got its place from another */
     struct ask ask;
+    struct fetchings fetchings;
     struct commit commit;
     struct partials partials;
     struct session *sessions; /* map by id */

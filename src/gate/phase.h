@@ -14,8 +14,9 @@ enum phase {
     PHASE_RCPT,      /* at least one recipient */
     PHASE_DATA,      /* content, up to CRLF.CRLF */
     PHASE_CHUNK,     /* the octets that a BDAT announced, wanted or not */
-    PHASE_CHUNKS,    /* between two BDAT of one message */
-    PHASE_SPOILT,    /* a BDAT failed: nothing of the transaction counts until RSET */
+    PHASE_FETCH,     /* content that a BURL named is being fetched */
+    PHASE_CHUNKS,    /* between two BDAT or BURL of one message */
+    PHASE_SPOILT,    /* a BDAT or BURL failed: nothing of the transaction counts until RSET */
     PHASE_COMMIT,    /* the message is whole and on its way to the disk */
     PHASE_CLOSING,   /* the last word was said; nothing is read any more */
 };
@@ -26,11 +27,11 @@ enum { PHASE_COUNT = PHASE_CLOSING + 1 };
 /* Phases in which a transaction is open. */
 enum {
     PHASES_TRANSACTION = PHASE_BIT(PHASE_MAIL) | PHASE_BIT(PHASE_RCPT) | PHASE_BIT(PHASE_DATA) |
-                         PHASE_BIT(PHASE_CHUNK) | PHASE_BIT(PHASE_CHUNKS) |
+                         PHASE_BIT(PHASE_CHUNK) | PHASE_BIT(PHASE_FETCH) | PHASE_BIT(PHASE_CHUNKS) |
                          PHASE_BIT(PHASE_SPOILT) | PHASE_BIT(PHASE_COMMIT),
     /* Phases in which content is coming or being kept: a client there may finish (LSN-6). */
-    PHASES_CONTENT = PHASE_BIT(PHASE_DATA) | PHASE_BIT(PHASE_CHUNK) | PHASE_BIT(PHASE_CHUNKS) |
-                     PHASE_BIT(PHASE_COMMIT),
+    PHASES_CONTENT = PHASE_BIT(PHASE_DATA) | PHASE_BIT(PHASE_CHUNK) | PHASE_BIT(PHASE_FETCH) |
+                     PHASE_BIT(PHASE_CHUNKS) | PHASE_BIT(PHASE_COMMIT),
 };
 
 static inline bool phase_in(enum phase phase, unsigned set)

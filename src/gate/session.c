@@ -12,6 +12,7 @@
 #include "gate/command.h"
 #include "gate/dispatch.h"
 #include "gate/external.h"
+#include "gate/fetching.h"
 #include "gate/gate.h"
 #include "gate/report.h"
 #include "gate/transaction.h"
@@ -113,6 +114,7 @@ static void rest(struct session *s)
 
 static void end_in(struct session *s, int64_t linger_ms)
 {
+    fetching_forget(s);
     session_move(s, PHASE_CLOSING);
     timer_stop(&s->timer);
     if (linger_ms == AT_ONCE)
@@ -243,6 +245,7 @@ static enum answer (*const time_is_over[WAIT_COUNT])(struct session *) = {
     [WAIT_HELD] = ask_held_is_over,
     [WAIT_PARTIAL] = partial_ask_is_over,
     [WAIT_BODY] = body_is_late,
+    [WAIT_FETCH] = fetching_is_late,
     [WAIT_COMMIT] = vanish, /* it may be kept or not: no reply is true */
     [WAIT_DELAY] = delay_is_over,
     [WAIT_OUTPUT] = vanish,
@@ -291,6 +294,7 @@ static void forget(struct session *s)
 {
     ask_forget(s);
     auth_forget(s);
+    fetching_forget(s);
     free(s->login);
     s->login = NULL;
     transaction_free(&s->transaction);

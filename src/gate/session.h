@@ -30,6 +30,7 @@
 #include "users/grant.h"
 
 struct exchange;
+struct fetching;
 struct gate;
 struct snapshot;
 struct transaction;
@@ -44,6 +45,7 @@ enum wait {
     WAIT_HELD,      /* the queue's word on how much is held */
     WAIT_PARTIAL,   /* the queue's word on what is kept of the message */
     WAIT_BODY,      /* the disk takes the body, or a body file comes */
+    WAIT_FETCH,     /* an IMAP server gives what a BURL named */
     WAIT_COMMIT,    /* the message is on the disk */
     WAIT_DELAY,     /* a reply is held back */
     WAIT_OUTPUT,    /* the client reads what it was told */
@@ -114,6 +116,7 @@ struct session {
     struct transaction *transaction; /* from MAIL, accepted or not yet, to its end */
     struct partial *said_partial;    /* was taken, and the client has said nothing since */
     struct chunk chunk;              /* PHASE_CHUNK only */
+    struct fetching *fetching;       /* PHASE_FETCH only */
 };
 
 /* Takes the connected descriptor, and greets or begins with TLS. The connection has been admitted

@@ -43,7 +43,7 @@ static const char settings[] =
     "  requiretls = true mt_priority_least = \"normal\" mt_priority_urgent_size = 1000\n"
     "  mt_priority = true mt_priority_users = { \"alice@example.net\" } rrvs = true mtrk = true\n"
     "  no_soliciting = { \"net.example:ADV\", \"net.example:SPAM\" } conperm = true conneg = true "
-    "}\n";
+    "burl = true }\n";
 
 /* The operator's table of mistakes, with one column. */
 static void open_blunders(void)
@@ -61,7 +61,8 @@ static void open_house(void)
     log_open("fuzz", LOG_ERROR - 1);
     if (!tls)
         tls = house_tls_new();
-    house = (struct house){ .tls = tls, .forgets = true, .segment_size = 1 << 20 };
+    house =
+        (struct house){ .tls = tls, .forgets = true, .serves_urls = true, .segment_size = 1 << 20 };
     house_open(&house, settings);
     open_blunders();
     house.gate.snapshot->conf->limits.recipients = 5;
@@ -94,7 +95,7 @@ static void disturb(void)
         house_answer(&house, dice_roll(&dice, house.owed_count));
     if (!(choice & IS_DISTURBED) || dice_roll(&dice, 24) > 0)
         return;
-    switch (dice_roll(&dice, 5)) {
+    switch (dice_roll(&dice, 6)) {
     case 0:
         toggle(house.vault, house_attach_vault, house_detach_vault);
         break;
@@ -105,6 +106,9 @@ static void disturb(void)
         toggle(house.relay, house_attach_relay, house_detach_relay);
         break;
     case 3:
+        toggle(house.fetch, house_attach_fetch, house_detach_fetch);
+        break;
+    case 4:
         house.disk.sync_fails = 1;
         break;
     default:
@@ -218,6 +222,8 @@ static void clean_up(void)
         house_attach_queue(&house);
     if (!house.relay)
         house_attach_relay(&house);
+    if (!house.fetch)
+        house_attach_fetch(&house);
     house.is_slow = false;
     for (int i = 0; i < 4000 && (house.gate.sessions || house.gate.commit.busy > 0); i++) {
         if (house.owed_count > 0)

@@ -241,6 +241,8 @@ static void on_peer_closed(void *owner, struct channel *channel)
         channel_free(&h->queue);
     else if (channel == h->vault)
         channel_free(&h->vault);
+    else if (channel == h->fetch)
+        channel_free(&h->fetch);
     else
         channel_free(&h->relay);
 }
@@ -473,6 +475,94 @@ void house_detach_relay(struct house *h)
     house_turn(h, h->is_slow ? 0 : 20);
 }
 
+/* The fetch room. */
+
+static void close_url(struct house *h)
+{
+    if (h->has_url_pipe)
+        close(h->url_pipe);
+    h->has_url_pipe = false;
+}
+
+void house_url_write(struct house *h, const void *octets, size_t len)
+{
+    REQUIRE(h->has_url_pipe);
+    /* The reader may have gone. */
+    if (write(h->url_pipe, octets, len) < 0)
+        close_url(h);
+}
+
+void house_url_done(struct house *h, enum url_result result, uint64_t octets)
+{
+    struct msg_url_done done = { .request = h->url_request, .result = result, .octets = octets };
+
+    close_url(h);
+    house_say(h, &h->fetch, MSG_URL_DONE, &done, -1);
+}
+
+static void serve_url(struct house *h, struct slice url)
+{
+    static const char line[] =
+        "From: <alice@example.net>\r\n\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n";
+    size_t at = 0, len;
+    uint64_t uid = 0;
+
+    while (at + 4 < url.len && !slice_starts_nocase(slice_from(url, at), "UID="))
+        at++;
+    url = slice_from(url, at + 4);
+    for (len = 0; len < url.len && ascii_is_digit(url.data[len]) && len < 6; len++)
+        uid = uid * 10 + (uint64_t)(url.data[len] - '0');
+    for (at = 0; at < uid % 30000 && h->has_url_pipe; at += sizeof line - 1)
+        house_url_write(h, line, sizeof line - 1);
+    house_url_done(h, (enum url_result)(uid % 11 < 5 ? uid % 11 : 0), uid % 13 == 12 ? 7 : at);
+}
+
+static void on_url(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct house *h = owner;
+    const struct msg_url *m = message;
+
+    (void)channel;
+    close_url(h);
+    h->url_asks++;
+    h->url_request = m->request;
+    h->url_pipe = fd;
+    h->has_url_pipe = true;
+    if (h->serves_urls)
+        serve_url(h, m->url);
+}
+
+static void on_url_cancel(void *owner, struct channel *channel, const void *message, int fd)
+{
+    struct house *h = owner;
+    const struct msg_request *m = message;
+
+    (void)channel, (void)fd;
+    h->url_cancels++;
+    if (m->request == h->url_request)
+        close_url(h);
+}
+
+static const struct channel_handler fetch_handlers[] = {
+    { MSG_URL, on_url },
+    { MSG_URL_CANCEL, on_url_cancel },
+};
+
+void house_attach_fetch(struct house *h)
+{
+    int fd;
+
+    h->fetch = neighbour(h, ROLE_FETCH, fetch_handlers, LENGTH_OF(fetch_handlers), &fd);
+    fetchings_attach(&h->gate.fetchings, fd);
+}
+
+void house_detach_fetch(struct house *h)
+{
+    channel_free(&h->fetch);
+    close_url(h);
+    house_turn(h, h->is_slow ? 0 : 20);
+}
+
 /* The house. */
 
 static const char conf_head[] =
@@ -485,6 +575,7 @@ static const char conf_head[] =
     "tls { certificate = \"/etc/submitd/cert.pem\" key = \"/etc/submitd/key.pem\" }\n"
     "users \"file\" { path = \"/etc/submitd/users\" }\n"
     "domain \"example.net\" { }\n"
+    "imap_server \"imap.example.net\" { password_file = \"/etc/submitd/imap\" }\n"
     "route \"local.example\" { via = \"maildir\" to = \"/var/mail/local\" }\n"
     "route \"*\" { via = \"mx\" }\n";
 
@@ -532,6 +623,7 @@ void house_open(struct house *h, const char *text)
     house_attach_queue(h);
     house_attach_vault(h);
     house_attach_relay(h);
+    house_attach_fetch(h);
     house_turn(h, 0);
 }
 
@@ -543,6 +635,8 @@ void house_close(struct house *h)
     channel_free(&h->queue);
     channel_free(&h->vault);
     channel_free(&h->relay);
+    channel_free(&h->fetch);
+    close_url(h);
     loop_free(&h->loop);
     for (size_t i = 0; i < h->segment_count; i++)
         close(h->segments[i].file);

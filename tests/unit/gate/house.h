@@ -80,6 +80,7 @@ struct house {
     struct channel *queue;
     struct channel *vault;
     struct channel *relay;
+    struct channel *fetch;
     struct house_tls *tls; /* NULL: no certificate */
 
     bool holds_blanks; /* the queue gives nothing */
@@ -99,6 +100,11 @@ struct house {
     uint64_t held_size; /* that the last of them was about */
     bool is_held_full;  /* nobody may have more held */
     bool is_held_silent;
+    int url_asks, url_cancels;
+    uint64_t url_request; /* the last, and the pipe that came with it */
+    int url_pipe;
+    bool has_url_pipe;
+    bool serves_urls; /* at once: as many octets as the UID says, and a result to fit it */
     bool is_vault_silent;
     bool narrows; /* logins come with a scope, and with limits of their own */
     bool is_slow; /* the neighbours keep what they have to say for house_answer */
@@ -127,6 +133,12 @@ void house_attach_vault(struct house *house);
 void house_detach_vault(struct house *house);
 void house_attach_relay(struct house *house);
 void house_detach_relay(struct house *house);
+void house_attach_fetch(struct house *house);
+void house_detach_fetch(struct house *house);
+/* Content for the last URL that was asked for. */
+void house_url_write(struct house *house, const void *octets, size_t len);
+/* The end of it: closes the pipe and says so. */
+void house_url_done(struct house *house, enum url_result result, uint64_t octets);
 /* Two ends of a connection, non-blocking. */
 int house_pair(int *out_other);
 /* A neighbour (&house->queue, vault or relay) says this, now or, where the house is slow, later. */

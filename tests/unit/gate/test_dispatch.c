@@ -19,7 +19,7 @@ static void test_complete(void **state)
     (void)state;
     for (unsigned verb = 0; verb < VERB_COUNT; verb++) {
         const struct command_row *row = &command_rows[verb];
-        bool is_offered = verb >= VERB_EHLO && verb <= VERB_QUIT;
+        bool is_offered = verb >= VERB_EHLO && verb <= VERB_BURL;
 
         assert_int_equal(row->handle != NULL, is_offered);
         assert_int_equal(row->phases != 0, is_offered);
@@ -44,7 +44,7 @@ static void test_always(void **state)
 /* SUB-4.3-1, SUB-4.3-3, SUB-7-8, SUB-9-1: whatever leads to mail asks for all three */
 static void test_submission(void **state)
 {
-    static const enum verb verbs[] = { VERB_MAIL, VERB_RCPT, VERB_DATA, VERB_BDAT };
+    static const enum verb verbs[] = { VERB_MAIL, VERB_RCPT, VERB_DATA, VERB_BDAT, VERB_BURL };
     const unsigned all = AFTER_EHLO | NEEDS_TLS | NEEDS_AUTH | NEEDS_GRANT;
 
     (void)state;

@@ -50,6 +50,11 @@ static void test_unlawful(void **state)
         { PHASE_RCPT, PHASE_HANDSHAKE },
         { PHASE_RCPT, PHASE_COMMIT }, /* without content */
         { PHASE_CHUNKS, PHASE_DATA },
+        { PHASE_MAIL, PHASE_FETCH }, /* EXT-BURL-2: without a recipient */
+        { PHASE_READY, PHASE_FETCH },
+        { PHASE_SPOILT, PHASE_FETCH },
+        { PHASE_FETCH, PHASE_DATA },
+        { PHASE_FETCH, PHASE_READY }, /* a hole */
         { PHASE_SPOILT, PHASE_RCPT },
         { PHASE_SPOILT, PHASE_COMMIT },
         { PHASE_COMMIT, PHASE_DATA },
