@@ -330,7 +330,7 @@ BAD = {
     "missing": ('route "y.example" { }', ["via"]),
     "unsafe": ('trusted_networks = { "0.0.0.0/0" }', ["0.0.0.0/0"]),
     "secret": ('route "y.example" { via = "smtp"  to = "h.example"  username = "u"  tls = "may"  password_file = "/x" }', ["tls", "verify"]),
-    "later": ("extensions { burl = true }", ["burl", "false"]),
+    "later": ('domain "y.example" { dkim = { "a" } }', ["dkim"]),
 }
 
 

@@ -58,7 +58,7 @@ static void note(struct listener *it, enum message_type type, const void *messag
                 X(IN_HAND) X(JOB) X(OUTCOME) X(OUTCOME_DONE) X(FORGIVE) X(LOGIN_START)             \
                     X(LOGIN_STEP) X(LOGIN_SAY) X(LOGIN_END) X(LOST) X(FETCH) X(FETCHED)            \
                         X(FETCH_CANCEL) X(PARTIAL_ASK) X(PARTIAL_STATE) X(PARTIAL_YIELD)           \
-                            X(PARTIAL_KEEP) X(PARTIAL_END)
+                            X(PARTIAL_KEEP) X(PARTIAL_END) X(URL) X(URL_DONE) X(URL_CANCEL)
 #define HANDLER(NAME)                                                                              \
     static void on_##NAME(void *owner, struct channel *channel, const void *message, int fd)       \
     {                                                                                              \

@@ -2,6 +2,7 @@
 import pytest
 
 from rig.hop import Hop
+from rig.imap import Imap
 from rig.nameserver import NameServer
 from rig.server import Server
 
@@ -21,6 +22,11 @@ class Keeper:
         hop = Hop(*arguments, **settings)
         self.others.append(hop)
         return hop
+
+    def imap(self, *arguments, **settings):
+        imap = Imap(*arguments, **settings)
+        self.others.append(imap)
+        return imap
 
     def name_server(self, *arguments, **settings):
         name_server = NameServer(*arguments, **settings)
