@@ -155,7 +155,7 @@ enum answer data_read(struct session *s)
     bool is_end;
 
     if (body_is_stuck(body))
-        return wait_for_body(s);
+        return body_wait(s);
     session_consume(s, body_take_data(body, stream_input(s->stream), &is_end));
     return is_end ? accept_message(s) : wait_for_more(s);
 }
