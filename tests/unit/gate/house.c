@@ -226,11 +226,44 @@ static void on_held_ask(void *owner, struct channel *channel, const void *messag
         house_say(h, &h->queue, MSG_HELD_ANSWER, &answer, -1);
 }
 
+/* What is kept of a transaction its name says: one that ends with "d" was taken, of one with "r"
+ * there is a beginning, of others nothing. */
+static void on_partial_ask(void *owner, struct channel *channel, const void *message, int fd)
+{
+    static const char kept[] = "From: alice@example.net\r\nSubject: x\r\n\r\nbegin";
+    const struct msg_partial_ask *m = message;
+    struct msg_partial_recipient recipient = { .address = SLICE_LITERAL("bob@example.org") };
+    char last = m->key.transid.len > 1 ? m->key.transid.data[m->key.transid.len - 2] : '\0';
+    struct msg_partial_state state = { .request = m->request, .id_high = 7 };
+
+    (void)channel, (void)fd;
+    if (last == 'd')
+        state.found = PARTIAL_COMPLETE;
+    if (last == 'd' || last == 'r') {
+        state.content.recipients = &recipient;
+        state.content.recipient_count = 1;
+    }
+    if (last == 'r') {
+        state.found = PARTIAL_RESUME;
+        state.content.front = slice_of(kept, sizeof kept - 1);
+        state.content.octets = sizeof kept - 1;
+    }
+    house_say(owner, &((struct house *)owner)->queue, MSG_PARTIAL_STATE, &state, -1);
+}
+
+static void on_partial(void *owner, struct channel *channel, const void *message, int fd)
+{
+    (void)owner, (void)channel, (void)message, (void)fd;
+}
+
 static const struct channel_handler queue_handlers[] = {
     { MSG_HELD_ASK, on_held_ask },
     { MSG_NEED, on_need },
     { MSG_DOORBELL, on_doorbell },
     { MSG_CUT, on_cut },
+    { MSG_PARTIAL_ASK, on_partial_ask },
+    { MSG_PARTIAL_KEEP, on_partial },
+    { MSG_PARTIAL_END, on_partial },
 };
 
 static void on_peer_closed(void *owner, struct channel *channel)
