@@ -411,6 +411,7 @@ static void test_link(void **state)
 
 static void test_lock(void **state)
 {
+    char nowhere[sizeof folder + sizeof "/nowhere/users"];
     int first = -1, second = -1, status;
     pid_t child;
 
@@ -432,7 +433,8 @@ static void test_lock(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     users_unlock(&first);
-    assert_int_equal(users_lock("/nonexistent/users", &first), ERR_NOTFOUND);
+    snprintf(nowhere, sizeof nowhere, "%s/nowhere/users", folder);
+    assert_int_equal(users_lock(nowhere, &first), ERR_NOTFOUND);
 }
 
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
