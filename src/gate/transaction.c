@@ -146,15 +146,26 @@ static enum err append(struct transaction *t, struct slice key)
     return ERR_OK;
 }
 
+/* NULL: not named yet. */
+static enum err find_candidate(
+    struct transaction *t, struct slice *out_key, struct transaction_mailbox **out_known)
+{
+    enum err code = make_key(t, &t->candidate, out_key);
+
+    if (code)
+        return code;
+    HASH_FIND(hh, t->mailboxes, out_key->data, out_key->len, *out_known);
+    return ERR_OK;
+}
+
 enum err transaction_add_recipient(struct transaction *t)
 {
     struct transaction_mailbox *known;
     struct slice key;
-    enum err code = make_key(t, &t->candidate, &key);
+    enum err code = find_candidate(t, &key, &known);
 
     if (code)
         return code;
-    HASH_FIND(hh, t->mailboxes, key.data, key.len, known);
     return known ? ERR_OK : append(t, key);
 }
 
@@ -162,11 +173,10 @@ enum err transaction_restate(struct transaction *t)
 {
     struct transaction_mailbox *known;
     struct slice key;
-    enum err code = make_key(t, &t->candidate, &key);
+    enum err code = find_candidate(t, &key, &known);
 
     if (code)
         return code;
-    HASH_FIND(hh, t->mailboxes, key.data, key.len, known);
     if (!known)
         return ERR_NOTFOUND;
     t->restated += !known->is_restated;

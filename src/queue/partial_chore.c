@@ -282,10 +282,7 @@ static enum err load(struct queue *queue)
 enum err partials_open(struct queue *queue)
 {
     struct partials *ps = &queue->partials;
-    struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
-        .lock = queue->lock,
-        .numbers = &queue->numbers,
-        .reserve = queue->conf->spool.reserve };
+    struct store_settings settings = spool_settings(queue);
     int root = -1;
     enum err rc = spool_open(queue, &root);
 

@@ -71,12 +71,17 @@ enum err spool_open(const struct queue *queue, int *out_root)
     return queue->seam->ops->open_dir(queue->seam, queue->spool, ".", out_root);
 }
 
-static enum err open_stores(struct queue *queue)
+struct store_settings spool_settings(struct queue *queue)
 {
-    struct store_settings settings = { .segment_size = queue_segment_size(queue->conf),
+    return (struct store_settings){ .segment_size = queue_segment_size(queue->conf),
         .lock = queue->lock,
         .numbers = &queue->numbers,
         .reserve = queue->conf->spool.reserve };
+}
+
+static enum err open_stores(struct queue *queue)
+{
+    struct store_settings settings = spool_settings(queue);
     int root = -1;
     enum err rc = spool_open(queue, &root);
 

@@ -283,6 +283,8 @@ NORETURN void queue_fail(struct queue *queue);
 void peer_connect(struct queue *queue, const struct msg_peer *peer, int fd);
 /* Another handle of the spool's directory. */
 MUST_CHECK enum err spool_open(const struct queue *queue, int *out_root);
+/* What all its stores of the spool share. */
+struct store_settings spool_settings(struct queue *queue);
 /* The configured size as the spool can have it. */
 uint64_t queue_segment_size(const struct conf *conf);
 /* Says that the room is drained as soon as it is. */

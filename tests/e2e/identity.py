@@ -5,7 +5,6 @@ import http.cookiejar
 import json
 import pathlib
 import re
-import shutil
 import ssl
 import subprocess
 import threading
@@ -13,8 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-import pytest
-
+from e2e.npm import install_package
 from rig.server import ROOT, free_port, shared_certificate
 
 PACKAGE = pathlib.Path(__file__).parent / "identity_package"
@@ -26,19 +24,7 @@ USER, AUDIENCE, BACK = "alice@example.net", "mail", "https://localhost/back"
 
 def install():
     """Brings it, once for each version."""
-    if not shutil.which("npm"):
-        pytest.fail("npm is not installed; ./check e2e installs it")
-    mark, wanted = PLACE / "installed", "".join((PACKAGE / name).read_text() for name in FILES)
-    if mark.exists() and mark.read_text() == wanted:
-        return
-    shutil.rmtree(PLACE, ignore_errors=True)
-    PLACE.mkdir(parents=True)
-    for name in FILES:
-        shutil.copy(PACKAGE / name, PLACE / name)
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PLACE, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-    assert done.returncode == 0, f"npm ci: exit {done.returncode}:\n{done.stdout[-2000:]}"
-    mark.write_text(wanted)
+    install_package(PACKAGE, PLACE, FILES)
 
 
 class Stay(urllib.request.HTTPRedirectHandler):

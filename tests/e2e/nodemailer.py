@@ -2,11 +2,9 @@
 nodemailer_package/package-lock.json, and it lies below build-clients."""
 import json
 import pathlib
-import shutil
 import subprocess
 
-import pytest
-
+from e2e.npm import install_package
 from rig.server import ROOT
 
 PACKAGE = pathlib.Path(__file__).parent / "nodemailer_package"
@@ -16,19 +14,7 @@ FILES = ("package.json", "package-lock.json", "send.js")
 
 def install():
     """Brings it, once for each version."""
-    if not shutil.which("npm"):
-        pytest.fail("npm is not installed; ./check e2e installs it")
-    mark, wanted = PLACE / "installed", "".join((PACKAGE / name).read_text() for name in FILES)
-    if mark.exists() and mark.read_text() == wanted:
-        return
-    shutil.rmtree(PLACE, ignore_errors=True)
-    PLACE.mkdir(parents=True)
-    for name in FILES:
-        shutil.copy(PACKAGE / name, PLACE / name)
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PLACE, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-    assert done.returncode == 0, f"npm ci: exit {done.returncode}:\n{done.stdout[-2000:]}"
-    mark.write_text(wanted)
+    install_package(PACKAGE, PLACE, FILES)
 
 
 def send(server, auth, messages, listener="465", **transport):
