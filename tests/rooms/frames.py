@@ -153,9 +153,13 @@ class Channel:
         self.octets += octets
         return bool(octets)
 
+    def has_message(self):
+        """A whole message has been read already: no select will tell of it."""
+        return len(self.octets) >= HEAD.size and len(self.octets) >= HEAD.size + HEAD.unpack_from(self.octets)[0]
+
     def receive(self, wait=10.0):
         """(name, values, descriptor or None); None at the end of the channel."""
-        while len(self.octets) < HEAD.size or len(self.octets) < HEAD.size + HEAD.unpack_from(self.octets)[0]:
+        while not self.has_message():
             if not self.fill(wait):
                 return None
         length, kind, count, _ = HEAD.unpack_from(self.octets)
