@@ -205,24 +205,35 @@ static enum err read_file(struct reading *reading, size_t index, bool *out_is_re
     return *out_is_readable ? rc : ERR_OK;
 }
 
+/* Written over itself, for a sync may have failed of what can be read: the file's head, which states
+ * where the one before it ends and where a start begins, and its last batch. */
+static enum err renew_file(struct reading *reading, const struct old_file *file)
+{
+    enum err rc = ERR_OK;
+
+    if (file->head_error == ERR_OK)
+        rc = store_renew(reading->store, STORE_JOURNAL, file->number, 0, FILE_HEAD);
+    if (rc == ERR_OK && reading->last_batch != 0)
+        rc = store_renew(reading->store, STORE_JOURNAL, file->number, reading->last_batch,
+            reading->sum.last_end);
+    return rc;
+}
+
 /* The last file, and the one before it if the last is only begun: the torn octets behind its good
- * end go, since no other file has stated that end; and its last batch is made sure of, since its
- * sync may have failed. */
+ * end go, since no other file has stated that end. */
 static enum err end_file(struct reading *reading, const struct old_file *file)
 {
     struct journal_replayed *sum = &reading->sum;
-    enum err rc = ERR_OK;
+    enum err rc;
 
     /* Rubbish under a damaged header block stays: without it the file would look as if it had only
      * been begun, and the one before it as if it were the last. */
     if (file->head_error == ERR_CORRUPT && sum->last_end == FILE_HEAD)
         return ERR_OK;
-    if (reading->last_batch != 0)
-        rc = store_renew(
-            reading->store, STORE_JOURNAL, sum->last, reading->last_batch, sum->last_end);
+    rc = renew_file(reading, file);
     if (rc != ERR_OK)
         return rc;
-    return store_truncate(reading->store, STORE_JOURNAL, reading->sum.last, reading->sum.last_end);
+    return store_truncate(reading->store, STORE_JOURNAL, sum->last, sum->last_end);
 }
 
 static bool is_there(const struct reading *reading, uint64_t number)

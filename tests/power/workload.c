@@ -41,11 +41,13 @@ static enum err judge(void *context, enum event_kind kind)
     bool is_storm = __atomic_load_n(&run->storm, __ATOMIC_RELAXED) > 0;
     unsigned sync_fails = is_storm ? 300 : run->habit->sync_fails;
     bool is_sync = kind == EVENT_SYNC;
+    /* A file whose head could not be synced often stays. */
+    unsigned others_fail = kind == EVENT_UNLINK ? 400 : 40;
 
     if (!__atomic_load_n(&run->is_open, __ATOMIC_RELAXED))
         return ERR_OK;
     if (is_sync ? chance_of(&run->disk_chance, sync_fails)
-                : is_storm && chance_of(&run->disk_chance, 40))
+                : is_storm && chance_of(&run->disk_chance, others_fail))
         return chance_of(&run->disk_chance, 500) ? ERR_IO : ERR_NOSPACE;
     return ERR_OK;
 }
