@@ -46,6 +46,9 @@ enum answer auth_lost(struct session *session);
 /* Wipes and forgets the exchange, if there is one. */
 void auth_forget(struct session *session);
 
+/* The sender is taken, and recipients come next: says so. */
+enum answer mail_say_sender(struct session *session);
+
 /* Opens the body of the session's transaction, unless a chunk before has done so. */
 void content_open(struct session *session);
 /* The body cannot take more now: waits for it. Its phase goes on then. */

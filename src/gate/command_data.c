@@ -13,6 +13,7 @@
 enum {
     SPARE_MS = BLANK_MS,
     FILE_MS = 60000,
+    REPLAY_PER_MS = 1000,     /* octets that the slowest disk of all reads and writes */
     CONTENT_MS = 600000,      /* that long content may come as slowly as it likes … */
     CONTENT_PER_SECOND = 100, /* … and from then on not below this, on average, in octets */
 };
@@ -69,9 +70,17 @@ void content_open(struct session *s)
     replay_kept(s->transaction);
 }
 
+/* What was kept is read and written again while the client waits. */
+static int64_t replay_ms(const struct transaction *t)
+{
+    return t->is_resumed ? (int64_t)(t->partial->octets / REPLAY_PER_MS) : 0;
+}
+
 enum answer body_wait(struct session *s)
 {
-    session_wait(s, WAIT_BODY, s->transaction->body.state == BODY_WANTING ? SPARE_MS : FILE_MS);
+    const struct transaction *t = s->transaction;
+
+    session_wait(s, WAIT_BODY, t->body.state == BODY_WANTING ? SPARE_MS : FILE_MS + replay_ms(t));
     return ANSWER_WAIT;
 }
 
@@ -211,13 +220,20 @@ static uint64_t size_sum(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+/* What is kept of it and will be taken first is there already. */
+static uint64_t content_so_far(const struct transaction *t)
+{
+    return t->body.state == BODY_CLOSED && t->is_resumed ? t->partial->octets
+                                                         : body_content(&t->body);
+}
+
 static bool is_too_big(const struct session *s, const struct bdat *bdat)
 {
     const struct rights_case asked = { .step = RIGHTS_CONTENT,
         .conf = s->snapshot->conf,
         .grant = session_mail_grant(s),
         .narrower = session_narrower(s),
-        .size = size_sum(body_content(&s->transaction->body), bdat->size) };
+        .size = size_sum(content_so_far(s->transaction), bdat->size) };
 
     return rights_decide(&asked).verdict == RIGHTS_REFUSED;
 }

@@ -69,7 +69,7 @@ static enum answer refuse_sender(struct session *s, enum reply_id reply)
     return say(s, reply);
 }
 
-static enum answer say_sender(struct session *s)
+enum answer mail_say_sender(struct session *s)
 {
     if (s->transaction->is_lowered) {
         session_sayf(s, REPLY_PRIORITY_CHANGED, "%d priority lowered", 0); /* EXT-MTPRI-2 */
@@ -79,59 +79,13 @@ static enum answer say_sender(struct session *s)
     return ANSWER_REPLY;
 }
 
-/* The recipients that were kept; false without memory, or when they are none. */
-static bool restore_recipients(
-    struct transaction *t, const struct msg_partial_recipient *recipients, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct msg_partial_recipient *from = &recipients[i];
-        struct rcpt_parameters wishes = { .notify = from->notify,
-            .orcpt = from->orcpt,
-            .rrvs = (enum rrvs_action)(from->rrvs & 3),
-            .rrvs_since = from->rrvs_since };
-        struct address address;
-        size_t at;
-
-        if (mailbox_parse(&t->arena, from->address, &address, &at) != ADDRESS_OK ||
-            transaction_set_candidate(t, &address, &wishes) != ERR_OK ||
-            transaction_add_recipient(t) != ERR_OK)
-            return false;
-    }
-    return count > 0;
-}
-
-/* EXT-CKPT-2: the recipients are known, and only content is missing. */
-static enum answer say_resumed(struct session *s)
-{
-    session_move(s, PHASE_RCPT);
-    session_sayf(s, REPLY_RESUMED, "%llu is the transaction offset",
-        (unsigned long long)s->transaction->partial->octets);
-    return ANSWER_REPLY;
-}
-
-enum answer partial_known(
-    struct session *s, const struct msg_partial_recipient *recipients, size_t count)
-{
-    struct transaction *t = s->transaction;
-    struct partial *p = t->partial;
-
-    session_move(s, PHASE_MAIL);
-    if (!p || p->phase == PARTIAL_OPEN)
-        return say_sender(s);
-    if (!restore_recipients(t, recipients, count)) {
-        session_reset(s);
-        return say(s, REPLY_INTERNAL);
-    }
-    t->is_resumed = true;
-    return say_resumed(s);
-}
-
+/* Nothing is kept for strangers: they could fill what all share. */
 static enum answer take_sender(struct session *s)
 {
-    if (s->transaction->parameters.transid.len > 0)
+    if (s->transaction->parameters.transid.len > 0 && !is_stranger(s))
         return partial_ask(s, s->transaction->mail);
     session_move(s, PHASE_MAIL);
-    return say_sender(s);
+    return mail_say_sender(s);
 }
 
 /* OPS-7: what is not known is let through, what is known to be wrong is not. */

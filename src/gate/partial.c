@@ -317,6 +317,14 @@ void partial_drop(struct partial **at)
         end_as(p, PARTIAL_DROPPED);
 }
 
+void partial_put_back(struct partial **at)
+{
+    struct partial *p = *at;
+
+    *at = NULL;
+    end_as(p, PARTIAL_LEFT);
+}
+
 void partial_given(struct partial **at, const struct transaction *t)
 {
     struct partial *p = *at;

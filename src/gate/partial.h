@@ -82,7 +82,7 @@ typedef enum answer partial_fn(struct session *session);
 enum answer partial_ask(struct session *session, struct slice mail);
 /* The time for the answer is over (WAIT_PARTIAL). */
 enum answer partial_ask_is_over(struct session *session);
-/* command_mail.c: the queue has answered; transaction->partial is NULL when it is an ordinary
+/* resume.c: the queue has answered; transaction->partial is NULL when it is an ordinary
  * transaction. */
 enum answer partial_known(
     struct session *session, const struct msg_partial_recipient *recipients, size_t count);
@@ -90,6 +90,8 @@ enum answer partial_known(
 /* The transaction is over, and nothing of it is wanted any more. Nulls the pointer; NULL is
  * harmless. */
 void partial_drop(struct partial **partial);
+/* The transaction is over, and what was kept before stays as it is. Nulls the pointer. */
+void partial_put_back(struct partial **partial);
 /* All of the content is there, so many octets as they came, and on its way to the disk. Nulls the
  * pointer without memory: then it is dropped. */
 void partial_given(struct partial **partial, const struct transaction *transaction);

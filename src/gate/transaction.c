@@ -13,6 +13,7 @@ enum {
                                    list's growth */
     RECIPIENTS_FIRST = 8,
     MAILBOX_TEXT_MAX = ENVELOPE_ADDRESS_MAX,
+    MAILBOX_KEY_MAX = 2 * MAILBOX_TEXT_MAX,
 };
 
 struct transaction_mailbox {
@@ -90,17 +91,12 @@ enum err transaction_set_candidate(
 }
 
 /* Equal for equal addresses: the local part as it is, the domain in one form. */
-static enum err make_key(
-    struct transaction *t, const struct address *address, struct slice *out_key)
+static void key_write(struct buffer *out, const struct address *address)
 {
-    struct buffer text;
-
-    buffer_init(&text, MAILBOX_TEXT_MAX * 2);
-    buffer_put_slice(&text, address->local);
-    buffer_put_char(&text, '@');
-    if (!domain_to_ascii(&text, address->domain))
-        buffer_put_slice(&text, address->domain);
-    return keep_text(t, &text, out_key);
+    buffer_put_slice(out, address->local);
+    buffer_put_char(out, '@');
+    if (!domain_to_ascii(out, address->domain))
+        buffer_put_slice(out, address->domain);
 }
 
 static enum err make_room(struct transaction *t)
@@ -120,7 +116,7 @@ static enum err make_room(struct transaction *t)
     return ERR_OK;
 }
 
-static enum err append(struct transaction *t, struct slice key)
+static enum err append(struct transaction *t)
 {
     const struct address *address = &t->candidate;
     struct transaction_mailbox *mailbox = arena_array(&t->arena, 1, sizeof *mailbox);
@@ -132,6 +128,7 @@ static enum err append(struct transaction *t, struct slice key)
         .rrvs_since = t->wishes.rrvs_since,
     };
     struct buffer text;
+    struct slice key;
     enum err code = mailbox ? make_room(t) : ERR_NOMEM;
 
     if (code)
@@ -141,39 +138,51 @@ static enum err append(struct transaction *t, struct slice key)
     code = keep_text(t, &text, &recipient.address);
     if (code)
         return code;
+    buffer_init(&text, MAILBOX_KEY_MAX);
+    key_write(&text, address);
+    code = keep_text(t, &text, &key);
+    if (code)
+        return code;
     t->recipients[t->recipient_count++] = recipient;
     HASH_ADD_KEYPTR(hh, t->mailboxes, key.data, key.len, mailbox);
     return ERR_OK;
 }
 
-/* NULL: not named yet. */
-static enum err find_candidate(
-    struct transaction *t, struct slice *out_key, struct transaction_mailbox **out_known)
+/* *out_mailbox is NULL when nobody of that address was named yet. */
+static enum err find(const struct transaction *t, const struct address *address,
+    struct transaction_mailbox **out_mailbox)
 {
-    enum err code = make_key(t, &t->candidate, out_key);
+    char room[MAILBOX_KEY_MAX];
+    struct buffer key = { .data = room, .size = sizeof room, .cap = sizeof room };
 
-    if (code)
-        return code;
-    HASH_FIND(hh, t->mailboxes, out_key->data, out_key->len, *out_known);
+    key_write(&key, address);
+    if (key.error != ERR_OK)
+        return key.error;
+    HASH_FIND(hh, t->mailboxes, key.data, key.len, *out_mailbox);
     return ERR_OK;
+}
+
+bool transaction_names(const struct transaction *t, const struct address *address)
+{
+    struct transaction_mailbox *known = NULL;
+
+    return find(t, address, &known) == ERR_OK && known;
 }
 
 enum err transaction_add_recipient(struct transaction *t)
 {
     struct transaction_mailbox *known;
-    struct slice key;
-    enum err code = find_candidate(t, &key, &known);
+    enum err code = find(t, &t->candidate, &known);
 
     if (code)
         return code;
-    return known ? ERR_OK : append(t, key);
+    return known ? ERR_OK : append(t);
 }
 
 enum err transaction_restate(struct transaction *t)
 {
     struct transaction_mailbox *known;
-    struct slice key;
-    enum err code = find_candidate(t, &key, &known);
+    enum err code = find(t, &t->candidate, &known);
 
     if (code)
         return code;
@@ -182,4 +191,12 @@ enum err transaction_restate(struct transaction *t)
     t->restated += !known->is_restated;
     known->is_restated = true;
     return ERR_OK;
+}
+
+void transaction_forget_recipients(struct transaction *t)
+{
+    HASH_CLEAR(hh, t->mailboxes);
+    t->recipient_count = 0;
+    t->is_resumed = false;
+    t->restated = t->judged = 0;
 }

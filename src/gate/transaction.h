@@ -37,6 +37,7 @@ struct transaction {
     struct slice mail;       /* MAIL's argument, where there is a TRANSID */
     struct partial *partial; /* the same by its TRANSID (EXT-CKPT-2); NULL: it is an ordinary one */
     bool is_resumed;         /* the recipients were kept … */
+    size_t judged;           /* … of whom so many were found to be allowed still … */
     size_t restated;         /* … and so many were given again */
 
     struct body body;
@@ -58,11 +59,15 @@ MUST_CHECK enum err transaction_set_candidate(struct transaction *transaction,
 /* The address is kept as text. ERR_NOMEM. */
 MUST_CHECK enum err transaction_set_sender(
     struct transaction *transaction, const struct address *sender);
+/* Is it the address of a recipient? (Without memory: no.) */
+bool transaction_names(const struct transaction *transaction, const struct address *address);
 /* The candidate was a recipient when the connection was cut (is_resumed). ERR_NOTFOUND: he was not;
  * ERR_NOMEM. */
 MUST_CHECK enum err transaction_restate(struct transaction *transaction);
 /* The candidate becomes a recipient. One that was given before counts once, with what was asked for
  * him first (CMD-33): ERR_OK too. ERR_NOMEM. */
 MUST_CHECK enum err transaction_add_recipient(struct transaction *transaction);
+/* As if none had been named, or kept. */
+void transaction_forget_recipients(struct transaction *transaction);
 
 #endif
