@@ -346,6 +346,13 @@ static enum answer refuse_solicitation(struct session *s)
     return ANSWER_REPLY;
 }
 
+/* Who is named already makes none more (CMD-33). */
+static bool is_named(const struct session *s, const struct address *address)
+{
+    return transaction_names(
+        s->transaction, address->kind == ADDRESS_BARE ? &s->snapshot->postmaster : address);
+}
+
 enum answer command_rcpt(struct session *s, struct slice argument)
 {
     const struct conf *conf = s->snapshot->conf;
@@ -372,7 +379,7 @@ enum answer command_rcpt(struct session *s, struct slice argument)
         .narrower = session_narrower(s),
         .address = &rcpt.path.address,
         .text = text,
-        .recipients = t->recipient_count });
+        .recipients = is_named(s, &rcpt.path.address) ? 0 : t->recipient_count });
     if (rights.verdict == RIGHTS_REFUSED)
         return say(s, rights.reply);
     if (is_stranger(s))
