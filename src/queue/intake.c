@@ -365,7 +365,7 @@ static void take_finding(struct queue *queue, const struct finding *finding)
 static void sweep_bodies(struct queue *queue)
 {
     struct body *body, *after;
-    size_t most = HASH_COUNT(queue->bodies) + queue->partials.count;
+    size_t most = HASH_COUNT(queue->bodies) + partials_bodies_most(queue);
     uint64_t *named = need_memory((most + 1) * sizeof *named);
     size_t count = partials_bodies(queue, named);
 

@@ -15,8 +15,9 @@ enum {
 
 enum chore_kind { CHORE_CHECK, CHORE_WRITE, CHORE_REMOVE };
 
-struct chore {
+struct partial_chore {
     struct hand_job job;
+    struct partial_chore *next; /* held */
     enum chore_kind kind;
     struct queue *queue;
     struct partial *partial; /* NULL: nobody is told */
@@ -32,14 +33,14 @@ struct chore {
 
 /* ---- in the thread ---- */
 
-static enum err check(struct store *store, struct chore *chore)
+static enum err check(struct store *store, struct partial_chore *chore)
 {
     enum err rc = partial_read(store, chore->number, &chore->bytes, &chore->arena, &chore->state);
 
     return rc == ERR_OK ? partial_check_body(store, &chore->state, &chore->body) : rc;
 }
 
-static enum err write_out(struct store *store, struct chore *chore)
+static enum err write_out(struct store *store, struct partial_chore *chore)
 {
     enum err rc = partial_settle_body(store, &chore->state);
 
@@ -48,7 +49,7 @@ static enum err write_out(struct store *store, struct chore *chore)
 
 static void work(struct hand_job *job)
 {
-    struct chore *chore = CONTAINER_OF(job, struct chore, job);
+    struct partial_chore *chore = CONTAINER_OF(job, struct partial_chore, job);
     struct store *store = &chore->queue->partials.store;
 
     if (chore->kind == CHORE_CHECK)
@@ -97,7 +98,7 @@ void partial_chore_unfill(struct partial_state *state)
     state->recipient_count = 0;
 }
 
-static void tell_checked(struct chore *chore)
+static void tell_checked(struct partial_chore *chore)
 {
     const struct partial_state *state = &chore->state;
     struct msg_partial_recipient *list = need_memory((state->recipient_count + 1) * sizeof *list);
@@ -120,7 +121,7 @@ static void tell_checked(struct chore *chore)
 
 /* ---- chores ---- */
 
-static void chore_free(struct chore *chore)
+static void chore_free(struct partial_chore *chore)
 {
     buffer_clear(&chore->bytes);
     arena_clear(&chore->arena);
@@ -129,7 +130,7 @@ static void chore_free(struct chore *chore)
 
 static void done(struct hand_job *job)
 {
-    struct chore *chore = CONTAINER_OF(job, struct chore, job);
+    struct partial_chore *chore = CONTAINER_OF(job, struct partial_chore, job);
     struct queue *queue = chore->queue;
 
     if (queue->phase == QUEUE_DRAINED)
@@ -145,9 +146,9 @@ static void done(struct hand_job *job)
     drain_check(queue);
 }
 
-static struct chore *chore_new(struct queue *queue, enum chore_kind kind)
+static struct partial_chore *chore_new(struct queue *queue, enum chore_kind kind)
 {
-    struct chore *chore = need_memory(sizeof *chore);
+    struct partial_chore *chore = need_memory(sizeof *chore);
 
     chore->job = (struct hand_job){ .work = work, .done = done };
     chore->kind = kind;
@@ -160,7 +161,7 @@ static struct chore *chore_new(struct queue *queue, enum chore_kind kind)
 
 void partial_chore_check(struct partial *partial)
 {
-    struct chore *chore = chore_new(partial->queue, CHORE_CHECK);
+    struct partial_chore *chore = chore_new(partial->queue, CHORE_CHECK);
 
     partial->is_busy = true;
     chore->partial = partial;
@@ -168,7 +169,7 @@ void partial_chore_check(struct partial *partial)
     hands_give(partial->queue->partials.hands, &chore->job);
 }
 
-static struct slice copy_text(struct chore *chore, struct slice text)
+static struct slice copy_text(struct partial_chore *chore, struct slice text)
 {
     size_t at = chore->bytes.len;
 
@@ -188,7 +189,7 @@ static size_t text_octets(const struct partial_state *state)
 }
 
 /* The texts lie in one buffer that does not move. */
-static void copy_state(struct chore *chore, const struct partial_state *from)
+static void copy_state(struct partial_chore *chore, const struct partial_state *from)
 {
     struct partial_state *to = &chore->state;
 
@@ -211,20 +212,54 @@ static void copy_state(struct chore *chore, const struct partial_state *from)
     }
 }
 
+/* A message that was not read yet may name it. */
+static bool is_early(const struct queue *queue, uint64_t body_file)
+{
+    struct body *body;
+
+    if (body_file == 0 || queue->is_recovered)
+        return false;
+    HASH_FIND(hh, queue->bodies, &body_file, sizeof body_file, body);
+    return !body;
+}
+
 void partial_chore_write(
     struct partial *partial, struct gate *gate, const struct partial_state *state)
 {
-    struct chore *chore = chore_new(partial->queue, CHORE_WRITE);
+    struct queue *queue = partial->queue;
+    struct partial_chore *chore = chore_new(queue, CHORE_WRITE);
 
     chore->partial = partial;
     chore->gate = gate;
     copy_state(chore, state);
-    hands_give(partial->queue->partials.hands, &chore->job);
+    partial->is_busy = true;
+    partial->coming_body = state->body_file;
+    partial->is_early = is_early(queue, state->body_file);
+    if (partial->is_early)
+        LL_APPEND(queue->partials.held, chore);
+    else
+        hands_give(queue->partials.hands, &chore->job);
+}
+
+void partial_chores_release(struct queue *queue)
+{
+    struct partial_chore *chore, *next;
+
+    LL_FOREACH_SAFE (queue->partials.held, chore, next) {
+        LL_DELETE(queue->partials.held, chore);
+        if (partial_may_keep_body(chore->gate, chore->state.body_file)) {
+            chore->partial->is_early = false;
+            hands_give(queue->partials.hands, &chore->job);
+        } else {
+            chore->result = ERR_INVALID;
+            done(&chore->job);
+        }
+    }
 }
 
 void partial_chore_remove(struct queue *queue, uint64_t number, uint64_t body_file)
 {
-    struct chore *chore = chore_new(queue, CHORE_REMOVE);
+    struct partial_chore *chore = chore_new(queue, CHORE_REMOVE);
 
     chore->number = number;
     chore->body_file = body_file;
@@ -303,9 +338,13 @@ bool partials_are_idle(const struct queue *queue)
 void partial_chores_clear(struct queue *queue)
 {
     struct partials *ps = &queue->partials;
+    struct partial_chore *chore, *next;
 
     if (ps->hands)
         hands_free(&ps->hands);
+    LL_FOREACH_SAFE (ps->held, chore, next)
+        chore_free(chore);
+    ps->held = NULL;
     if (ps->store.disk)
         store_close(&ps->store);
 }

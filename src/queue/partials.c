@@ -12,7 +12,6 @@
 
 enum {
     YIELD_MS = 10000, /* for another session to let go of it; the client waits */
-    OVERHEAD = 8192,  /* what a file costs besides its octets */
 };
 
 /* ---- by their names ---- */
@@ -71,12 +70,6 @@ static struct partial *add(struct queue *queue, const struct msg_partial_key *ke
     return p;
 }
 
-/* The user stands first in the key. */
-static struct slice user_of(const struct partial *p)
-{
-    return slice_of(p->key.octets + 2, p->user_len);
-}
-
 static void partial_free(struct partial *p)
 {
     HASH_DEL(p->queue->partials.by_key, p);
@@ -87,8 +80,7 @@ static void partial_free(struct partial *p)
     free(p);
 }
 
-/* Goes when nobody has it, nobody wants it and nothing of it is on the disk. */
-static void settle(struct partial *p)
+void partial_settle(struct partial *p)
 {
     if (!p->gate && !p->asker && p->number == 0 && !p->is_busy)
         partial_free(p);
@@ -96,39 +88,17 @@ static void settle(struct partial *p)
 
 /* ---- on the disk ---- */
 
-static void count_in(struct partial *p)
-{
-    struct partials *ps = &p->queue->partials;
-
-    ps->count++;
-    ps->octets += p->weight;
-}
-
-static void count_out(struct partial *p)
-{
-    struct partials *ps = &p->queue->partials;
-
-    ps->count--;
-    ps->octets -= p->weight;
-}
-
-static uint64_t weight_of(uint64_t front, uint64_t body)
-{
-    return front + body + OVERHEAD;
-}
-
-/* Its files go; who has it in work may go on. */
-static void drop_files(struct partial *p)
+void partial_drop_files(struct partial *p)
 {
     if (p->number == 0)
         return;
     partial_chore_remove(p->queue, p->number, p->body_file);
-    count_out(p);
+    partial_count_out(p);
     p->number = p->body_file = 0;
     p->is_complete = false;
 }
 
-static bool is_idle(const struct partial *p)
+bool partial_is_idle(const struct partial *p)
 {
     return p->number != 0 && !p->gate && !p->asker && !p->is_busy;
 }
@@ -164,7 +134,7 @@ static void take_over(struct partial *p)
 
 static void begin_anew(struct partial *p)
 {
-    drop_files(p);
+    partial_drop_files(p);
     take_over(p);
     say_none(p->gate, p->request);
 }
@@ -210,7 +180,7 @@ void partial_checked(
     p->is_busy = false;
     if (!p->asker) {
         disk_close(p->queue->seam, &fd);
-        settle(p);
+        partial_settle(p);
         return;
     }
     if (result != ERR_OK) {
@@ -265,58 +235,6 @@ void partials_ask(struct gate *gate, const struct msg_partial_ask *ask)
     step(p);
 }
 
-/* ---- room ---- */
-
-struct share {
-    size_t count;
-    uint64_t octets;
-    struct partial *oldest; /* that can go */
-};
-
-static struct share share_of(const struct partial *of)
-{
-    struct share share = { 0 };
-    struct partial *p, *next;
-
-    HASH_ITER (hh, of->queue->partials.by_key, p, next) {
-        if (p == of || p->number == 0 || !slice_equals(user_of(p), user_of(of)))
-            continue;
-        share.count++;
-        share.octets += p->weight;
-        if (is_idle(p) && (!share.oldest || p->kept_us < share.oldest->kept_us))
-            share.oldest = p;
-    }
-    return share;
-}
-
-/* What all may have: a part of the disk, and nothing of what is reserved for mail. */
-static bool fits_all(const struct partial *p, uint64_t weight)
-{
-    const struct partials *ps = &p->queue->partials;
-    const struct stock *stock = &p->queue->stock;
-    uint64_t own = p->number != 0 ? p->weight : 0;
-
-    return !stock->is_low && (p->number != 0 || ps->count < PARTIALS_MOST) &&
-           ps->octets - own + weight <= stock->space.total / PARTIALS_DISK_PART;
-}
-
-static bool make_room(struct partial *p, uint64_t weight)
-{
-    uint64_t most = p->queue->stock.space.total / PARTIALS_DISK_PART / PARTIALS_USER_PART;
-    struct share share = share_of(p);
-
-    if (weight > most)
-        return false;
-    while (share.count >= PARTIALS_OF_USER || share.octets + weight > most) {
-        if (!share.oldest)
-            return false;
-        drop_files(share.oldest);
-        settle(share.oldest);
-        share = share_of(p);
-    }
-    return fits_all(p, weight);
-}
-
 /* ---- keeping ---- */
 
 /* The gate has let go of a body file that nobody names: it goes as soon as its lock is free. */
@@ -331,9 +249,7 @@ static void leave_body(struct gate *gate, uint64_t number)
     }
 }
 
-/* A gate keeps only what it was given; what was given in an earlier life is not known, and believed
- * where nothing else has it. */
-static bool may_keep_body(struct gate *gate, uint64_t number)
+bool partial_may_keep_body(struct gate *gate, uint64_t number)
 {
     struct queue *queue = gate->queue;
     struct body *body;
@@ -343,8 +259,7 @@ static bool may_keep_body(struct gate *gate, uint64_t number)
     HASH_FIND(hh, queue->bodies, &number, sizeof number, body);
     if (body)
         return body->gate == gate && !body->is_going;
-    return queue->is_recovered && !stock_has_spare(&queue->stock, number) &&
-           !partials_have_body(queue, number);
+    return !stock_has_spare(&queue->stock, number) && !partials_have_body(queue, number);
 }
 
 /* The one of which a gate says that it has ended; NULL when that gate does not have it. A queue
@@ -385,11 +300,21 @@ static void claim_body(struct gate *gate, uint64_t number)
         body->is_going = true; /* not swept meanwhile */
 }
 
-static void write_state(struct partial *p, struct gate *gate, struct partial_state *state)
+/* False where there is no room for it, or it says what cannot be. */
+static bool begin_writing(struct partial *p, struct gate *gate, struct partial_state *state,
+    const struct msg_partial_content *content)
 {
-    claim_body(gate, state->body_file);
-    p->is_busy = true;
-    partial_chore_write(p, gate, state);
+    bool is_begun;
+
+    if (!partial_chore_fill(state, content))
+        return false;
+    is_begun = partial_reserve(p, partial_cost_of(state));
+    if (is_begun) {
+        claim_body(gate, state->body_file);
+        partial_chore_write(p, gate, state);
+    }
+    partial_chore_unfill(state);
+    return is_begun;
 }
 
 void partials_keep(struct gate *gate, const struct msg_partial_keep *keep)
@@ -398,7 +323,7 @@ void partials_keep(struct gate *gate, const struct msg_partial_keep *keep)
     struct partial *p;
     struct partial_state state;
 
-    if (!may_keep_body(gate, content->body_file)) {
+    if (!partial_may_keep_body(gate, content->body_file)) {
         log_event(LOG_DEBUG, NULL, "a gate keeps a body that it does not have: not kept");
         return;
     }
@@ -408,18 +333,13 @@ void partials_keep(struct gate *gate, const struct msg_partial_keep *keep)
         return;
     }
     state_from(&keep->key, &state);
-    if (gate->queue->conf->extensions.checkpoint &&
-        make_room(p, weight_of(content->front.len, content->body_size)) &&
-        partial_chore_fill(&state, content)) {
-        write_state(p, gate, &state);
-        partial_chore_unfill(&state);
+    if (gate->queue->conf->extensions.checkpoint && begin_writing(p, gate, &state, content))
         return;
-    }
     leave_body(gate, content->body_file);
     log_event(LOG_NOTICE, NULL, "a partial message is not kept",
         log_number("octets", (int64_t)content->octets));
     step(p);
-    settle(p);
+    partial_settle(p);
 }
 
 void partials_end(struct gate *gate, const struct msg_partial_end *end)
@@ -431,19 +351,16 @@ void partials_end(struct gate *gate, const struct msg_partial_end *end)
     if (!p)
         return;
     if (end->end == PARTIAL_DROPPED)
-        drop_files(p);
+        partial_drop_files(p);
     state_from(&end->key, &state);
     state.is_complete = is_taken;
     state.id = (struct queue_id){ end->id_high, end->id_low };
-    if (is_taken && make_room(p, weight_of(0, 0)) && partial_chore_fill(&state, &end->content)) {
-        write_state(p, gate, &state);
-        partial_chore_unfill(&state);
+    if (is_taken && begin_writing(p, gate, &state, &end->content))
         return;
-    }
     if (is_taken)
-        drop_files(p);
+        partial_drop_files(p);
     step(p);
-    settle(p);
+    partial_settle(p);
 }
 
 /* The body is the partial's from now on, and no spare of the gate's. */
@@ -465,33 +382,35 @@ void partial_written(struct partial *p, struct gate *gate, enum err result, uint
     const struct partial_state *state)
 {
     p->is_busy = false;
+    p->coming_body = 0;
+    partial_unreserve(p);
     if (result == ERR_OK) {
-        drop_files(p);
+        partial_drop_files(p);
         if (state->body_file != 0)
             pass_body(gate, state->body_file);
         p->number = number;
         p->body_file = state->body_file;
         p->octets = state->octets;
-        p->weight = weight_of(state->front.len, state->body_size);
+        p->weight = partial_cost_of(state).disk;
         p->kept_us = time_now(p->queue);
         p->is_complete = state->is_complete;
         p->id = state->id;
         text_set(&p->mail, state->mail);
-        count_in(p);
+        partial_count_in(p);
         p->queue->partials.kept++;
     } else {
         leave_body(gate, state->body_file);
         log_event(LOG_WARNING, NULL, "a partial message could not be kept", log_reason(result));
     }
     step(p);
-    settle(p);
+    partial_settle(p);
 }
 
 /* ---- the clock ---- */
 
 static bool is_expired(const struct partial *p, int64_t now_us)
 {
-    return is_idle(p) && now_us - p->kept_us >= p->queue->upkeep.partial_life_us;
+    return partial_is_idle(p) && now_us - p->kept_us >= p->queue->upkeep.partial_life_us;
 }
 
 /* A session that does not let go in time has lost it: what it says of it later counts no more. */
@@ -511,8 +430,8 @@ void partials_tick(struct queue *queue)
     HASH_ITER (hh, queue->partials.by_key, p, next) {
         if (is_expired(p, now_us)) {
             queue->partials.expired++;
-            drop_files(p);
-            settle(p);
+            partial_drop_files(p);
+            partial_settle(p);
         } else {
             be_impatient(p, now_ms);
         }
@@ -523,6 +442,7 @@ void partials_begin(struct queue *queue)
 {
     struct partial *p, *next;
 
+    partial_chores_release(queue);
     HASH_ITER (hh, queue->partials.by_key, p, next)
         step(p);
 }
@@ -537,7 +457,7 @@ void partials_forget_gate(struct gate *gate)
         if (p->gate == gate)
             p->gate = NULL;
         step(p);
-        settle(p);
+        partial_settle(p);
     }
 }
 
@@ -548,7 +468,7 @@ bool partials_have_body(const struct queue *queue, uint64_t number)
     const struct partial *p, *next;
 
     HASH_ITER (hh, queue->partials.by_key, p, next)
-        if (p->body_file == number)
+        if (p->body_file == number || (p->coming_body == number && !p->is_early))
             return true;
     return false;
 }
@@ -558,10 +478,18 @@ size_t partials_bodies(const struct queue *queue, uint64_t *out_numbers)
     const struct partial *p, *next;
     size_t count = 0;
 
-    HASH_ITER (hh, queue->partials.by_key, p, next)
+    HASH_ITER (hh, queue->partials.by_key, p, next) {
         if (p->body_file != 0)
             out_numbers[count++] = p->body_file;
+        if (p->coming_body != 0)
+            out_numbers[count++] = p->coming_body;
+    }
     return count;
+}
+
+size_t partials_bodies_most(const struct queue *queue)
+{
+    return 2 * HASH_COUNT(queue->partials.by_key);
 }
 
 /* ---- beginning and end ---- */
@@ -582,7 +510,7 @@ void partial_found(struct queue *queue, uint64_t number, const struct partial_st
 
     /* Files come by ascending number: of two with one name the newer counts. */
     if (p)
-        drop_files(p);
+        partial_drop_files(p);
     else
         p = add(queue, &key);
     text_set(&p->proof, state->proof);
@@ -590,11 +518,11 @@ void partial_found(struct queue *queue, uint64_t number, const struct partial_st
     p->number = number;
     p->body_file = state->body_file;
     p->octets = state->octets;
-    p->weight = weight_of(state->front.len, state->body_size);
+    p->weight = partial_cost_of(state).disk;
     p->kept_us = kept_time(queue, state->kept_us);
     p->is_complete = state->is_complete;
     p->id = state->id;
-    count_in(p);
+    partial_count_in(p);
 }
 
 void partials_close(struct queue *queue)

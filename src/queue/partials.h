@@ -14,6 +14,7 @@
 
 struct gate;
 struct partial;
+struct partial_chore;
 struct queue;
 
 enum {
@@ -22,6 +23,13 @@ enum {
     PARTIALS_OF_GATE = 4096, /* transactions that a gate may have under way with a TRANSID */
     PARTIALS_DISK_PART = 20, /* of the disk, for all; a quarter of that for one user */
     PARTIALS_USER_PART = 4,
+    PARTIALS_MEMORY = 64 << 20, /* octets of what waits to be written */
+};
+
+/* Octets, about. */
+struct partial_cost {
+    uint64_t disk;
+    uint64_t memory; /* while it is being written */
 };
 
 struct partials {
@@ -31,6 +39,10 @@ struct partials {
     struct partial *by_key;
     size_t count;                    /* on disk */
     uint64_t octets;                 /* of these */
+    size_t writing;                  /* on their way there */
+    struct partial_cost coming;      /* of these */
+    struct partial_chore *held;      /* to be given to the thread when all that lies in the spool
+                                        is known */
     uint64_t kept, resumed, expired; /* in this life */
 };
 
@@ -53,7 +65,9 @@ void partials_forget_gate(struct gate *gate);
 
 /* Is that body file a partial's? */
 bool partials_have_body(const struct queue *queue, uint64_t number);
-/* Their body files: at most partials->count of them. Returns how many. */
+/* Their body files, those that are being kept included; returns how many. Of numbers there is room
+ * for partials_bodies_most. */
 size_t partials_bodies(const struct queue *queue, uint64_t *out_numbers);
+size_t partials_bodies_most(const struct queue *queue);
 
 #endif

@@ -345,6 +345,62 @@ static void test_of_one_user(void **state UNUSED)
     assert_int_equal(ask(&other, &hers, 3), PARTIAL_RESUME);
 }
 
+/* Whoever is cut off often at one time has no more than one who is cut off now and then, and all
+ * together no more than there is for all: what is being written counts. */
+static void test_at_once(void **state UNUSED)
+{
+    enum { MANY = PARTIALS_OF_USER + 8 };
+    struct msg_partial_key keys[MANY];
+    char name[8];
+
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "%u", i);
+        keys[i] = key_of("alice", name);
+        (void)ask(&rig.gate, &keys[i], i + 1);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        struct msg_partial_keep keep = keep_of(&keys[i], i + 1);
+        say_keep(&rig.gate, &keep);
+    }
+    rig_until(&rig, partials()->count + partials()->writing == PARTIALS_OF_USER);
+    rig_run(&rig, 100);
+    rig_until(&rig, partials_are_idle(rig_queue(&rig)));
+    assert_int_equal(partials()->count, PARTIALS_OF_USER);
+    assert_int_equal(rig_files(&rig, "partials"), PARTIALS_OF_USER);
+    assert_true(partials()->writing == 0 && partials()->coming.disk == 0);
+    assert_true(partials()->coming.memory == 0);
+}
+
+static void test_of_all_at_once(void **state UNUSED)
+{
+    enum { MANY = 12, FIT = 5 };
+    struct msg_partial_key keys[MANY];
+    static char users[MANY][8];
+
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(users[i], sizeof users[i], "u%u", i);
+        keys[i] = key_of(users[i], "1");
+        (void)ask(&rig.gate, &keys[i], i + 1);
+    }
+    rig_queue(&rig)->upkeep.tick_ms = 3600000; /* no look at the disk any more */
+    rig_run(&rig, 1200);
+    rig_queue(&rig)->stock.space.total = FIT * (8192 + 1000) * PARTIALS_DISK_PART;
+    for (unsigned i = 0; i < MANY; i++) {
+        struct msg_partial_keep keep = keep_of(&keys[i], i + 1);
+        say_keep(&rig.gate, &keep);
+    }
+    rig_until(&rig, partials()->kept == FIT);
+    rig_run(&rig, 100);
+    assert_int_equal(partials()->count, FIT);
+    partials()->coming.memory = PARTIALS_MEMORY - 1000; /* nor has memory room for any number */
+    say_end(&rig.gate, &keys[0], 1, PARTIAL_DROPPED);
+    assert_int_equal(ask(&rig.gate, &keys[MANY - 1], 100), PARTIAL_NONE);
+    say_end(&rig.gate, &keys[MANY - 1], 100, PARTIAL_TAKEN);
+    rig_run(&rig, 100);
+    assert_int_equal(partials()->kept, FIT);
+    partials()->coming.memory = 0;
+}
+
 /* DATA-16: no room for mail, none for this: mail goes on, and the body file goes back. */
 static void test_no_room(void **state UNUSED)
 {
@@ -420,6 +476,95 @@ static void test_named_by_a_record(void **state UNUSED)
     assert_int_equal(ask(&other, &key, 2), PARTIAL_RESUME);
 }
 
+/* The queue dies, its gate does not; the new one is told at once what its gate has in hand, and
+ * knows what that is when all that lies in the spool is known. */
+static void restart_before_gate(void)
+{
+    rig_gate_lose_channel(&rig);
+    channel_free(&other.channel);
+    rig_crash(&rig);
+    rig_start(&rig);
+    rig_gate_connect(&rig, 0, 0);
+    rig_gate_plug(&rig, &other, 0, 0);
+    rig_run(&rig, 50);
+    assert_false(rig_queue(&rig)->is_recovered);
+}
+
+static void state_all(void)
+{
+    for (size_t i = 0; i < rig.gate.writer_count; i++) {
+        struct segment_writer *writer = &rig.gate.writers[i];
+        struct msg_doorbell bell = { writer->generation, writer->end, false };
+
+        assert_int_equal(channel_send(rig.gate.channel, MSG_DOORBELL, &bell, -1), ERR_OK);
+    }
+    rig_until(&rig, rig_queue(&rig)->is_recovered);
+}
+
+static void test_early(void **state UNUSED)
+{
+    struct msg_partial_key key = key_of("alice", "1"), small = key_of("alice", "2");
+    struct msg_partial_keep keep, other_keep = keep_of(&small, 2);
+
+    (void)ask(&rig.gate, &key, 1);
+    keep = keep_large(&rig.gate, &key, 1);
+    restart_before_gate();
+    say_keep(&rig.gate, &keep);
+    say_keep(&rig.gate, &other_keep);
+    say_ask(&other, &key, 3);
+    rig_run(&rig, 50);
+    assert_int_equal(partials()->count, 1);
+    assert_int_equal(other.partial.answers, 0);
+    state_all();
+    rig_until(&rig, other.partial.answers == 1);
+    assert_int_equal(other.partial.found, PARTIAL_RESUME);
+    assert_true(other.partial.octets == 15);
+    rig_run(&rig, 100);
+    assert_true(rig_has(&rig, STORE_BODY, keep.content.body_file));
+    say_keep(&rig.gate, &keep); /* told again: it is kept already */
+    rig_run(&rig, 50);
+    assert_int_equal(partials()->count, 2);
+}
+
+/* A body that a message names is the message's, whoever speaks first. */
+static void test_early_liar(void **state UNUSED)
+{
+    struct msg_partial_key key = key_of("alice", "1");
+    struct msg_partial_keep keep;
+    struct rig_mail mail = { .number = 1, .user = "carol" };
+
+    (void)ask(&rig.gate, &key, 1);
+    keep = keep_large(&rig.gate, &key, 1);
+    mail.body_file = keep.content.body_file;
+    mail.body_size = keep.content.body_size;
+    mail.body_sum = keep.content.body_checksum;
+    rig_write(&rig, &mail);
+    restart_before_gate();
+    say_keep(&other, &keep);
+    rig_run(&rig, 50);
+    state_all();
+    rig_until(&rig, rig_message(&rig, 1) != NULL);
+    rig_run(&rig, 50);
+    assert_int_equal(partials()->count, 0);
+    assert_true(rig_has(&rig, STORE_BODY, keep.content.body_file));
+    assert_int_equal(ask(&other, &key, 2), PARTIAL_NONE);
+    assert_int_equal(rig_queue(&rig)->counters.damaged, 0);
+}
+
+/* It ends before all was known. */
+static void test_never_known(void **state UNUSED)
+{
+    struct msg_partial_key key = key_of("alice", "1");
+    struct msg_partial_keep keep;
+
+    (void)ask(&rig.gate, &key, 1);
+    keep = keep_large(&rig.gate, &key, 1);
+    restart_before_gate();
+    say_keep(&rig.gate, &keep);
+    rig_run(&rig, 50);
+    assert_int_equal(partials()->writing, 1);
+}
+
 /* 48 hours: of the queue's own time while it runs, of the wall clock at a start. */
 static void test_expiry(void **state UNUSED)
 {
@@ -483,9 +628,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_yield, make, unmake),
         cmocka_unit_test_setup_teardown(test_askers, make, unmake),
         cmocka_unit_test_setup_teardown(test_of_one_user, make, unmake),
+        cmocka_unit_test_setup_teardown(test_at_once, make, unmake),
+        cmocka_unit_test_setup_teardown(test_of_all_at_once, make, unmake),
         cmocka_unit_test_setup_teardown(test_no_room, make, unmake),
         cmocka_unit_test_setup_teardown(test_liar, make, unmake),
         cmocka_unit_test_setup_teardown(test_named_by_a_record, make, unmake),
+        cmocka_unit_test_setup_teardown(test_early, make, unmake),
+        cmocka_unit_test_setup_teardown(test_early_liar, make, unmake),
+        cmocka_unit_test_setup_teardown(test_never_known, make, unmake),
         cmocka_unit_test_setup_teardown(test_expiry, make, unmake),
         cmocka_unit_test_setup_teardown(test_crash, make, unmake),
         cmocka_unit_test_setup_teardown(test_off, make, unmake),
