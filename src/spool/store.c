@@ -16,12 +16,14 @@ enum { RENEW_PIECE = 64 << 10 };
 static const struct {
     const char *name;
     size_t offset; /* of the handle in struct store */
+    bool can_wait; /* made when it is needed, when there is no room for it at the start: older
+                      spools have none, and a full disk must not keep their mail */
 } folders[] = {
-    { "segments", offsetof(struct store, dirs[STORE_SEGMENT]) },
-    { "bodies", offsetof(struct store, dirs[STORE_BODY]) },
-    { "journal", offsetof(struct store, dirs[STORE_JOURNAL]) },
-    { "partials", offsetof(struct store, dirs[STORE_PARTIAL]) },
-    { "aside", offsetof(struct store, aside) },
+    { "segments", offsetof(struct store, dirs[STORE_SEGMENT]), false },
+    { "bodies", offsetof(struct store, dirs[STORE_BODY]), false },
+    { "journal", offsetof(struct store, dirs[STORE_JOURNAL]), false },
+    { "partials", offsetof(struct store, dirs[STORE_PARTIAL]), true },
+    { "aside", offsetof(struct store, aside), false },
 };
 
 static int *folder_handle(struct store *store, size_t index)
@@ -45,20 +47,36 @@ enum err store_lock(struct disk *disk, int root, int *out_lock)
     return rc;
 }
 
-static enum err open_folders(struct store *store)
+static enum err open_folder(struct store *store, size_t index, bool *is_new)
 {
     struct disk *disk = store->disk;
+    enum err rc = disk->ops->make_dir(disk, store->root, folders[index].name);
+
+    *is_new |= rc == ERR_OK;
+    if (rc != ERR_OK && rc != ERR_EXISTS)
+        return rc;
+    return disk->ops->open_dir(disk, store->root, folders[index].name, folder_handle(store, index));
+}
+
+static enum err open_folders(struct store *store)
+{
     bool is_new = false;
 
     for (size_t i = 0; i < LENGTH_OF(folders); i++) {
-        enum err rc = disk->ops->make_dir(disk, store->root, folders[i].name);
-        is_new |= rc == ERR_OK;
-        if (rc == ERR_OK || rc == ERR_EXISTS)
-            rc = disk->ops->open_dir(disk, store->root, folders[i].name, folder_handle(store, i));
-        if (rc != ERR_OK)
+        enum err rc = open_folder(store, i, &is_new);
+        if (rc != ERR_OK && !(rc == ERR_NOSPACE && folders[i].can_wait))
             return rc;
     }
-    return is_new ? disk->ops->sync_dir(disk, store->root) : ERR_OK;
+    return is_new ? store->disk->ops->sync_dir(store->disk, store->root) : ERR_OK;
+}
+
+/* There was no room for the folder at the start. */
+static enum err add_folder(struct store *store, enum store_kind kind)
+{
+    bool is_new = false;
+    enum err rc = open_folder(store, kind, &is_new);
+
+    return rc == ERR_OK ? store->disk->ops->sync_dir(store->disk, store->root) : rc;
 }
 
 void store_note_number(struct store *store, uint64_t number)
@@ -260,8 +278,10 @@ enum err store_new_file(
     struct disk *disk = store->disk;
     char name[STORE_NAME];
     uint64_t number;
-    enum err rc = next_number(store, &number);
+    enum err rc = store->dirs[kind] < 0 ? add_folder(store, kind) : ERR_OK;
 
+    if (rc == ERR_OK)
+        rc = next_number(store, &number);
     if (rc != ERR_OK)
         return rc;
     store_name(kind, number, name);

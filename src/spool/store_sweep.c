@@ -62,8 +62,10 @@ enum err store_list(
     struct store *store, enum store_kind kind, struct store_file **out_files, size_t *out_count)
 {
     struct listing listing = { .kind = kind };
-    enum err rc = store->disk->ops->list(store->disk, store->dirs[kind], list_name, &listing);
+    enum err rc = ERR_OK;
 
+    if (store->dirs[kind] >= 0) /* else there is no such folder yet */
+        rc = store->disk->ops->list(store->disk, store->dirs[kind], list_name, &listing);
     if (rc == ERR_OK)
         rc = listing.error;
     if (rc != ERR_OK) {

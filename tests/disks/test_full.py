@@ -139,6 +139,37 @@ def test_a_full_disk_at_the_start(rig, kind):
     house.check(twice=8)
 
 
+def test_an_older_spool_on_a_full_disk(rig):
+    """DATA-16: there is no room for a folder that an earlier version did not make. Mail goes out, and the folder comes later."""
+    house = Full(rig, "ext4", script={"MAIL": "450 4.3.2 not now"})
+    for number in range(4):
+        assert house.brief(f"early{number}") == "250 2.0.0"
+    house.server.stop()
+    partials = house.server.state / "spool/partials"
+    partials.rmdir()
+    house.server.sections["extensions"] = "checkpoint = true"
+    house.server.write_conf()
+    house.disk.fill()
+    house.server.start()
+    assert not partials.exists()
+    house.hop.script.clear()
+    house.settle(30)
+    house.disk.empty()
+    house.await_service("again", 10)
+    connection = house.server.client()
+    connection.expect("MAIL FROM:<alice@example.net> TRANSID=<1@c.example>", "250 2.1.0")
+    connection.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
+    connection.expect("DATA", "354")
+    connection.send("From: <alice@example.net>\r\n\r\nleft\r\n")
+    connection.close()
+    end = time.monotonic() + 10
+    while house.server.status()["spool"]["partials"]["count"] != 1:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert len(list(partials.iterdir())) == 1
+    house.check(twice=8)
+
+
 def the_end_on_a_full_disk(rig):
     """SIGTERM while the journal cannot be written: it ends within half a minute, and loses nothing."""
     house = Full(rig, "tmpfs", script={"MAIL": "450 4.3.2 not now"})

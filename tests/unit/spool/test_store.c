@@ -259,6 +259,39 @@ static void test_failing_open(void **state)
     store_close(&store);
 }
 
+/* DATA-16: no room for the folder that an older spool does not have: it is opened all the same, has
+ * no such file, and gets the folder with the first one for which there is room. */
+static void test_missing_folder(void **state)
+{
+    const struct store_settings settings = { .segment_size = STORE_SEGMENT_MIN, .lock = -1 };
+    struct store_file *files;
+    struct store store;
+    uint64_t number = 0;
+    size_t count;
+    int file = -1;
+
+    (void)state;
+    open_store(&store, &faulty.disk, &temp);
+    store_close(&store);
+    assert_int_equal(unlinkat(temp.root, "partials", AT_REMOVEDIR), 0);
+    for (int folder = 1; folder <= 4; folder++) { /* the fourth of five can wait */
+        faulty_plan(&faulty, ACT_MAKE_DIR, folder, ERR_NOSPACE);
+        assert_int_equal(store_open(&store, &faulty.disk, temp_root(&temp), &settings),
+            folder == 4 ? ERR_OK : ERR_NOSPACE);
+    }
+    assert_int_equal(store_list(&store, STORE_PARTIAL, &files, &count), ERR_OK);
+    assert_int_equal(count, 0);
+    free(files);
+    faulty_plan(&faulty, ACT_MAKE_DIR, 1, ERR_NOSPACE);
+    assert_int_equal(store_new_file(&store, STORE_PARTIAL, &number, &file), ERR_NOSPACE);
+    assert_true(number == 0 && file == -1);
+    assert_int_equal(store_new_file(&store, STORE_PARTIAL, &number, &file), ERR_OK);
+    assert_true(number != 0);
+    disk_close(&faulty.disk, &file);
+    assert_int_equal(temp_count(&temp, "partials"), 1);
+    store_close(&store);
+}
+
 /* A blank belongs to who holds its description. */
 static void test_claim_and_unlink(void **state)
 {
@@ -462,6 +495,7 @@ int main(void)
         TEST(test_failing_blank),
         TEST(test_failing_spare),
         TEST(test_failing_open),
+        TEST(test_missing_folder),
         TEST(test_claim_and_unlink),
         TEST(test_list),
         TEST(test_copy_aside),
