@@ -191,18 +191,15 @@ static bool is_too_big_for_priority(const struct session *s)
 /* The message was taken before, and only the client did not hear it. */
 static enum answer say_again(struct session *s)
 {
-    struct partial *p = s->transaction->partial;
+    struct queue_id taken = s->transaction->partial->id;
     char id[QUEUE_ID_TEXT + 1];
 
     if (s->transaction->body.given > 0)
         return say(s, REPLY_OTHER_TRANSACTION);
-    queue_id_format(p->id, id);
+    queue_id_format(taken, id);
     session_sayf(s, REPLY_QUEUED, "Ok: queued as %s", id);
     partial_given(&s->transaction->partial, s->transaction);
-    s->said_partial = s->transaction->partial;
-    s->transaction->partial = NULL;
-    if (s->said_partial)
-        partial_said(p, p->id);
+    partial_said(s, taken);
     return finish(s);
 }
 
@@ -357,10 +354,7 @@ static enum answer say_kept(struct session *s, const struct entry *entry)
     queue_id_format(entry->id, id);
     conduct_accepted(&s->conduct);
     session_sayf(s, REPLY_QUEUED, "Ok: queued as %s", id);
-    s->said_partial = s->transaction->partial;
-    s->transaction->partial = NULL;
-    if (s->said_partial)
-        partial_said(s->said_partial, entry->id);
+    partial_said(s, entry->id);
     return finish(s);
 }
 

@@ -338,10 +338,19 @@ void partial_given(struct partial **at, const struct transaction *t)
         p->octets = t->body.given;
 }
 
-void partial_said(struct partial *p, struct queue_id id)
+void partial_said(struct session *s, struct queue_id id)
 {
+    struct partial *p = s->transaction->partial;
+
+    s->transaction->partial = NULL;
+    if (!p)
+        return;
     p->phase = PARTIAL_SAID;
     p->id = id;
+    if (p->is_wanted)
+        end_as(p, PARTIAL_TAKEN);
+    else
+        s->said_partial = p;
 }
 
 void partial_told(struct partials *ps, uint64_t request, struct queue_id id, bool is_taken)
@@ -435,6 +444,7 @@ void partials_yield(struct partials *ps, uint64_t request)
 
     if (!s)
         return;
+    p->is_wanted = true; /* one that is on its way to the disk cannot be stopped */
     if (s->said_partial == p) {
         s->said_partial = NULL;
         end_as(p, PARTIAL_TAKEN);

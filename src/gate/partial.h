@@ -39,7 +39,8 @@ struct partial {
     enum partial_phase phase;
     uint64_t request;
     uint64_t session;
-    bool is_left; /* its session is gone */
+    bool is_left;   /* its session is gone */
+    bool is_wanted; /* by a later session of the client */
     struct msg_partial_key key;
 
     uint64_t octets;    /* kept before, or in all when it is taken */
@@ -95,8 +96,8 @@ void partial_put_back(struct partial **partial);
 /* All of the content is there, so many octets as they came, and on its way to the disk. Nulls the
  * pointer without memory: then it is dropped. */
 void partial_given(struct partial **partial, const struct transaction *transaction);
-/* The client hears 250 now, for that message. */
-void partial_said(struct partial *partial, struct queue_id id);
+/* The client hears 250 now, for that message. Its transaction ends; nothing without a partial. */
+void partial_said(struct session *session, struct queue_id id);
 /* The session is about to end without the client having said so: keeps what can be kept. */
 void partial_leave(struct session *session);
 /* The message of an entry (by its request) was taken or not, and its session is gone. */

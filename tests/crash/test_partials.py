@@ -109,6 +109,22 @@ def test_a_disk_that_does_not_keep(rig, room, thread, fault):
     assert finish(house, "disk", content) == 0
 
 
+def test_back_before_it_is_on_the_disk(rig):
+    """All of it was sent, and the client is back on another connection while the disk works on it: it is told what became of it."""
+    house, content = make(rig), content_of("slow", 3000)
+    old, _ = begin(house, content)
+    with Injection(house, house.pid("gate"), "sync", "fdatasync:delay_enter=3000000:when=1"):
+        old.send(stuff(content) + b".\r\n")
+        time.sleep(0.5)
+        connection, offset = begin(house, content)
+        assert offset == len(content)
+        connection.send(b".\r\n")
+        reply = house.told["slow"] = connection.read_reply(60)
+    assert reply.brief == "250 2.0.0" and old.read_reply().text == reply.text
+    connection.quit()
+    house.check()
+
+
 def test_all_die_at_any_time(rig):
     """The whole house is killed again and again, between cuts and in the middle of them."""
     house, content = make(rig), content_of("again", 20 * LARGE)
