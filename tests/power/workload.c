@@ -11,16 +11,19 @@ enum { BUSY_MOST = 40, TURNS_LAST = 300, RUN_MS = 120000 };
 /* How the kinds differ: chances in a thousand, at each turn. */
 static const struct habit {
     unsigned queue_crash, gate_crash, relay_crash;
-    unsigned storm;      /* that the disk begins to fail for a while */
-    unsigned sync_fails; /* at any time */
-    unsigned large;      /* of messages */
+    unsigned storm;                      /* that the disk begins to fail for a while */
+    unsigned sync_fails;                 /* at any time */
+    unsigned storm_syncs, storm_unlinks; /* that they fail while it does */
+    unsigned wreck;                      /* that the queue dies right behind it */
+    unsigned large;                      /* of messages */
     size_t body_most;
     unsigned work; /* how eager carriers are */
 } habits[WORKLOADS] = {
-    [WORKLOAD_CALM] = { 2, 4, 3, 0, 0, 100, 4000, 300 },
-    [WORKLOAD_ROUGH] = { 6, 10, 8, 8, 3, 150, 3000, 200 },
-    [WORKLOAD_BULKY] = { 3, 3, 3, 2, 1, 300, 120000, 250 },
-    [WORKLOAD_RESTLESS] = { 60, 10, 8, 4, 2, 150, 3000, 60 },
+    [WORKLOAD_CALM] = { 2, 4, 3, 0, 0, 0, 0, 0, 100, 4000, 300 },
+    [WORKLOAD_ROUGH] = { 6, 10, 8, 8, 3, 300, 40, 400, 150, 3000, 200 },
+    [WORKLOAD_BULKY] = { 3, 3, 3, 2, 1, 300, 40, 400, 300, 120000, 250 },
+    [WORKLOAD_RESTLESS] = { 60, 10, 8, 4, 2, 300, 40, 400, 150, 3000, 60 },
+    [WORKLOAD_STORMY] = { 6, 10, 8, 40, 3, 500, 900, 800, 150, 3000, 200 },
 };
 
 struct run {
@@ -39,10 +42,9 @@ static enum err judge(void *context, enum event_kind kind)
 {
     struct run *run = context;
     bool is_storm = __atomic_load_n(&run->storm, __ATOMIC_RELAXED) > 0;
-    unsigned sync_fails = is_storm ? 300 : run->habit->sync_fails;
+    unsigned sync_fails = is_storm ? run->habit->storm_syncs : run->habit->sync_fails;
+    unsigned others_fail = kind == EVENT_UNLINK ? run->habit->storm_unlinks : 40;
     bool is_sync = kind == EVENT_SYNC;
-    /* A file whose head could not be synced often stays. */
-    unsigned others_fail = kind == EVENT_UNLINK ? 400 : 40;
 
     if (!__atomic_load_n(&run->is_open, __ATOMIC_RELAXED))
         return ERR_OK;
@@ -121,7 +123,8 @@ static void crash(struct run *run)
         carrier_attach(site->relays[which]);
     }
     /* In a storm it might not read its journal. Right behind one it may leave what failed. */
-    if (run->storm == 0 && chance_of(chance, run->was_storm ? 400 : run->habit->queue_crash)) {
+    if (run->storm == 0 &&
+        chance_of(chance, run->was_storm ? run->habit->wreck : run->habit->queue_crash)) {
         __atomic_store_n(&run->is_open, 0, __ATOMIC_RELAXED);
         site_crash(site);
         site_start(site);

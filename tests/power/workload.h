@@ -10,6 +10,7 @@ enum workload_kind {
     WORKLOAD_ROUGH,
     WORKLOAD_BULKY,
     WORKLOAD_RESTLESS, /* the queue dies often, and carriers are slow: jobs of many lives */
+    WORKLOAD_STORMY,   /* what fails stays behind, and the queue dies right after it */
     WORKLOADS
 };
 
