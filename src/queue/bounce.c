@@ -237,22 +237,36 @@ void bounces_step(struct bounces *bounces)
 
 /* ---- beginning ---- */
 
+/* The ends are recorded when the sender was told. */
+static void settle_later(struct report *report)
+{
+    struct message *message = report->message;
+
+    for (size_t i = 0; i < report->count; i++)
+        if (report->endings[i].to != RECIPIENT_WAITING)
+            recipient_move(&report->queue->messages,
+                &message->recipients[report->endings[i].recipient], RECIPIENT_SETTLING, INT64_MAX,
+                NULL);
+}
+
 static void begin_reports(struct queue *queue, struct message *message, enum envelope_notice kind,
     const struct ending *endings, size_t count, struct ack *ack, bool is_silent)
 {
     for (size_t at = 0; at < count; at += REPORT_ROWS) {
         size_t rows = count - at < REPORT_ROWS ? count - at : REPORT_ROWS;
         struct report *report = report_new(queue, message, kind, endings + at, rows);
+        bool is_wanted;
         if (ack)
             ack->holds++;
         report->ack = ack;
         report->is_silent = is_silent;
         message->uses++;
-        for (size_t i = 0; i < rows; i++)
-            if (endings[at + i].to != RECIPIENT_WAITING)
-                recipient_move(&queue->messages, &message->recipients[endings[at + i].recipient],
-                    RECIPIENT_SETTLING, INT64_MAX, NULL);
-        if (is_due(queue->bounces, report))
+        is_wanted = is_due(queue->bounces, report);
+        if (is_wanted && kind == NOTICE_SUCCESS)
+            report_owe(report, false);
+        else
+            settle_later(report);
+        if (is_wanted)
             LL_APPEND(queue->bounces->waiting, report);
         else
             report_settle(report);
@@ -286,6 +300,18 @@ void bounce_begin(struct queue *queue, struct message *message, enum envelope_no
     message_release(queue, message);
     free(parted);
     ack_release(ack);
+    bounces_step(queue->bounces);
+}
+
+void bounce_resume(struct queue *queue, struct message *message, struct queue_id notice,
+    const struct ending *endings, size_t count)
+{
+    struct report *report = report_new(queue, message, NOTICE_SUCCESS, endings, count);
+
+    report->notice.id = notice;
+    message->uses++;
+    report_owe(report, true);
+    LL_APPEND(queue->bounces->waiting, report);
     bounces_step(queue->bounces);
 }
 

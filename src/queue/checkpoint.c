@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "queue/memory.h"
-#include "queue/state.h"
+#include "queue/report.h"
 
 enum { PORTION_OCTETS = 1 << 20, PORTION_MS = 2, SECOND = 1000000 };
 
@@ -48,6 +48,7 @@ static const enum recover_state states[RECIPIENT_STATES] = {
     [RECIPIENT_HELD] = RECOVER_PENDING,
     /* Its end is not in the journal yet: without it the attempt is repeated. */
     [RECIPIENT_SETTLING] = RECOVER_PENDING,
+    [RECIPIENT_TELLING] = RECOVER_DELIVERED, /* the rest of it: put_owed */
     [RECIPIENT_DELIVERED] = RECOVER_DELIVERED,
     [RECIPIENT_FAILED] = RECOVER_FAILED,
     [RECIPIENT_EXPIRED] = RECOVER_EXPIRED,
@@ -82,6 +83,14 @@ static bool is_excused(const struct message *message)
     const struct segment *segment = message->segment;
 
     return !message->is_held && segment->refused != 0 && message->offset >= segment->refused;
+}
+
+/* Behind the states: what they leave in force. */
+static void put_owed(const struct message *message)
+{
+    for (uint32_t i = 0; i < message->recipient_count; i++)
+        if (message->recipients[i].state == RECIPIENT_TELLING)
+            report_put_owed(message->recipients[i].report, i);
 }
 
 static void put_message(struct queue *queue, const struct message *message)
@@ -123,6 +132,7 @@ static void put_message(struct queue *queue, const struct message *message)
     }
     if (rows != few)
         free(rows);
+    put_owed(message);
     if (is_excused(message))
         commit_put(&queue->commit, &(struct journal_entry){ .kind = JOURNAL_RELEASED,
                                        .id = message->id,

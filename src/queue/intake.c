@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "queue/memory.h"
 #include "queue/release.h"
-#include "queue/state.h"
+#include "queue/report.h"
 
 enum {
     SECOND = 1000000,
@@ -130,6 +130,8 @@ static void take_recipient(
     if (from->has_delay_notice)
         r->flags |= RECIPIENT_TOLD_DELAY;
     r->flags |= (uint8_t)(from->notify << RECIPIENT_NOTIFY_SHIFT);
+    if (from->is_owed)
+        return; /* see tell_owed */
     if (from->state != RECOVER_PENDING) {
         bool is_deleted = from->has_outcome && last->cause == CAUSE_DELETED;
         recipient_move(
@@ -244,6 +246,34 @@ static void take_suspicion(struct queue *queue, const struct recover_message *fr
             from->is_refused ? "accepted and cut" : "the journal about it is damaged");
 }
 
+/* An earlier life has delivered it, and did not come to tell the sender of all. One notice for
+ * whom one was to name: so it has the id that it had, should it be in the spool already (DSN-1). */
+static void tell_owed(
+    struct queue *queue, struct message *message, const struct recover_message *from)
+{
+    struct ending endings[REPORT_ROWS];
+
+    for (uint32_t i = 0; i < message->recipient_count; i++) {
+        const struct recover_recipient *first = &from->recipients[i];
+        size_t count = 0;
+        if (!first->is_owed || message->recipients[i].state == RECIPIENT_TELLING)
+            continue;
+        for (uint32_t j = i; j < message->recipient_count && count < REPORT_ROWS; j++) {
+            const struct recover_recipient *r = &from->recipients[j];
+            if (!r->is_owed || !queue_id_equals(r->notice_id, first->notice_id))
+                continue;
+            endings[count++] = (struct ending){
+                .recipient = j,
+                .to = RECIPIENT_DELIVERED,
+                .is_relayed = r->is_relayed,
+                .outcome = r->outcome,
+                .at_us = r->finished_us,
+            };
+        }
+        bounce_resume(queue, message, first->notice_id, endings, count);
+    }
+}
+
 static void take_message(struct queue *queue, const struct arrival *arrival)
 {
     const struct recover_message *from = &arrival->message;
@@ -258,6 +288,7 @@ static void take_message(struct queue *queue, const struct arrival *arrival)
     if (from->is_held || from->is_suspect)
         message_hold(&queue->messages, message, true);
     release_begin(queue, message);
+    tell_owed(queue, message, from);
     schedule_message(queue, message);
     carrier_claim(queue, message);
     message_close_check(queue, message);

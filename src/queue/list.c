@@ -58,6 +58,7 @@ static const char *const states[RECIPIENT_STATES] = {
     [RECIPIENT_IN_HAND] = "active",
     [RECIPIENT_HELD] = "waiting",
     [RECIPIENT_SETTLING] = "active",
+    [RECIPIENT_TELLING] = "delivered",
     [RECIPIENT_DELIVERED] = "delivered",
     [RECIPIENT_FAILED] = "failed",
     [RECIPIENT_EXPIRED] = "expired",

@@ -9,7 +9,7 @@
 enum { S = 1 };
 #define TO(state) (S << RECIPIENT_##state)
 enum {
-    OPEN_STATES = TO(WAITING) | TO(READY) | TO(IN_HAND) | TO(HELD) | TO(SETTLING),
+    OPEN_STATES = TO(WAITING) | TO(READY) | TO(IN_HAND) | TO(HELD) | TO(SETTLING) | TO(TELLING),
     END_STATES = TO(DELIVERED) | TO(FAILED) | TO(EXPIRED) | TO(DELETED),
 };
 
@@ -20,6 +20,7 @@ static const unsigned lawful[RECIPIENT_STATES] = {
     [RECIPIENT_IN_HAND] = OPEN_STATES | END_STATES,
     [RECIPIENT_HELD] = OPEN_STATES | END_STATES,
     [RECIPIENT_SETTLING] = TO(HELD) | END_STATES,
+    [RECIPIENT_TELLING] = TO(DELIVERED),
 };
 
 void messages_init(struct messages *ms, struct destinations *destinations)

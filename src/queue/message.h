@@ -13,6 +13,7 @@
 
 struct segment;
 struct job;
+struct report;
 
 enum recipient_state {
     RECIPIENT_WAITING,  /* until its next attempt */
@@ -20,6 +21,7 @@ enum recipient_state {
     RECIPIENT_IN_HAND,  /* in a job */
     RECIPIENT_HELD,     /* by the operator, or because something about it is damaged */
     RECIPIENT_SETTLING, /* its end is known; the notice about it is on its way to the disk */
+    RECIPIENT_TELLING,  /* the same where the journal knows the end already: it was delivered */
     RECIPIENT_DELIVERED,
     RECIPIENT_FAILED,
     RECIPIENT_EXPIRED,
@@ -27,9 +29,16 @@ enum recipient_state {
     RECIPIENT_STATES,
 };
 
+/* Does anything keep its message from being closed? */
 static inline bool recipient_is_open(enum recipient_state state)
 {
     return state < RECIPIENT_DELIVERED;
+}
+
+/* Is it still to be seen what becomes of it? */
+static inline bool recipient_is_undecided(enum recipient_state state)
+{
+    return state < RECIPIENT_SETTLING;
 }
 
 enum {
@@ -47,8 +56,9 @@ struct recipient {
     struct message *message;
     struct domain *domain;
     union {
-        struct lane *lane; /* READY */
-        struct job *job;   /* IN_HAND */
+        struct lane *lane;     /* READY */
+        struct job *job;       /* IN_HAND */
+        struct report *report; /* TELLING */
     };
     struct reply *reply; /* of the last attempt that failed for the time being, or NULL */
     uint32_t next_s;     /* time of the next attempt, seconds; 0: at once */

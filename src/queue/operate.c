@@ -69,10 +69,10 @@ bool selection_read(
     return true;
 }
 
-/* Does the recipient's domain fit, and is the recipient open? */
+/* Does the recipient's domain fit, and is there anything left to decide? */
 static bool fits_recipient(const struct selection *selection, const struct recipient *r)
 {
-    return recipient_is_open(r->state) && r->state != RECIPIENT_SETTLING &&
+    return recipient_is_undecided(r->state) &&
            (!selection->domain || slice_is_nocase(domain_name(r->domain), selection->domain));
 }
 
@@ -175,8 +175,8 @@ void unwanted_end(struct queue *queue, struct message *message)
 
     for (uint32_t i = 0; i < message->recipient_count; i++) {
         struct recipient *r = &message->recipients[i];
-        if (!(r->flags & RECIPIENT_UNWANTED) || !recipient_is_open(r->state) ||
-            r->state == RECIPIENT_IN_HAND || r->state == RECIPIENT_SETTLING)
+        if (!(r->flags & RECIPIENT_UNWANTED) || !recipient_is_undecided(r->state) ||
+            r->state == RECIPIENT_IN_HAND)
             continue;
         if (!endings)
             endings = need_memory(message->recipient_count * sizeof *endings);

@@ -125,7 +125,7 @@ static void end(struct taking *taking, enum recipient_state to, struct journal_o
     };
 }
 
-/* Who asked for it is told first, as with a failure (EXT-DSN-8). */
+/* Who asked for it is told (EXT-DSN-8). */
 static void tell_success(
     struct taking *taking, const struct msg_result *result, const struct journal_outcome *outcome)
 {
@@ -322,11 +322,9 @@ static void take(struct taking *taking, struct ack *ack)
     for (size_t i = 0; i < outcome->result_count; i++)
         take_result(taking, &outcome->results[i]);
     judge_destination(taking);
-    if (taking->success_count > 0) {
-        ack->holds++;
+    if (taking->success_count > 0)
         bounce_begin(
-            queue, taking->message, NOTICE_SUCCESS, taking->successes, taking->success_count, ack);
-    }
+            queue, taking->message, NOTICE_SUCCESS, taking->successes, taking->success_count, NULL);
     if (taking->ending_count > 0) {
         ack->holds++;
         bounce_begin(

@@ -128,6 +128,43 @@ static void put_noticed(struct report *report)
     commit_put(&report->queue->commit, &entry);
 }
 
+void report_put_owed(const struct report *report, uint32_t recipient)
+{
+    struct journal_entry entry = {
+        .kind = JOURNAL_OWED,
+        .id = report->message->id,
+        .owed = { .notice_id = report->notice.id },
+    };
+
+    for (size_t i = 0; i < report->count; i++) {
+        const struct ending *ending = &report->endings[i];
+        if (ending->recipient != recipient)
+            continue;
+        entry.owed.is_relayed = ending->is_relayed;
+        entry.owed.finished_us = ending->at_us;
+        entry.owed.outcome = ending->outcome;
+        commit_put(&report->queue->commit, &entry);
+    }
+}
+
+void report_owe(struct report *report, bool is_journalled)
+{
+    struct queue *queue = report->queue;
+
+    report->is_owed = true;
+    for (size_t i = 0; i < report->count; i++) {
+        uint32_t index = report->endings[i].recipient;
+        struct recipient *r = &report->message->recipients[index];
+        recipient_move(&queue->messages, r, RECIPIENT_TELLING, INT64_MAX, NULL);
+        reply_drop(&queue->messages.replies, &r->reply);
+        r->report = report;
+        if (is_journalled)
+            continue;
+        report_put_owed(report, index);
+        queue->counters.delivered++;
+    }
+}
+
 static void put_ending(struct report *report, const struct ending *ending)
 {
     struct queue *queue = report->queue;
@@ -144,11 +181,12 @@ static void put_ending(struct report *report, const struct ending *ending)
     }
     if (ending->to == RECIPIENT_DELETED)
         entry.outcome.cause = CAUSE_DELETED;
-    else if (ending->to == RECIPIENT_DELIVERED)
-        queue->counters.delivered++;
-    else
+    else if (ending->to != RECIPIENT_DELIVERED)
         queue->counters.bounced++;
-    commit_put(&queue->commit, &entry);
+    else if (!report->is_owed)
+        queue->counters.delivered++;
+    if (!report->is_owed || !report->is_told) /* "noticed" says it of what is owed */
+        commit_put(&queue->commit, &entry);
     recipient_move(&queue->messages, r, ending->to, 0, NULL);
 }
 

@@ -21,6 +21,7 @@ struct report {
     struct ack *ack;
     bool is_silent; /* the sender wants to hear of none of it (EXT-DSN-10) */
     bool is_told;   /* a notice about it is in the spool */
+    bool is_owed;   /* a success that the journal has, but for the notice */
     enum err result;
     struct commit_wait wait;
 };
@@ -28,6 +29,12 @@ struct report {
 /* Copies the endings, at most REPORT_ROWS; the id follows from them. */
 struct report *report_new(struct queue *queue, struct message *message, enum envelope_notice kind,
     const struct ending *endings, size_t count);
+/* Of a success, which needs no notice to be true: it becomes the journal's and the recipients' at
+ * once, so that a delivery which a crash may repeat is never one that only waits for its notice.
+ * is_journalled: it was, in an earlier life. */
+void report_owe(struct report *report, bool is_journalled);
+/* Into the journal (again): what is owed about a recipient of the message. */
+void report_put_owed(const struct report *report, uint32_t recipient);
 /* One line in the log. */
 void report_log(const struct report *report, enum log_level level, const char *event);
 /* The ends become the journal's and the recipients'; the report goes when that is synced. */

@@ -394,11 +394,15 @@ struct ending {
 
 MUST_CHECK enum err bounces_new(struct queue *queue, struct bounces **out_bounces);
 void bounces_free(struct bounces **bounces);
-/* Recipients of a message that have just ended (they are SETTLING), or that wait too long: tells
- * the sender of those of whom he is to be told, then records the ends. Copies the endings. ack: a
- * hold on it is taken over; may be NULL. */
+/* Recipients of a message that have just ended, or that wait too long: tells the sender of those of
+ * whom he is to be told, then records the ends (until then they are SETTLING), but a success at
+ * once (TELLING). Copies the endings. ack: a hold on it is taken over; may be NULL. */
 void bounce_begin(struct queue *queue, struct message *message, enum envelope_notice notice,
     const struct ending *endings, size_t count, struct ack *ack);
+/* A notice of success, with that id, that an earlier life has owed about these, at most
+ * REPORT_ROWS: they become TELLING. */
+void bounce_resume(struct queue *queue, struct message *message, struct queue_id notice,
+    const struct ending *endings, size_t count);
 /* Nothing waits to be written. */
 bool bounces_are_idle(const struct bounces *bounces);
 /* A notice of that id was in the spool earlier in this life. */

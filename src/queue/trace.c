@@ -290,6 +290,16 @@ static void add_outcome(struct tracing *tracing, const struct journal_entry *ent
     }
 }
 
+static void add_owed(struct tracing *tracing, const struct journal_entry *entry)
+{
+    const struct journal_entry plain = { .kind = JOURNAL_OUTCOME,
+        .id = entry->id,
+        .at_us = entry->at_us,
+        .outcome = entry->owed.outcome };
+
+    add_outcome(tracing, &plain);
+}
+
 static void add_noticed(struct tracing *tracing, const struct journal_entry *entry)
 {
     const struct journal_noticed *noticed = &entry->noticed;
@@ -341,6 +351,9 @@ static enum err on_entry(void *context, const struct journal_entry *entry)
         break;
     case JOURNAL_OUTCOME:
         add_outcome(tracing, entry);
+        break;
+    case JOURNAL_OWED:
+        add_owed(tracing, entry);
         break;
     case JOURNAL_STATE:
         add_state(tracing, entry);

@@ -51,6 +51,14 @@ static const struct field outcome_fields[] = {
 };
 const struct shape journal_outcome_shape = SHAPE(struct journal_outcome, outcome_fields);
 
+static const struct field owed_fields[] = {
+    PACK_SHAPE(struct journal_owed, notice_id, &spool_id_shape),
+    PACK_NUMBER(BOOL, struct journal_owed, is_relayed),
+    PACK_NUMBER(I64, struct journal_owed, finished_us),
+    PACK_SHAPE(struct journal_owed, outcome, &journal_outcome_shape),
+};
+const struct shape journal_owed_shape = SHAPE(struct journal_owed, owed_fields);
+
 static const struct field held_fields[] = {
     PACK_BYTES(struct journal_held, why, JOURNAL_TEXT_MAX),
 };
@@ -188,6 +196,7 @@ static const struct {
     [JOURNAL_SEGMENT] = { "segment", { &segment_shape } },
     [JOURNAL_STATE] = { "state", { &first_state_shape, &state_shape } },
     [JOURNAL_CLOCK] = { "clock", { &clock_shape } },
+    [JOURNAL_OWED] = { "owed", { &journal_owed_shape } },
 };
 
 static unsigned newest(enum journal_kind kind)
@@ -242,6 +251,8 @@ static void clip_texts(const struct shape *shape, char *members)
 static void clip_entry(struct journal_entry *entry)
 {
     clip_texts(shape_of(entry->kind), (char *)entry + UNION_AT);
+    if (entry->kind == JOURNAL_OWED)
+        clip_texts(&journal_outcome_shape, (char *)&entry->owed.outcome);
     for (size_t i = 0; entry->kind == JOURNAL_STATE && i < entry->state.recipient_count; i++)
         clip_texts(&state_recipient_shape, (char *)&entry->state.recipients[i]);
 }

@@ -25,8 +25,9 @@ enum journal_kind {
     JOURNAL_SEGMENT = 12,    /* in a checkpoint: what of a segment is settled */
     JOURNAL_STATE = 13,      /* in a checkpoint: an open message */
     JOURNAL_CLOCK = 14,      /* the queue has begun, or saw the clock jump */
+    JOURNAL_OWED = 15,       /* an outcome, delivered, of which the sender is still to be told */
 };
-enum { JOURNAL_KINDS = JOURNAL_CLOCK + 1 };
+enum { JOURNAL_KINDS = JOURNAL_OWED + 1 };
 
 /* Bounds in octets. Longer text is cut, never refused: an outcome is not lost for its words. */
 enum {
@@ -72,6 +73,15 @@ struct journal_outcome {
     struct slice tls_version; /* empty: clear */
     struct slice tls_cipher;
     struct slice local; /* who tried: relay and its local address */
+};
+
+/* Of each recipient of a notice of success that is not in the spool yet. Counts until a NOTICED of
+ * success names the recipient, or an OUTCOME comes for it; a STATE leaves it in force. */
+struct journal_owed {
+    struct queue_id notice_id;      /* the same for all whom one notice is to name */
+    bool is_relayed;                /* to a next hop that does not report */
+    int64_t finished_us;            /* wall time at which the attempt ended */
+    struct journal_outcome outcome; /* DELIVERED */
 };
 
 struct journal_held {
@@ -199,6 +209,7 @@ struct journal_entry {
     union {
         struct journal_arrived arrived;
         struct journal_outcome outcome;
+        struct journal_owed owed;
         struct journal_held held;
         struct journal_by released;
         struct journal_by deleted;
@@ -241,6 +252,7 @@ struct journal_checkpoint journal_stamp(char *frame, uint64_t file, uint64_t beg
 
 extern const struct frame_format journal_format;
 extern const struct shape journal_outcome_shape;
+extern const struct shape journal_owed_shape;
 
 /* From a sound frame. Text points into its bytes, the list of a notice lies in the arena.
  * ERR_INVALID for a kind or version newer than ours, ERR_CORRUPT, ERR_NOMEM. */

@@ -93,15 +93,17 @@ static struct known_recipient *recipient_at(struct known *known, uint32_t index)
     return &known->recipients[index];
 }
 
-enum err known_keep_texts(
-    struct known_recipient *recipient, struct slice domain, const struct journal_outcome *outcome)
+/* The domain, and behind it what the shape packs or is packed already. */
+static enum err keep_texts(struct known_recipient *recipient, struct slice domain,
+    const struct shape *shape, const void *members, struct slice packed)
 {
     struct buffer text;
 
     buffer_init(&text, OUTCOME_MAX);
     buffer_put_slice(&text, domain);
-    if (outcome)
-        pack(&text, &journal_outcome_shape, outcome);
+    if (members)
+        pack(&text, shape, members);
+    buffer_put_slice(&text, packed);
     buffer_shrink(&text);
     if (text.error != ERR_OK) {
         buffer_clear(&text);
@@ -112,6 +114,22 @@ enum err known_keep_texts(
     recipient->domain_len = (uint16_t)domain.len;
     recipient->outcome_len = (uint32_t)(text.len - domain.len);
     return ERR_OK;
+}
+
+enum err known_keep_texts(
+    struct known_recipient *recipient, struct slice domain, const struct journal_outcome *outcome)
+{
+    recipient->is_owed = false;
+    return keep_texts(recipient, domain, &journal_outcome_shape, outcome, (struct slice){ 0 });
+}
+
+enum err known_keep_domain(struct known_recipient *recipient, struct slice domain)
+{
+    struct slice packed =
+        slice_from(slice_of(recipient->text, recipient->domain_len + recipient->outcome_len),
+            recipient->domain_len);
+
+    return keep_texts(recipient, domain, NULL, NULL, packed);
 }
 
 void known_keep_next(
@@ -150,6 +168,27 @@ static enum err apply_outcome(
     known_keep_next(set, recipient, outcome->result == JOURNAL_DEFERRED ? outcome->next_us : 0);
     return known_keep_texts(
         recipient, domain_of(recipient), outcome->result != JOURNAL_DELIVERED ? outcome : NULL);
+}
+
+/* Delivered, and that is all there is to it until a notice is in the spool. */
+static enum err apply_owed(
+    struct known_set *set, struct known *known, const struct journal_entry *entry)
+{
+    const struct journal_owed *owed = &entry->owed;
+    struct known_recipient *recipient = recipient_at(known, owed->outcome.recipient);
+    enum err rc;
+
+    if (owed->outcome.recipient >= ENVELOPE_RECIPIENTS_MAX)
+        return ERR_OK;
+    if (!recipient)
+        return ERR_NOMEM;
+    recipient->state = RECOVER_DELIVERED;
+    recipient->attempts = owed->outcome.attempt;
+    known_keep_next(set, recipient, 0);
+    rc =
+        keep_texts(recipient, domain_of(recipient), &journal_owed_shape, owed, (struct slice){ 0 });
+    recipient->is_owed = rc == ERR_OK;
+    return rc;
 }
 
 void known_place(struct known *known, uint64_t segment, uint64_t offset)
@@ -208,8 +247,9 @@ static enum err apply_noticed(
     UNUSED struct known_set *set, struct known *known, const struct journal_entry *entry)
 {
     const struct journal_noticed *noticed = &entry->noticed;
+    enum err rc = ERR_OK;
 
-    for (size_t i = 0; i < noticed->recipient_count; i++) {
+    for (size_t i = 0; i < noticed->recipient_count && rc == ERR_OK; i++) {
         uint32_t index = noticed->recipients[i].recipient;
         struct known_recipient *recipient = recipient_at(known, index);
         if (!recipient && index < ENVELOPE_RECIPIENTS_MAX)
@@ -217,8 +257,10 @@ static enum err apply_noticed(
         if (!recipient)
             continue;
         recipient->has_delay_notice |= noticed->notice == NOTICE_DELAY;
+        if (recipient->is_owed && noticed->notice == NOTICE_SUCCESS)
+            rc = known_keep_texts(recipient, domain_of(recipient), NULL);
     }
-    return ERR_OK;
+    return rc;
 }
 
 static enum err apply_cut(
@@ -264,6 +306,7 @@ static const struct {
     [JOURNAL_SEGMENT] = { known_apply_segment, false },
     [JOURNAL_STATE] = { known_apply_state, true },
     [JOURNAL_CLOCK] = { apply_clock, false },
+    [JOURNAL_OWED] = { apply_owed, true },
 };
 
 enum err known_apply(struct known_set *set, const struct journal_entry *entry)
@@ -335,6 +378,22 @@ bool known_is_suspect(const struct known_set *set, const struct known *known, in
     return set->is_open || arrival_us <= set->nameless_us;
 }
 
+static enum err unpack_owed(
+    struct cursor *in, struct arena *arena, struct recover_recipient *recipient)
+{
+    struct journal_owed owed;
+    enum err rc = unpack(in, &journal_owed_shape, arena, &owed);
+
+    if (rc != ERR_OK)
+        return rc;
+    recipient->is_owed = true;
+    recipient->is_relayed = owed.is_relayed;
+    recipient->notice_id = owed.notice_id;
+    recipient->finished_us = owed.finished_us;
+    recipient->outcome = owed.outcome;
+    return ERR_OK;
+}
+
 static enum err recipient_state(const struct known_set *set, const struct known_recipient *known,
     struct arena *arena, struct recover_recipient *recipient)
 {
@@ -352,6 +411,8 @@ static enum err recipient_state(const struct known_set *set, const struct known_
     recipient->has_outcome = known->outcome_len > 0;
     if (!recipient->has_outcome)
         return ERR_OK;
+    if (known->is_owed)
+        return unpack_owed(&in, arena, recipient);
     return unpack(&in, &journal_outcome_shape, arena, &recipient->outcome);
 }
 

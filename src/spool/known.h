@@ -11,7 +11,8 @@
 
 /* 40 octets on a 64-bit machine. */
 struct known_recipient {
-    char *text;      /* the domain, then the last outcome as it packs; NULL for neither */
+    char *text;      /* the domain, then the last outcome as it packs, or what is owed; NULL for
+                        neither */
     int64_t next_us; /* less what the clock had moved when it was told; 0: now */
     int64_t away_us; /* the rest of that mark */
     uint32_t attempts;
@@ -20,6 +21,7 @@ struct known_recipient {
     uint8_t state;  /* enum recover_state */
     bool is_stated; /* a checkpoint has named it, so the domain is known */
     bool has_delay_notice;
+    bool is_owed; /* delivered, and no notice has told of it */
     uint8_t notify;
 };
 
@@ -125,9 +127,12 @@ void known_forget_segment(struct known_set *set, uint64_t generation);
 void known_drop(struct known_set *set, struct known *known);
 /* So many recipients can be looked at, at least. */
 MUST_CHECK enum err known_grow(struct known *known, size_t count);
-/* Replaces the texts; outcome NULL: none. The domain may be the one that it has. */
+/* Replaces the texts; outcome NULL: none. The domain may be the one that it has. Nothing is owed
+ * any more. */
 MUST_CHECK enum err known_keep_texts(
     struct known_recipient *recipient, struct slice domain, const struct journal_outcome *outcome);
+/* Replaces the domain alone. */
+MUST_CHECK enum err known_keep_domain(struct known_recipient *recipient, struct slice domain);
 void known_place(struct known *known, uint64_t segment, uint64_t offset);
 /* When the next attempt is; 0: now. */
 void known_keep_next(

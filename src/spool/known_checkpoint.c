@@ -118,12 +118,16 @@ static enum err state_recipient(const struct known_set *set, struct known_recipi
         (from->cause != 0 || from->code != 0 ||
             from->status.len + from->host.len + from->address.len + from->text.len > 0);
 
-    known->state = (uint8_t)from->state;
-    known->attempts = from->attempts;
-    known_keep_next(set, known, from->state == RECOVER_PENDING ? from->next_us : 0);
     known->has_delay_notice = from->has_delay_notice;
     known->notify = from->notify & ENVELOPE_NOTIFY_ALL;
     known->is_stated = true;
+    /* What it was delivered with, and whom to tell, an entry of its own says behind this one, which
+     * a torn batch may lack. */
+    if (known->is_owed)
+        return known_keep_domain(known, from->domain);
+    known->state = (uint8_t)from->state;
+    known->attempts = from->attempts;
+    known_keep_next(set, known, from->state == RECOVER_PENDING ? from->next_us : 0);
     return known_keep_texts(known, from->domain, has_outcome ? &outcome : NULL);
 }
 

@@ -17,9 +17,14 @@ struct recover_recipient {
     int64_t next_us; /* wall time of the next attempt; 0: now */
     bool has_delay_notice;
     uint8_t notify;   /* as in the envelope */
-    bool has_outcome; /* `outcome` is the last one; not kept for DELIVERED. From a checkpoint only
-                         result, attempt, next_us, cause, code, status, host, address and text */
+    bool has_outcome; /* `outcome` is the last one; of DELIVERED kept only where is_owed. From a
+                         checkpoint only result, attempt, next_us, cause, code, status, host,
+                         address and text */
     struct journal_outcome outcome;
+    bool is_owed; /* DELIVERED, and the sender is still to be told; as in struct journal_owed: */
+    bool is_relayed;
+    struct queue_id notice_id;
+    int64_t finished_us;
 };
 
 struct recover_message {

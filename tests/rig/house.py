@@ -43,14 +43,15 @@ class House:
 
     # Submitting
 
-    def submit(self, mark, size=500, connection=None, recipient="bob@example.org"):
-        """The reply that decided, or None where the connection ended without one once all of the message was sent."""
+    def submit(self, mark, size=500, connection=None, recipient="bob@example.org", wishes=""):
+        """The reply that decided, or None where the connection ended without one once all of the message was sent. wishes:
+        parameters of RCPT."""
         own = None if connection else self.server.client()
         connection = connection or own
         line = f"{mark} " * (70 // (len(mark) + 1)) + "\r\n"
         content = message(mark, to=recipient, body=line * (size // len(line) + 1)).encode()
         try:
-            reply = self.say(connection, recipient, content)
+            reply = self.say(connection, recipient, content, wishes)
         except (Closed, OSError, ssl.SSLError):
             reply = None
         with self.guard:
@@ -60,8 +61,9 @@ class House:
         return reply
 
     @staticmethod
-    def say(connection, recipient, content):
-        for line, wanted in (("MAIL FROM:<alice@example.net>", 250), (f"RCPT TO:<{recipient}>", 250), ("DATA", 354)):
+    def say(connection, recipient, content, wishes=""):
+        rcpt = f"RCPT TO:<{recipient}> {wishes}".rstrip()
+        for line, wanted in (("MAIL FROM:<alice@example.net>", 250), (rcpt, 250), ("DATA", 354)):
             reply = connection.command(line, 60)
             if reply.code != wanted:
                 connection.command("RSET")

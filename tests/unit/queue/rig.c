@@ -359,7 +359,8 @@ void rig_write(struct rig *rig, const struct rig_mail *mail)
     envelope.recipients = recipients;
     envelope.recipient_count = mail->recipients ? mail->count : 1;
     for (size_t i = 0; i < envelope.recipient_count; i++)
-        recipients[i] = (struct envelope_recipient){ .address = slice_text(addresses[i]) };
+        recipients[i] = (struct envelope_recipient){ .address = slice_text(addresses[i]),
+            .notify = mail->notify };
     buffer_init(&packed, ENVELOPE_MAX);
     assert_int_equal(envelope_pack(&packed, &envelope), ERR_OK);
     assert_int_equal(record_draft_init(&draft, envelope.id, buffer_slice(&packed), &header, 1,

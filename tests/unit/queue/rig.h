@@ -138,6 +138,7 @@ struct rig_mail {
     int64_t arrival_us; /* 0: now */
     enum envelope_hold hold;
     int64_t hold_value;
+    uint8_t notify; /* of each recipient: enum envelope_notify */
 };
 struct queue_id rig_id(unsigned number);
 /* Appends to the gate's first blank and syncs; no doorbell. */

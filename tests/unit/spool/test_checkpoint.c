@@ -148,10 +148,9 @@ static struct journal_state_recipient one_recipient(void)
         .text = SLICE_LITERAL("451 4.3.0 later") };
 }
 
-static void put_state(unsigned number, uint64_t segment, uint64_t offset)
+static void put_state_of(
+    unsigned number, uint64_t segment, uint64_t offset, struct journal_state_recipient recipient)
 {
-    struct journal_state_recipient recipient = one_recipient();
-
     put((struct journal_entry){ JOURNAL_STATE, sample_id(number), 2000006,
         .state = { .segment = segment,
             .offset = offset,
@@ -167,6 +166,11 @@ static void put_state(unsigned number, uint64_t segment, uint64_t offset)
             .recipient_total = 1,
             .recipients = &recipient,
             .recipient_count = 1 } });
+}
+
+static void put_state(unsigned number, uint64_t segment, uint64_t offset)
+{
+    put_state_of(number, segment, offset, one_recipient());
 }
 
 /* Messages first … first + count - 1 in a segment; where each begins. */
@@ -937,6 +941,124 @@ static void test_memory(void **state)
     assert_true(mallinfo2().uordblks <= before + 100000);
 }
 
+/* ---- what is owed ---- */
+
+static void put_owed(unsigned number, const char *text)
+{
+    put((struct journal_entry){ JOURNAL_OWED, sample_id(number), 2000007,
+        .owed = { .notice_id = sample_id(77),
+            .is_relayed = true,
+            .finished_us = 1234,
+            .outcome = { .recipient = 0,
+                .result = JOURNAL_DELIVERED,
+                .attempt = 3,
+                .started_us = 1200,
+                .mailbox = slice_text("bob@example.net"),
+                .code = 250,
+                .host = slice_text("mx.example.net"),
+                .text = slice_text(text) } } });
+}
+
+static void put_noticed(unsigned number, enum envelope_notice kind)
+{
+    struct journal_noticed_recipient recipient = { 0 };
+
+    put((struct journal_entry){ JOURNAL_NOTICED, sample_id(number), 2000008,
+        .noticed = { kind, sample_id(77), &recipient, 1 } });
+}
+
+static void assert_owed(const char *messages, const char *others, const char *domain)
+{
+    commit();
+    recovers(messages, others);
+    assert_int_equal(said.recipients[0].state, RECOVER_DELIVERED);
+    assert_int_equal(said.recipients[0].attempts, 3);
+    assert_true(said.recipients[0].is_owed && said.recipients[0].is_relayed);
+    assert_true(queue_id_equals(said.recipients[0].notice_id, sample_id(77)));
+    assert_int_equal(said.recipients[0].finished_us, 1234);
+    assert_int_equal(said.recipients[0].outcome.started_us, 1200);
+    assert_int_equal(said.recipients[0].outcome.code, 250);
+    assert_string_equal(said.texts[2], domain);
+    assert_string_equal(said.texts[4], "mx.example.net");
+    assert_string_equal(said.texts[6], "250 2.0.0 Ok");
+}
+
+static void assert_settled(const char *messages, const char *others)
+{
+    commit();
+    recovers(messages, others);
+    assert_int_equal(said.recipients[0].state, RECOVER_DELIVERED);
+    assert_false(said.recipients[0].is_owed);
+    assert_false(said.recipients[0].has_outcome);
+}
+
+/* EXT-DSN-8, QUE-12: it was delivered, and a notice is owed until one says that it is there. */
+static void test_owed(void **state)
+{
+    uint64_t offsets[2], segment = fill_segment(1, 1, offsets, NULL);
+
+    (void)state;
+    put_arrived(1, segment, offsets[0]);
+    put_owed(1, "250 2.0.0 Ok");
+    put_owed(1, "250 2.0.0 Ok");
+    assert_owed("1r ", "O", "example.net");
+    put_noticed(1, NOTICE_DELAY);
+    assert_owed("1r ", "O", "example.net");
+    put_noticed(1, NOTICE_SUCCESS);
+    assert_settled("1r ", "O");
+}
+
+/* A state leaves it in force: its own entry may be torn off behind it. */
+static void test_owed_in_checkpoint(void **state)
+{
+    uint64_t offsets[2], segment = fill_segment(1, 1, offsets, NULL);
+    struct journal_state_recipient delivered = {
+        .domain = SLICE_LITERAL("stated.example"), .state = RECOVER_DELIVERED, .attempts = 3
+    };
+
+    (void)state;
+    put_arrived(1, segment, offsets[0]);
+    put_owed(1, "250 2.0.0 Ok");
+    put_begin();
+    put_segment(segment, offsets[1], 0, true);
+    put_state_of(1, segment, offsets[0], delivered);
+    assert_owed("1 ", "O", "stated.example");
+    put_owed(1, "250 2.0.0 Ok");
+    put_end();
+    assert_owed("1 ", "O", "stated.example");
+    put_begin();
+    put_segment(segment, offsets[1], 0, true);
+    put_state_of(1, segment, offsets[0], delivered);
+    put_owed(1, "250 2.0.0 Ok");
+    put_end();
+    assert_owed("1 ", "O", "stated.example");
+    put_noticed(1, NOTICE_SUCCESS);
+    assert_settled("1 ", "O");
+}
+
+/* An outcome ends it too, where nobody can be told; and words of any length change nothing. */
+static void test_owed_in_vain(void **state)
+{
+    static char text[5000];
+    uint64_t offsets[2], segment = fill_segment(1, 1, offsets, NULL);
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    put_arrived(1, segment, offsets[0]);
+    put_owed(1, text);
+    commit();
+    recovers("1r ", "O");
+    assert_true(said.recipients[0].is_owed);
+    assert_int_equal(said.recipients[0].outcome.text.len, JOURNAL_TEXT_MAX);
+    put((struct journal_entry){ JOURNAL_OUTCOME, sample_id(1), 2000009,
+        .outcome = { .recipient = 0, .result = JOURNAL_DELIVERED, .attempt = 3 } });
+    assert_settled("1r ", "O");
+    put_owed(1, text);
+    put_closed(1);
+    commit();
+    recovers("", "O");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -963,6 +1085,9 @@ int main(void)
         TEST(test_many_recipients),
         TEST(test_clock),
         TEST(test_memory),
+        TEST(test_owed),
+        TEST(test_owed_in_checkpoint),
+        TEST(test_owed_in_vain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

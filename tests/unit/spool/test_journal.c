@@ -126,7 +126,9 @@ static size_t last_list;
 
 static enum err keep_entry(void *context, const struct journal_entry *entry)
 {
-    struct slice text = entry->kind == JOURNAL_OUTCOME ? entry->outcome.text : slice_text("");
+    struct slice text = entry->kind == JOURNAL_OUTCOME ? entry->outcome.text
+                        : entry->kind == JOURNAL_OWED  ? entry->owed.outcome.text
+                                                       : slice_text("");
 
     (void)context;
     last_entry = *entry;
@@ -159,6 +161,8 @@ static void test_kinds(void **state)
         { JOURNAL_CUT, { 0 }, 8, .cut = { 5, 8192 } },
         { JOURNAL_SET_ASIDE, id, 9, .set_aside = { 5, 4096, 640, slice_text("corrupt") } },
         { JOURNAL_CLOCK, { 0 }, 10, .clock = { JOURNAL_JUMP, -77 } },
+        { JOURNAL_OWED, id, 11,
+            .owed = { sample_id(8), true, 78, { .recipient = 5, .text = slice_text("taken") } } },
     };
     const struct journal_events events = { NULL, keep_entry, NULL };
     struct journal_replayed sum;
@@ -185,6 +189,10 @@ static void test_kinds(void **state)
             assert_true(last_entry.cut.segment == 5 && last_entry.cut.offset == 8192);
         if (entries[i].kind == JOURNAL_CLOCK)
             assert_true(last_entry.clock.event == JOURNAL_JUMP && last_entry.clock.was_us == -77);
+        if (entries[i].kind == JOURNAL_OWED)
+            assert_true(last_entry.owed.is_relayed && last_entry.owed.finished_us == 78 &&
+                        queue_id_equals(last_entry.owed.notice_id, sample_id(8)) &&
+                        last_entry.owed.outcome.recipient == 5 && strcmp(last_text, "taken") == 0);
     }
     assert_null(journal_kind_name(0));
     assert_null(journal_kind_name(JOURNAL_KINDS));
