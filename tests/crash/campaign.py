@@ -35,6 +35,7 @@ from rig.server import FAULTS, KEPT, Server, forget_certificates, make_folder  #
 from rig.inject import Strike  # noqa: E402
 
 LARGE = 16384           # octets: a larger body gets a file of its own
+CURIOUS = 0.1           # share of the messages whose senders want to be told of success
 JOBS = 32               # that the queue gives out at once
 READY = re.compile(r"submitd ready|configuration in force")
 EXPECTED = re.compile(r"a room died .*signal=9")
@@ -121,7 +122,8 @@ def read_maildir(mail):
         fields = dict(line.split(b": ", 1) for line in header.split(b"\n") if b": " in line and line[:1] not in b" \t")
         digest = hashlib.sha256(body).hexdigest()
         entries.append({"time": path.stat().st_mtime - skew, "mark": fields.get(b"X-Mark", b"?").decode(), "sender": "",
-                        "recipients": [fields.get(b"Delivered-To", b"?").decode()], "octets": len(body), "digest": digest})
+                        "recipients": [fields.get(b"Delivered-To", b"?").decode()], "octets": len(body), "digest": digest,
+                        "replaces": True})
     return entries
 
 
@@ -134,7 +136,7 @@ class Campaign:
         self.sink = Sink(folder / "sink", seed)
         self.server = make_server(folder / "server", self.sink.port)
         self.watch = Watch(self.server.log_path)
-        self.clients = [Client(self.server, number, seed, LARGE) for number in range(clients)]
+        self.clients = [Client(self.server, number, seed, LARGE, curious=CURIOUS) for number in range(clients)]
         self.kills, self.starts, self.refused_starts, self.trouble = [], [], [], []
         self.queued, self.acts = [], {}
 
@@ -274,9 +276,10 @@ class Campaign:
         return self.sink.taken() + read_maildir(self.server.mail)
 
     def has_all_arrived(self):
-        arrived = {recipient for entry in self.taken() for recipient in entry["recipients"]}
-        wanted = {recipient for attempt in self.attempts if attempt.state == ACKNOWLEDGED for recipient in attempt.recipients}
-        return wanted <= arrived
+        kinds = [("notice" in entry, recipient) for entry in self.taken() for recipient in entry["recipients"]]
+        wanted = {(is_told, recipient) for attempt in self.attempts if attempt.state == ACKNOWLEDGED for recipient in attempt.recipients
+                  for is_told in {False, bool(attempt.wishes)}}
+        return wanted <= set(kinds)
 
     def is_queue_empty(self):
         answer = self.server.run_ctl("status", "--json")
@@ -357,6 +360,8 @@ def report(campaign, verdict):
           f"{sum(c.interrupted for c in campaign.clients)} interrupted",
         f"lost {len(verdict.lost)}, corrupted {len(verdict.corrupted)}, refused but delivered {len(verdict.refused_delivered)}, "
         f"never finished but delivered {len(verdict.unsent_delivered)}, foreign {len(verdict.foreign)}",
+        f"wanted to be told of success: {sum(bool(a.wishes) and a.state == ACKNOWLEDGED for a in attempts)}; not told "
+        f"{len(verdict.untold)}, told more often than delivered {len(verdict.overtold)}",
         f"acknowledged and still in the queue: {verdict.queued}; without any reply but delivered: {verdict.unknown_delivered}",
         f"delivered twice: {verdict.twice} messages; by one kill at most {twice_by_kind(campaign.kills, verdict)} "
         f"(jobs in hand at most {JOBS})",

@@ -23,13 +23,15 @@ class Kill:
 
 @dataclasses.dataclass
 class Verdict:
-    """Lists of descriptions; the first six have to be empty."""
+    """Lists of descriptions; the first eight have to be empty."""
     lost: list
     corrupted: list
     refused_delivered: list
     unsent_delivered: list
     foreign: list            # arrived, but nobody sent it
     above_bound: list        # more duplicates than a kill may cause
+    untold: list             # a delivery of which the sender asked to be told, and was not
+    overtold: list           # more notices about a recipient than deliveries
     unknown_delivered: int
     queued: int              # acknowledged and still in the queue
     twice: int               # messages that somebody got more than once
@@ -37,8 +39,8 @@ class Verdict:
 
     @property
     def faults(self):
-        return {name: entries for name in ("lost", "corrupted", "refused_delivered", "unsent_delivered", "foreign", "above_bound")
-                if (entries := getattr(self, name))}
+        names = ("lost", "corrupted", "refused_delivered", "unsent_delivered", "foreign", "above_bound", "untold", "overtold")
+        return {name: entries for name in names if (entries := getattr(self, name))}
 
 
 def is_same(attempt, entry):
@@ -69,14 +71,30 @@ def bound(kill, jobs):
     return 0 if kill.kind in REMEMBERING else jobs
 
 
+def judge_notices(verdict, attempts, arrivals, notices):
+    """notices: the ids of those that name a recipient. A copy that replaces the one before does not show how often it came."""
+    for attempt in attempts:
+        for recipient in attempt.recipients:
+            copies, told = arrivals.get(recipient, []), len(notices.get(recipient, ()))
+            if attempt.wishes and copies and not told:
+                verdict.untold.append(f"{attempt}: of {recipient}")
+            if told > (len(copies) if attempt.wishes else 0) and not any(entry.get("replaces") for entry in copies):
+                verdict.overtold.append(f"{attempt}: of {recipient} {told} times, delivered {len(copies)} times")
+
+
 def judge(attempts, taken, queued, kills, jobs):
     """attempts: what clients were told. taken: the sink's entries. queued: ids of the messages that are in the queue. jobs: how
     many the queue gives out at once."""
     by_mark = {attempt.mark: attempt for attempt in attempts}
-    verdict = Verdict([], [], [], [], [], [], 0, 0, 0, {})
-    arrivals = collections.defaultdict(list)
+    verdict = Verdict([], [], [], [], [], [], [], [], 0, 0, 0, {})
+    arrivals, notices, copies = collections.defaultdict(list), collections.defaultdict(set), collections.defaultdict(list)
 
     for entry in taken:
+        if "notice" in entry:
+            copies[entry["notice"]].append({**entry, "mark": entry["notice"]})
+            for recipient in entry["recipients"]:
+                notices[recipient].add(entry["notice"])
+            continue
         attempt = by_mark.get(entry["mark"])
         if not attempt or not set(entry["recipients"]) <= set(attempt.recipients):
             verdict.foreign.append(f"{entry}")
@@ -99,7 +117,9 @@ def judge(attempts, taken, queued, kills, jobs):
             verdict.unsent_delivered.append(f"{attempt}")
         verdict.unknown_delivered += attempt.state == UNKNOWN and has_arrived
 
-    verdict.twice_by_kill = count_twice(arrivals, kills)
+    if not queued:
+        judge_notices(verdict, attempts, arrivals, notices)
+    verdict.twice_by_kill = count_twice({**arrivals, **copies}, kills)
     verdict.twice = len({entry["mark"] for entries in arrivals.values() if len(entries) > 1 for entry in entries})
     for at, count in verdict.twice_by_kill.items():
         most = 0 if at is None else bound(kills[at], jobs)

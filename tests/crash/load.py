@@ -34,6 +34,7 @@ class Attempt:
     sent: float = 0.0     # its last octet
     answered: float = 0.0
     fault: str = ""
+    wishes: str = ""      # parameters of each RCPT
 
 
 class Refused(Exception):
@@ -41,11 +42,13 @@ class Refused(Exception):
 
 
 class Client(threading.Thread):
-    """pace: seconds of pause between messages at most. patience: for one reply."""
+    """pace: seconds of pause between messages at most. patience: for one reply. curious: the share of messages of whose delivery it
+    wants to be told."""
 
-    def __init__(self, server, number, seed, large, pace=0.05, patience=60.0):
+    def __init__(self, server, number, seed, large, pace=0.05, patience=60.0, curious=0.0):
         super().__init__(daemon=True, name=f"client-{number}")
         self.server, self.number, self.large, self.pace, self.patience = server, number, large, pace, patience
+        self.curious = curious
         self.chance = random.Random(f"{seed}/{number}")
         self.attempts, self.faults, self.sessions, self.interrupted = [], [], 0, 0
         self.ending = threading.Event()
@@ -135,7 +138,8 @@ class Client(threading.Thread):
         body = self.body()
         digest = hashlib.sha256(body).hexdigest()
         recipients = [f"{mark}.{at}@{domain}" for at, domain in enumerate(self.domains(kind))]
-        attempt = Attempt(mark, recipients, digest, len(body))
+        wishes = "NOTIFY=SUCCESS" if self.chance.random() < self.curious else ""
+        attempt = Attempt(mark, recipients, digest, len(body), wishes=wishes)
         header = (f"From: <{LOGIN}>\r\nTo: <{recipients[0]}>\r\nSubject: {mark}\r\n"
                   f"{MARK_FIELD}: {mark}\r\n{DIGEST_FIELD}: {digest}\r\n\r\n")
         self.attempts.append(attempt)
@@ -147,7 +151,7 @@ class Client(threading.Thread):
         try:
             self.ask(connection, f"MAIL FROM:<{LOGIN}>", 250)
             for recipient in attempt.recipients:
-                self.ask(connection, f"RCPT TO:<{recipient}>", 250)
+                self.ask(connection, f"RCPT TO:<{recipient}> {attempt.wishes}".rstrip(), 250)
             send = self.send_chunks if self.chance.random() < 0.5 else self.send_data
             send(connection, attempt, content)
             attempt.state, attempt.sent = UNKNOWN, time.monotonic()

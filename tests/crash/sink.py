@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import sys
 import time
@@ -42,11 +43,20 @@ class Taken:
 
     def note(self, sender, recipients, content):
         header, _, body = content.partition(b"\r\n\r\n")
+        if not sender:
+            self.note_notice(header, body)
+            return
         digest = hashlib.sha256(body).hexdigest()
         entry = {"time": time.monotonic(), "mark": field(header, b"x-mark"), "sender": sender, "recipients": recipients,
                  "octets": len(body), "digest": digest}
         if field(header, b"x-digest") != digest:
             self.keep(content, entry)
+        os.write(self.file, (json.dumps(entry) + "\n").encode())
+
+    def note_notice(self, header, body):
+        """Which one it is, and whom it names."""
+        named = [name.decode() for name in re.findall(rb"^Final-Recipient: rfc822; (\S+)\r$", body, re.M)]
+        entry = {"time": time.monotonic(), "notice": field(header, b"message-id"), "recipients": named}
         os.write(self.file, (json.dumps(entry) + "\n").encode())
 
     def keep(self, content, entry):

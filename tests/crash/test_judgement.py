@@ -12,8 +12,8 @@ from load import ACKNOWLEDGED, REFUSED, UNKNOWN, UNSENT, Attempt  # noqa: E402
 JOBS = 2
 
 
-def attempt(state, mark="m"):
-    return Attempt(mark, [f"{mark}.0@x", f"{mark}.1@x"], "digest", 7, state, identity="ID")
+def attempt(state, mark="m", wishes=""):
+    return Attempt(mark, [f"{mark}.0@x", f"{mark}.1@x"], "digest", 7, state, identity="ID", wishes=wishes)
 
 
 def entry(*recipients, mark="m", time=10.0, **other):
@@ -43,6 +43,24 @@ BOTH = entry("m.0@x", "m.1@x")
 ])
 def test_promises(state, taken, faults):
     assert set(judge([attempt(state)], taken, set(), [], JOBS).faults) == faults
+
+
+def notice(name, *recipients):
+    return {"time": 11.0, "notice": name, "recipients": list(recipients)}
+
+
+@pytest.mark.parametrize("wishes, taken, faults", [
+    ("NOTIFY=SUCCESS", [BOTH, notice("n", "m.0@x", "m.1@x")], set()),
+    ("NOTIFY=SUCCESS", [BOTH, notice("n", "m.0@x"), notice("o", "m.1@x")], set()),
+    ("NOTIFY=SUCCESS", [BOTH], {"untold"}),
+    ("NOTIFY=SUCCESS", [BOTH, notice("n", "m.0@x")], {"untold"}),
+    ("NOTIFY=SUCCESS", [BOTH, notice("n", "m.0@x", "m.1@x"), notice("o", "m.1@x")], {"overtold"}),
+    ("", [BOTH, notice("n", "m.0@x")], {"overtold"}),
+    ("NOTIFY=SUCCESS", [BOTH, notice("n", "m.0@x", "m.1@x"), notice("n", "m.0@x", "m.1@x")], {"above_bound"}),
+    ("NOTIFY=SUCCESS", [entry("m.0@x", "m.1@x", replaces=True), notice("n", "m.0@x", "m.1@x"), notice("o", "m.1@x")], set()),
+])
+def test_notices(wishes, taken, faults):
+    assert set(judge([attempt(ACKNOWLEDGED, wishes=wishes)], taken, set(), [], JOBS).faults) == faults
 
 
 def test_what_is_in_the_queue_is_not_lost():
