@@ -1,7 +1,6 @@
 /* fetch/imap.c: the conversation from the first address to the last word: one table of phases. */
 #include "fetch/imap.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,37 +24,23 @@ enum {
     NOISE_MAX = 256 << 10,
 };
 
-/* Words. */
+/* Words. A server makes some of them as long as it likes, within what the vault says. */
 
-static void put(struct imap *imap, const char *format, va_list args)
+void imap_send(struct imap *imap, struct slice words)
 {
-    char text[IMAP_LINE_MAX];
-    int len = vsnprintf(text, sizeof text, format, args);
-
-    stream_write(imap->stream, slice_of(text, len > 0 ? (size_t)len : 0));
+    stream_write(imap->stream, words);
     stream_write(imap->stream, slice_text("\r\n"));
-    explicit_bzero(text, len > 0 ? (size_t)len : 0);
 }
 
-void imap_send(struct imap *imap, const char *format, ...)
+void imap_command(struct imap *imap, const char *verb, struct slice argument)
 {
-    va_list args;
-
-    va_start(args, format);
-    put(imap, format, args);
-    va_end(args);
-}
-
-void imap_command(struct imap *imap, const char *format, ...)
-{
-    va_list args;
-
     snprintf(imap->tag, sizeof imap->tag, "s%u", ++imap->tag_count);
     stream_write(imap->stream, slice_text(imap->tag));
     stream_write(imap->stream, slice_text(" "));
-    va_start(args, format);
-    put(imap, format, args);
-    va_end(args);
+    stream_write(imap->stream, slice_text(verb));
+    if (argument.len > 0)
+        stream_write(imap->stream, slice_text(" "));
+    imap_send(imap, argument);
 }
 
 /* Life and death. */
@@ -99,7 +84,7 @@ static void leave(struct imap *imap, bool is_in_order)
         return;
     }
     imap->phase = IMAP_OVER;
-    imap_command(imap, "LOGOUT");
+    imap_command(imap, "LOGOUT", slice_text(""));
     stream_close_after_flush(imap->stream, LINGER_MS);
 }
 
@@ -131,7 +116,7 @@ static void ask_capability(struct imap *imap)
 {
     buffer_reset(&imap->mechanisms);
     imap->phase = IMAP_CAPABILITY;
-    imap_command(imap, "CAPABILITY");
+    imap_command(imap, "CAPABILITY", slice_text(""));
 }
 
 static void on_greeting(struct imap *imap, const struct imap_response *response)
@@ -147,7 +132,7 @@ static void on_greeting(struct imap *imap, const struct imap_response *response)
         return;
     }
     imap->phase = IMAP_STARTTLS;
-    imap_command(imap, "STARTTLS");
+    imap_command(imap, "STARTTLS", slice_text(""));
 }
 
 /* Whatever came in clear behind the reply would be read as if it were secured. */
@@ -398,7 +383,9 @@ struct imap *imap_start(struct fetch *fetch, const struct imap_order *order,
     buffer_init(&imap->first_words, IMAP_LINE_MAX);
     buffer_init(&imap->text, IMAP_LINE_MAX);
     buffer_init(&imap->url, IMAP_LINE_MAX);
+    buffer_put_char(&imap->url, '"');
     buffer_put_slice(&imap->url, order->url);
+    buffer_put_char(&imap->url, '"');
     DL_APPEND(fetch->imaps, imap);
     fetch_mind_clock(fetch);
     if (imap->url.error == ERR_OK &&

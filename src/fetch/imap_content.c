@@ -5,7 +5,7 @@
 void imap_content_start(struct imap *imap)
 {
     imap->phase = IMAP_CONTENT;
-    imap_command(imap, "URLFETCH \"%.*s\"", SLICE_ARGS(buffer_slice(&imap->url)));
+    imap_command(imap, "URLFETCH", buffer_slice(&imap->url));
 }
 
 static bool is_too_big(const struct imap *imap, uint64_t size)

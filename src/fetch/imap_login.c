@@ -62,7 +62,7 @@ static void say_auth(struct imap *imap, const struct msg_login_say *say)
     if (say->has_data)
         base64_encode(&imap->first_words, say->data);
     imap->phase = IMAP_LOGIN_PEER;
-    imap_command(imap, "AUTHENTICATE %.*s", SLICE_ARGS(say->mechanism));
+    imap_command(imap, "AUTHENTICATE", say->mechanism);
 }
 
 static void say_data(struct imap *imap, struct slice data)
@@ -72,7 +72,7 @@ static void say_data(struct imap *imap, struct slice data)
     buffer_init(&line, IMAP_LINE_MAX * 2);
     base64_encode(&line, data);
     imap->phase = IMAP_LOGIN_PEER;
-    imap_send(imap, "%.*s", SLICE_ARGS(buffer_slice(&line)));
+    imap_send(imap, buffer_slice(&line));
     wipe(&line);
 }
 
@@ -156,7 +156,7 @@ void imap_login_reply(struct imap *imap, const struct imap_response *response)
         return;
     if (response->kind == IMAP_CONTINUE && imap->has_first_words) {
         imap->has_first_words = false;
-        imap_send(imap, "%.*s", SLICE_ARGS(buffer_slice(&imap->first_words)));
+        imap_send(imap, buffer_slice(&imap->first_words));
         wipe(&imap->first_words);
     } else if (response->kind == IMAP_CONTINUE) {
         pass_challenge(imap, response->rest);

@@ -64,15 +64,16 @@ struct imap {
     struct buffer first_words; /* in base64, for the server's empty challenge */
     bool has_first_words;
 
-    struct buffer url;
+    struct buffer url; /* in quotes */
     uint64_t most;
     enum imap_content content;
     uint64_t octets; /* of content handed on */
 };
 
-PRINTF_LIKE(2, 3) void imap_send(struct imap *imap, const char *format, ...);
-/* A new tag and the command. */
-PRINTF_LIKE(2, 3) void imap_command(struct imap *imap, const char *format, ...);
+/* A line of these words. */
+void imap_send(struct imap *imap, struct slice words);
+/* A new tag, the verb, and its argument if it has one. */
+void imap_command(struct imap *imap, const char *verb, struct slice argument);
 /* Tells the owner, says good-bye where that makes sense, and is nobody's any more. */
 void imap_end(struct imap *imap, enum url_result result, const char *why);
 

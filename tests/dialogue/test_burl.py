@@ -1,4 +1,5 @@
 """dialogue/test_burl.py: BURL against an IMAP server that does what it is told, good or bad."""
+import base64
 import itertools
 import os
 import signal
@@ -386,6 +387,31 @@ def test_silence(pair, imap, bad, stage):
     before = time.monotonic()
     burl(connection, url(bad, message(body="x\r\n" * 1000), host="localhost:2143"), "451 4.4.1")
     assert 1.5 < time.monotonic() - before < 6
+    still_works(connection, imap)
+
+
+def answer_of_size(octets):
+    """SCRAM whose server's nonce makes our answer so long, which has to repeat it."""
+    def act(session):
+        session.send(b"+ \r\n")
+        nonce = base64.b64decode(session.read_line()).rpartition(b"r=")[2]
+        nonce += b"x" * (octets - len(b"c=biws,r=,p=") - 44 - len(nonce))
+        session.send(b"+ " + base64.b64encode(b"r=" + nonce + b",s=QUFB,i=4096") + b"\r\n")
+        session.imap.answers.append(base64.b64decode(session.read_line()))
+        return b"%TAG% NO [AUTHENTICATIONFAILED] no\r\n"
+    return act
+
+
+@pytest.mark.parametrize("octets", [12_282, 12_285, 12_288, 12_325])
+def test_long_answer(pair, imap, bad, octets):
+    """EXT-BURL-6, SEC-5: a server can make our words as long as it likes, up to a line of its own: in base64 shorter than a line
+    of ours, just as long, longer, and the longest there is."""
+    bad.answers = []
+    bad.script = {"CAPABILITY": b"* CAPABILITY IMAP4rev1 URLAUTH AUTH=SCRAM-SHA-256\r\n%TAG% OK done\r\n", "AUTHENTICATE": answer_of_size(octets)}
+    connection = pair.client()
+    envelope(connection)
+    burl(connection, url(host="localhost:2143"), "554 5.7.14")
+    assert [len(answer) for answer in bad.answers] == [octets] and bad.answers[0].startswith(b"c=biws,r=")
     still_works(connection, imap)
 
 
