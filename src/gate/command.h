@@ -30,6 +30,7 @@ command_fn command_data, command_bdat;
 command_refused_fn command_bdat_refused;
 /* command_burl.c */
 command_fn command_burl;
+command_refused_fn command_burl_refused;
 /* command_small.c */
 command_fn command_rset, command_noop, command_vrfy, command_expn, command_help, command_quit;
 
@@ -51,6 +52,9 @@ enum answer mail_say_sender(struct session *session);
 
 /* Opens the body of the session's transaction, unless a chunk before has done so. */
 void content_open(struct session *session);
+/* Content that was to come does not come, so the message has a hole, whatever else the client has
+ * sent ahead: nothing but RSET helps. */
+void content_spoil(struct session *session);
 /* The body cannot take more now: waits for it. Its phase goes on then. */
 enum answer body_wait(struct session *session);
 /* The content that a BURL named does not come: the transaction is spoilt, and this is said. */

@@ -9,17 +9,34 @@
 #include "smtp/burl.h"
 #include "smtp/extension.h"
 
-/* Content that was to come does not come, so the message has a hole, whatever else the client has
- * sent ahead: nothing but RSET helps. */
 enum answer burl_failed(struct session *s, enum reply_id reply)
 {
-    transaction_free(&s->transaction);
-    session_move(s, PHASE_SPOILT);
+    content_spoil(s);
     session_say(s, reply);
     return ANSWER_VERDICT;
 }
 
-/* Why there can be no URL now; the transaction, if there is one, goes on. */
+/* Refused before anybody looked at the URL. Where content could have followed it is missed all the
+ * same. */
+static enum answer refuse(struct session *s, enum reply_id reply)
+{
+    if (s->transaction && s->transaction->recipient_count > 0)
+        content_spoil(s);
+    session_say(s, reply);
+    return ANSWER_REPLY;
+}
+
+/* Where there is no BURL, it is an unknown command like any other. */
+enum answer command_burl_refused(
+    struct session *s, struct slice argument UNUSED, enum reply_id reply)
+{
+    if (s->snapshot->conf->extensions.burl)
+        return refuse(s, reply);
+    session_say(s, reply);
+    return ANSWER_REPLY;
+}
+
+/* Why there can be no URL now. */
 static enum reply_id order_objection(const struct session *s)
 {
     const struct transaction *t = s->transaction;
@@ -79,14 +96,11 @@ enum answer command_burl(struct session *s, struct slice argument)
     enum reply_id reply = order_objection(s);
     struct burl burl;
 
-    if (reply) {
-        session_say(s, reply);
-        return ANSWER_REPLY;
-    }
+    if (reply)
+        return refuse(s, reply);
     switch (burl_parse(argument, &burl)) {
     case BURL_SYNTAX:
-        (void)burl_failed(s, REPLY_BAD_ARGUMENT);
-        return ANSWER_REPLY;
+        return refuse(s, REPLY_BAD_ARGUMENT);
     case BURL_FOREIGN:
     case BURL_UNFIT:
         return burl_failed(s, REPLY_URL_NOT_FETCHED);

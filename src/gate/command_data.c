@@ -76,6 +76,12 @@ static int64_t replay_ms(const struct transaction *t)
     return t->is_resumed ? (int64_t)(t->partial->octets / REPLAY_PER_MS) : 0;
 }
 
+void content_spoil(struct session *s)
+{
+    transaction_free(&s->transaction);
+    session_move(s, PHASE_SPOILT);
+}
+
 enum answer body_wait(struct session *s)
 {
     const struct transaction *t = s->transaction;

@@ -33,7 +33,8 @@ const struct command_row command_rows[VERB_COUNT] = {
     [VERB_DATA] = { IN(MAIL) | IN(RCPT), TO_SUBMIT | NO_ARGUMENT, command_data, NULL },
     [VERB_BDAT] = { IN(MAIL) | IN(RCPT) | IN(CHUNKS), TO_SUBMIT, command_bdat,
         command_bdat_refused },
-    [VERB_BURL] = { IN(MAIL) | IN(RCPT) | IN(CHUNKS), TO_SUBMIT | NEEDS_BURL, command_burl, NULL },
+    [VERB_BURL] = { IN(MAIL) | IN(RCPT) | IN(CHUNKS), TO_SUBMIT | NEEDS_BURL, command_burl,
+        command_burl_refused },
     [VERB_RSET] = { ANY, NO_ARGUMENT | LEADS_NOWHERE, command_rset, NULL },
     [VERB_NOOP] = { ANY, LEADS_NOWHERE, command_noop, NULL },
     [VERB_VRFY] = { ANY, NEEDS_TLS | NEEDS_AUTH | LEADS_NOWHERE, command_vrfy, NULL },
@@ -165,6 +166,8 @@ static enum answer command_read(struct session *s)
         return take_line(s, &line);
     case LINE_TOO_LONG:
         session_wipe(s, line.consumed);
+        if (s->phase == PHASE_CHUNKS)
+            content_spoil(s); /* it may have been a chunk or a URL */
         session_say(s, REPLY_LINE_TOO_LONG);
         return ANSWER_REPLY;
     case LINE_BARE_LF:

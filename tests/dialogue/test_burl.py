@@ -275,6 +275,113 @@ def test_long_line(server, imap):
     connection.expect("RSET", "250 2.0.0")
 
 
+# What was refused before anybody was asked is a hole all the same
+
+@pytest.fixture(scope="module")
+def kept(shared, imap):
+    """One that keeps cut messages, too."""
+    server = make(shared, {"localhost": imap}, name="burl-checkpoint")
+    server.sections["extensions"] = "burl = true  checkpoint = true"
+    server.write_conf()
+    server.stop()
+    return server.start()
+
+
+def begin_kept(server, name):
+    connection = server.client()
+    reply = connection.command(f"MAIL FROM:<{USER}> TRANSID=<{name}@c.example>")
+    if reply.code == 250:
+        connection.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
+    return connection, reply
+
+
+def test_checkpoint(kept, imap):
+    """EXT-BURL-2, EXT-CKPT-1, EXT-CKPT-2: 503 in a transaction with a TRANSID, and nobody is asked; without one it is as ever."""
+    before = imap.connections
+    connection, _ = begin_kept(kept, "alone")
+    connection.expect(f"BURL {url(imap, message(subject='kept'))} LAST", "503 5.5.1")
+    assert imap.connections == before
+    still_works(connection, imap)
+
+
+@pytest.mark.parametrize("last", [" LAST", ""])
+def test_checkpoint_pipelined(kept, imap, last):
+    """EXT-BURL-2, EXT-CKPT-1: chunks on both sides of such a URL, all sent at once: they do not become a message without it."""
+    connection, _ = begin_kept(kept, f"hole{len(last)}")
+    head = message(subject=f"hole{next(numbers)}", body="one\r\n").encode()
+    connection.send(b"BDAT %d\r\n" % len(head) + head + f"BURL {url(imap, 'two' + chr(13) + chr(10))}{last}\r\nBDAT 7 LAST\r\nthree\r\nRSET\r\n".encode())
+    assert [connection.read_reply().brief for _ in range(4)] == ["250 2.0.0", "503 5.5.1", "503 5.5.1", "250 2.0.0"]
+    envelope(connection)
+    burl(connection, url(imap, message(subject="after all")), "250 2.0.0")
+
+
+def test_checkpoint_resumed(kept, imap):
+    """EXT-BURL-2, EXT-CKPT-2: what was kept of a cut message does not go on with a URL, and nothing is kept of it then."""
+    connection, _ = begin_kept(kept, "cut")
+    head = message(subject="cut", body="one\r\n").encode()
+    connection.send(b"BDAT %d\r\n" % len(head) + head)
+    assert connection.read_reply().brief == "250 2.0.0"
+    connection.close()
+    end = time.monotonic() + 10
+    while kept.status()["spool"]["partials"]["count"] != 1:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    connection, reply = begin_kept(kept, "cut")
+    assert reply.code == 355
+    connection.expect(f"BURL {url(imap, 'two' + chr(13) + chr(10))} LAST", "503 5.5.1")
+    connection.send(b"BDAT 7 LAST\r\nthree\r\n")
+    assert connection.read_reply().brief == "503 5.5.1"
+    connection.expect("RSET", "250 2.0.0")
+    connection, reply = begin_kept(kept, "cut")
+    assert reply.brief == "250 2.1.0"
+
+
+UNREADABLE = {"8 bit": ("BURL imap://localhost/\xfc LAST", "500 5.5.2"), "NUL": ("BURL imap://localhost/\0 LAST", "500 5.5.2"),
+              "empty": ("BURL", "501 5.5.4"), "long": ("BURL " + "x" * 5000 + " LAST", "500 5.5.2")}
+
+
+@pytest.mark.parametrize("how,begun", [(how, begun) for how in UNREADABLE for begun in (True, False) if begun or how != "long"])
+def test_line_pipelined(server, how, begun):
+    """EXT-BURL-2, CMD-22: the same for a URL whose line cannot be read. (What a line that is too long would have been is known
+    only where nothing else could come.)"""
+    line, wanted = UNREADABLE[how]
+    connection = server.client()
+    envelope(connection)
+    head = message(subject=f"line{next(numbers)}", body="one\r\n").encode()
+    chunk = b"BDAT %d\r\n" % len(head) + head if begun else b""
+    connection.send(chunk + line.encode("latin-1") + b"\r\nBDAT 7 LAST\r\nthree\r\nRSET\r\n")
+    got = [connection.read_reply().brief for _ in range(4 if begun else 3)]
+    assert got == ["250 2.0.0"] * begun + [wanted, "503 5.5.1", "250 2.0.0"]
+
+
+def test_after_a_bad_chunk(server, imap):
+    """EXT-BURL-2, EXT-CHUNKING-3: behind a chunk that was refused no URL is fetched."""
+    connection = server.client()
+    envelope(connection)
+    before = imap.connections
+    connection.send(f"BDAT 3 FIRST\r\nabcBURL {url(imap, message())} LAST\r\n")
+    assert [connection.read_reply().brief for _ in range(2)] == ["501 5.5.4", "503 5.5.1"]
+    assert imap.connections == before
+    still_works(connection, imap)
+
+
+@pytest.mark.parametrize("extra,wanted", [(0, "250 2.0.0"), (1, "554 5.3.4")])
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_exact_size(server, imap, extra, wanted, parts):
+    """EXT-BURL-5: as large as allowed, and one octet more, in one URL or several."""
+    head = message(subject="exact", body="").encode()
+    whole = head + b"z" * ((3_000_000 + extra - len(head)) % 70 + 28) + b"\r\n"
+    whole += (b"y" * 68 + b"\r\n") * ((3_000_000 + extra - len(whole)) // 70)
+    whole += b"x" * (3_000_000 + extra - len(whole) - 2) + b"\r\n" if len(whole) < 3_000_000 + extra else b""
+    assert len(whole) == 3_000_000 + extra
+    connection = server.client()
+    envelope(connection)
+    step = len(whole) // parts + 1
+    for at in range(0, len(whole), step):
+        is_last = at + step >= len(whole)
+        burl(connection, url(imap, whole[at:at + step]), wanted if is_last else "250 2.5.0", last=is_last)
+
+
 # What the content may be
 
 @pytest.mark.parametrize("content,wanted", [
