@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -94,12 +95,13 @@ static void report(const struct url *url, enum url_result result, const char *wh
 
 /* The pipe. */
 
-/* False: nobody reads any more, and the URL is gone. */
+/* False: nobody reads any more, and the URL is gone. Never waits, whatever the gate has set the
+ * socket to, which it has in its hands as well; what is none is an error. */
 static bool write_pending(struct url *url)
 {
     while (url->pending.len > 0) {
         struct slice piece = buffer_slice(&url->pending);
-        ssize_t put = write(url->pipe, piece.data, piece.len);
+        ssize_t put = send(url->pipe, piece.data, piece.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (put < 0 && errno == EINTR)
             continue;

@@ -1,5 +1,5 @@
-/* fetch/urls.h: what gates ask for at BURL: the content of a URL, written into the pipe that came
- * with the question. */
+/* fetch/urls.h: what gates ask for at BURL: the content of a URL, written into the pipe (a
+ * stream socket) that came with the question. */
 #ifndef FETCH_URLS_H
 #define FETCH_URLS_H
 

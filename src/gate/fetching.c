@@ -3,8 +3,8 @@
 #include "gate/fetching.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,7 +18,7 @@
 #include "smtp/burl.h"
 
 enum {
-    PIECE = 64 << 10,     /* as much as a pipe holds */
+    PIECE = 64 << 10,
     PIECES_IN_A_TURN = 4, /* then other sessions have their turn */
     GRACE_MS = 5000,      /* for the fetch room, which keeps the time itself */
     COUNT_BITS = 16,      /* of a question's number; those above are the session's id */
@@ -188,11 +188,12 @@ static void on_readable(void *owner, unsigned ready UNUSED)
 
 /* Asking. */
 
+/* Of sockets: at a pipe(7) its owner could make the writer wait. */
 static bool open_pipe(struct fetching *f, int *out_theirs)
 {
     int ends[2];
 
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         return false;
     f->pipe = ends[0];
     *out_theirs = ends[1];

@@ -67,7 +67,7 @@ enum message_type {
     MSG_FETCHED,
     MSG_FETCH_CANCEL, /* vault: nobody waits for the answer any more */
     /* gate and fetch: the content of URLs (BURL) */
-    MSG_URL,        /* with the writing end of a pipe, into which the content goes */
+    MSG_URL,        /* with one end of a socket pair, into which the content goes */
     MSG_URL_DONE,   /* all of it is in the pipe, or there will be none */
     MSG_URL_CANCEL, /* gate: nobody waits for the content any more */
     /* queue and gate: messages whose connection was cut (EXT-CKPT-2) */

@@ -53,6 +53,8 @@ struct row {
 #define SOCKET(rooms, family, type, protocol) \
     { SCMP_SYS(socket), rooms, 3, \
       { { 0, WHOLE, family }, { 1, SOCKET_TYPE_MASK, type }, { 2, WHOLE, protocol } } }
+#define PAIR(rooms, family, type) \
+    { SCMP_SYS(socketpair), rooms, 2, { { 0, WHOLE, family }, { 1, SOCKET_TYPE_MASK, type } } }
 #define WHOLE UINT32_MAX /* an int argument, as a mask */
 
 static const struct row allowed[] = {
@@ -144,10 +146,9 @@ static const struct row allowed[] = {
     CALL(poll, OUTWARD), /* the resolver library, when the kernel's buffer for datagrams is full */
     CALL(getsockname, OUTWARD),
     CALL(getpeername, OUTWARD),
-    CALL_IF(socketpair, FETCH, 0, WHOLE, AF_UNIX), /* the HTTP library, to wake itself */
-
-    /* What a BURL names comes out of a pipe, of which the fetch room gets the other end. */
-    CALL(pipe2, GATE),
+    /* The HTTP library, to wake itself; a gate, for what a BURL names: the fetch room gets the other
+     * end. Not of datagrams: each of these could be sent to whoever has a name. */
+    PAIR(FETCH | GATE, AF_UNIX, SOCK_STREAM),
 
     /* Writing into what was handed over. */
     CALL(pwritev, GATE | QUEUE),

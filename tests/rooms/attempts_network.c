@@ -147,16 +147,31 @@ static long listen_abstract(void)
     return rc == 0 ? answer(fd, listen(fd, 1)) : rc;
 }
 
-static long make_pair(void)
+static long pair_of(int family, int type)
 {
     int pair[2];
-    long rc = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+    long rc = socketpair(family, type | SOCK_CLOEXEC, 0, pair);
 
     if (rc == 0) {
         close(pair[0]);
         close(pair[1]);
     }
     return rc;
+}
+
+static long make_pair(void)
+{
+    return pair_of(AF_UNIX, SOCK_STREAM);
+}
+
+static long make_datagram_pair(void)
+{
+    return pair_of(AF_UNIX, SOCK_DGRAM);
+}
+
+static long make_packet_pair(void)
+{
+    return pair_of(AF_UNIX, SOCK_SEQPACKET);
 }
 
 #define SOCKET(name, lawful, family, type, protocol)                                               \
@@ -189,7 +204,9 @@ static const struct attempt rows[] = {
     SOCKET("an XDP socket", NOBODY, AF_XDP, SOCK_RAW, 0),
     SOCKET("a TIPC socket", NOBODY, AF_TIPC, SOCK_RDM, 0),
     SOCKET("a CAN socket", NOBODY, AF_CAN, SOCK_RAW, 1),
-    { "a pair of sockets", FETCH, make_pair },
+    { "a pair of sockets", FETCH | GATE, make_pair },
+    { "a pair of datagram sockets", NOBODY, make_datagram_pair },
+    { "a pair of packet sockets", NOBODY, make_packet_pair },
     { "connect to a TCP port", OUTWARD, connect_tcp },
     { "connect to a TCP port by sending", OUTWARD, connect_by_sending },
     { "bind a TCP port", NOBODY, bind_tcp },

@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 
+from rig.imap import SECRET, SUBMIT
 from rig.server import ACCOUNTS, BUILD, FAULTS, IS_ROOT, Server, environment
 from rooms.frames import Channel, plan, tell
 
@@ -90,15 +91,20 @@ class Room:
 
 
 class House:
-    """rooms: names of those to start, "gate.0" and so on. Settings as of rig.server.Server. as_root: no room gives up root."""
+    """rooms: names of those to start, "gate.0" and so on. Settings as of rig.server.Server. as_root: no room gives up root.
+    imap: a rig.imap.Imap that BURL may fetch from, under the name localhost."""
 
-    def __init__(self, rooms=(), as_root=False, build=None, **settings):
-        self.as_root = as_root
+    def __init__(self, rooms=(), as_root=False, build=None, imap=None, **settings):
+        self.as_root, self.imap = as_root, imap
         self.build = pathlib.Path(build) if build else BUILD
         self.server = Server("house", build=self.build, **settings)
         for pattern, words in self.server.routes.items():
             self.server.routes[pattern] = words.replace("MAIL", str(self.server.mail))
         self.folder = self.server.folder
+        if imap:
+            self.server.sections["extensions"] = "burl = true  burl_timeout = 10"
+            self.server.sections['imap_server "localhost"'] = (f'to = "127.0.0.1:{imap.port}"  tls = "{imap.tls}"  username = "{SUBMIT}"  '
+                                                               f'password_file = "{self.folder}/imap-password"  ca_file = "{imap.certificate[1]}"')
         self.secrets = self.folder / "secrets"
         self.rooms, self.number = {}, 0
         self.log_path = self.server.log_path
@@ -131,6 +137,9 @@ class House:
         for folder in {self.folder, self.server.state}:
             (folder / "neighbour").write_text("not for rooms\n")
             (folder / "neighbour").chmod(0o666)
+        if self.imap:
+            (self.folder / "imap-password").write_text(SECRET + "\n")
+            (self.folder / "imap-password").chmod(0o600)
         self.listeners = []
         for port in self.server.ports.values():
             listener = socket.socket()
@@ -176,6 +185,10 @@ class House:
             elif gift in {"roots", "fetch_roots"}:
                 given.append((gift, ROOTS_SYSTEM if gift == "roots" else 0, "system",
                               os.open("/etc/ssl/certs/ca-certificates.crt", os.O_RDONLY)))
+            elif gift == "password" and self.imap:
+                given.append((gift, len(self.server.routes), gift, os.open(self.folder / "imap-password", os.O_RDONLY)))
+            elif gift == "imap_roots" and self.imap:
+                given.append((gift, 0, "ca_file", os.open(self.imap.certificate[1], os.O_RDONLY)))
             elif gift == "maildir":
                 given += [(gift, route, "Maildir", folder(self.server.mail)) for route, words in enumerate(self.server.routes.values())
                           if "maildir" in words]
