@@ -223,6 +223,11 @@ void jwks_free(struct jwks **jwks)
     *jwks = NULL;
 }
 
+bool jwks_is_empty(const struct jwks *jwks)
+{
+    return jwks->count == 0;
+}
+
 /* RFC 7518 section 3.4: R and S side by side; OpenSSL wants them in DER. NULL: it is none. */
 static unsigned char *der_of(struct slice raw, size_t *out_len)
 {

@@ -22,6 +22,8 @@ struct jwks;
  */
 MUST_CHECK enum err jwks_parse(struct slice text, struct jwks **out_jwks);
 void jwks_free(struct jwks **jwks);
+/* Is no key left in it? */
+bool jwks_is_empty(const struct jwks *jwks);
 
 enum jwks_verdict {
     JWKS_GOOD,

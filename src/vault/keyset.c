@@ -44,9 +44,17 @@ static void on_answer(struct fetch_ask *fetch, const struct msg_fetched *answer)
     keyset->read(keyset);
 }
 
-void keyset_read(struct keyset *keyset, bool is_good)
+static const char *fault_of(enum err result)
+{
+    return result == ERR_INVALID    ? "it is not written as one"
+           : result == ERR_NOTFOUND ? "no key in it is for signatures that we know"
+                                    : err_text(result);
+}
+
+void keyset_read(struct keyset *keyset, enum err result)
 {
     struct buffer old = keyset->good;
+    bool is_good = result == ERR_OK;
 
     keyset->is_reading = false;
     if (keyset->is_stale) {
@@ -60,7 +68,7 @@ void keyset_read(struct keyset *keyset, bool is_good)
         keyset->fresh = old;
     } else {
         log_event(LOG_ERROR, NULL, "what was fetched is no key set",
-            log_number("octets", (int64_t)keyset->fresh.len),
+            log_text("why", fault_of(result)), log_number("octets", (int64_t)keyset->fresh.len),
             log_text("effect", old.len > 0 ? "the one before stays" : "no token is accepted"));
     }
     settle(keyset, is_good ? keyset->age_s : KEYSET_RETRY_S);

@@ -49,8 +49,8 @@ void keyset_clear(struct keyset *keyset);
 void keyset_begin(struct keyset *keyset, bool is_same);
 /* There is no address (any more). */
 void keyset_end(struct keyset *keyset);
-/* What became of the document. */
-void keyset_read(struct keyset *keyset, bool is_good);
+/* What became of the document: ERR_OK, or why it is of no use. */
+void keyset_read(struct keyset *keyset, enum err result);
 bool keyset_has_keys(const struct keyset *keyset);
 /* Somebody needs a set where there is none, or a newer one: asks, unless that was done lately. Is a
  * fetch under way now, after which `settled` comes? */

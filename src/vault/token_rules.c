@@ -141,6 +141,10 @@ enum err token_rules_take(struct token_rules *rules, struct slice document)
 
     if (rc != ERR_OK)
         return rc;
+    if (jwks_is_empty(keys)) {
+        jwks_free(&keys);
+        return ERR_NOTFOUND;
+    }
     jwks_free(&rules->keys);
     rules->keys = keys;
     return ERR_OK;

@@ -44,8 +44,9 @@ void token_rules_drop(struct token_rules **rules);
 /* In the thread: what the key file holds now. ERR_INVALID: no key set; ERR_DENIED: also when
  * everybody may write it; others: it cannot be read. */
 MUST_CHECK enum err token_rules_read_file(struct token_rules *rules);
-/* In the thread: this key set holds from now on. ERR_INVALID: it is none, ERR_NOMEM; then the one
- * before still does. */
+/* In the thread: this key set holds from now on. ERR_INVALID: it is none; ERR_NOTFOUND: it has no
+ * key for us, as a provider's may have whose own storage was lost; ERR_NOMEM. Then the one before
+ * still does. */
 MUST_CHECK enum err token_rules_take(struct token_rules *rules, struct slice document);
 
 #endif

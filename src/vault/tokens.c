@@ -269,10 +269,10 @@ static void on_read(struct hand_job *job)
 {
     struct reading *reading = CONTAINER_OF(job, struct reading, job);
     struct keyset *keyset = &reading->tokens->keyset;
-    bool is_good = reading->error == ERR_OK;
+    enum err result = reading->error;
 
     reading_free(reading);
-    keyset_read(keyset, is_good);
+    keyset_read(keyset, result);
 }
 
 /* It was good before. */
@@ -305,7 +305,7 @@ static void on_fetched(struct keyset *keyset)
     struct tokens *tokens = CONTAINER_OF(keyset, struct tokens, keyset);
 
     if (!read_keys(tokens, buffer_slice(&keyset->fresh), on_read))
-        keyset_read(keyset, false);
+        keyset_read(keyset, ERR_NOMEM);
 }
 
 static void on_settled(struct keyset *keyset)

@@ -133,17 +133,43 @@ def test_new_keys(rig, provider):
     log_in(server, token())
 
 
-def test_bad_refresh(rig, provider):
-    """SASL-11: whatever comes in the place of a newer set, the last good one stays."""
+NO_SETS = {
+    "of broken keys": ('{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}', "not written as one"),
+    "cut": (key_set(KEYS)[:-1], "not written as one"),
+    "without keys": ('{"keys": []}', "no key in it"),
+    "of keys of other kinds": ('{"keys": [{"kty": "oct", "k": "AAAA", "kid": "RS256-1"}, {"kty": "new"}]}', "no key in it"),
+    "of keys for something else": (key_set(KEYS).replace('"sig"', '"enc"'), "no key in it"),
+}
+
+
+@pytest.mark.parametrize("what", list(NO_SETS))
+def test_bad_refresh(rig, provider, what):
+    """SASL-11: whatever comes in the place of a newer set, the last good one stays, and the log says so."""
+    document, why = NO_SETS[what]
     provider.answers["/keys"] = Document(key_set(KEYS))
     server = by_address(rig.server("refresh", start=False), provider.url("/keys")).start()
     log_in(server, token())
-    provider.answers["/keys"] = Document('{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}')
+    provider.answers["/keys"] = Document(document)
     refused(server, token(headers={"kid": "nobody"}))
-    server.await_log("what was fetched is no key set")
+    server.await_log(f'what was fetched is no key set why=".*{why}.*effect="the one before stays"')
+    log_in(server, token())
+    assert "in force" in server.reload()
     log_in(server, token())
     refused(server, token(headers={"kid": "nobody"}))
-    assert len(provider.asked("/keys")) == 2
+
+
+@pytest.mark.parametrize("what", ["without keys", "of keys for something else"])
+def test_first_set_is_empty(rig, provider, what):
+    """SASL-11, AUTH-15: a first set without a key of use is none yet: 454, and when there is one, its users come in."""
+    provider.answers["/keys"] = Document(NO_SETS[what][0])
+    server = by_address(rig.server("empty", start=False), provider.url("/keys")).start()
+    put_off(server, token())
+    server.await_log('what was fetched is no key set why=".*no key in it.*effect="no token is accepted"')
+    provider.answers["/keys"] = Document(key_set(KEYS))
+    end = time.monotonic() + 15
+    while reach(server).command("AUTH OAUTHBEARER " + bearer(token())).brief != "235 2.7.0":
+        assert time.monotonic() < end
+        time.sleep(0.3)
 
 
 # Asking about each token
