@@ -64,6 +64,15 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+struct slice slice_line(struct slice s)
+{
+    struct slice line = slice_first(s, slice_find(s, '\n'));
+
+    if (line.len > 0 && line.data[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
 struct slice slice_trim(struct slice s)
 {
     while (s.len > 0 && is_blank(s.data[0]))

@@ -46,6 +46,8 @@ size_t slice_find_last(struct slice s, char c);
 /* Bytes from start (clamped to the length) to the end; at most max octets of it. */
 struct slice slice_from(struct slice s, size_t start);
 struct slice slice_first(struct slice s, size_t max);
+/* The first line, without its LF or CRLF; everything where there is none. */
+struct slice slice_line(struct slice s);
 /* Without leading and trailing SP and HTAB. */
 struct slice slice_trim(struct slice s);
 /* Decimal digits only, at least one, no sign, value at most max. False otherwise; *out_value

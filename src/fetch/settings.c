@@ -55,12 +55,9 @@ static enum err read_secret(int fd, struct secret *out_secret)
 {
     char text[FETCH_SECRET_MAX + 2];
     ssize_t got = pread(fd, text, sizeof text, 0);
-    struct slice line = slice_of(text, got > 0 ? (size_t)got : 0);
+    struct slice line = slice_line(slice_of(text, got > 0 ? (size_t)got : 0));
     enum err rc = got < 0 ? err_from_errno(errno) : ERR_OK;
 
-    line = slice_first(line, slice_find(line, '\n'));
-    if (line.len > 0 && line.data[line.len - 1] == '\r')
-        line.len--;
     if (rc == ERR_OK && (line.len == 0 || line.len > FETCH_SECRET_MAX))
         rc = ERR_INVALID;
     if (rc == ERR_OK && !secret_set(out_secret, line))

@@ -13,7 +13,7 @@ struct https;
 struct loop;
 struct tls_client;
 
-enum { FETCH_SECRET_MAX = 1024, IMAP_SERVERS_MAX = 64 };
+enum { IMAP_SERVERS_MAX = 64 };
 
 struct fetch_settings {
     unsigned holds;

@@ -519,7 +519,7 @@ enum fetch_target {
     FETCH_TOKEN, /* auth's oauth_introspection: what the token is good for (RFC 7662) */
 };
 
-enum { FETCH_DOCUMENT_MAX = 256 << 10, FETCH_TOKEN_MAX = 12288 };
+enum { FETCH_DOCUMENT_MAX = 256 << 10, FETCH_TOKEN_MAX = 12288, FETCH_SECRET_MAX = 1024 };
 
 struct msg_fetch {
     uint64_t request;  /* the asker's number, unique on a channel */

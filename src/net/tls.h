@@ -94,6 +94,9 @@ enum tls_verify {
 MUST_CHECK enum err tls_warm(void);
 /* The file of roots that this system trusts, or NULL where there is none. */
 const char *tls_system_roots(void);
+/* Can the PEM file be used for roots? Read from its start, left open; a phrase in out_why if not.
+ */
+MUST_CHECK bool tls_roots_check(int roots, char out_why[TLS_WHY]);
 /* roots: descriptor of a PEM file of trusted roots, read from its start and left open, or -1: it is
  * logged that nothing will verify. All is loaded here, nothing is opened later. TLS 1.2 and 1.3.
  * ERR_INVALID or ERR_IO with a phrase in out_why, ERR_NOMEM. */

@@ -58,63 +58,110 @@ static SSL_CTX *context_new(void)
     return context;
 }
 
-/* The descriptor's position is not its own: others read the same file at the same time. */
-static BIO *read_file(int file)
+/* The descriptor's position is not its own: others read the same file at the same time. NULL: it
+ * cannot be read; else the caller's. */
+static char *read_file(int file, size_t *out_len)
 {
     struct stat st;
-    BIO *bio = BIO_new(BIO_s_mem());
     char *text = fstat(file, &st) == 0 && st.st_size <= ROOTS_MAX
                      ? OPENSSL_malloc((size_t)st.st_size + 1)
                      : NULL;
     ssize_t got = text ? pread(file, text, (size_t)st.st_size, 0) : -1;
 
-    if (!bio || got < 0 || (got > 0 && BIO_write(bio, text, (int)got) != got)) {
-        BIO_free(bio);
-        bio = NULL;
+    if (got < 0) {
+        OPENSSL_free(text);
+        return NULL;
     }
-    OPENSSL_free(text);
-    return bio;
+    *out_len = (size_t)got;
+    return text;
 }
 
-/* Returns the number of certificates. */
-static int add_all(X509_STORE *store, const STACK_OF(X509_INFO) * infos)
+static size_t count_lines(struct slice text)
 {
-    int count = 0;
+    size_t lines = 0;
 
+    for (; text.len > 0; lines++)
+        text = slice_from(text, slice_find(text, '\n') + 1);
+    return lines;
+}
+
+static size_t count_certificates(const STACK_OF(X509_INFO) * infos)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < sk_X509_INFO_num(infos); i++)
+        count += sk_X509_INFO_value(infos, i)->x509 != NULL;
+    return count;
+}
+
+/* At least one certificate, or NULL and why. */
+static STACK_OF(X509_INFO) * parse_roots(struct slice pem, char out_why[TLS_WHY])
+{
+    BIO *bio = pem.len > 0 ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
+    STACK_OF(X509_INFO) *infos = bio ? PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL) : NULL;
+
+    if (bio && !infos)
+        snprintf(out_why, TLS_WHY, "line %zu: here ends a PEM block that is broken",
+            count_lines(slice_first(pem, pem.len - BIO_ctrl_pending(bio))));
+    else if (count_certificates(infos) == 0)
+        snprintf(out_why, TLS_WHY, "line %zu: here it ends, and no PEM certificate was in it",
+            count_lines(pem));
+    BIO_free(bio);
+    if (count_certificates(infos) > 0)
+        return infos;
+    sk_X509_INFO_pop_free(infos, X509_INFO_free);
+    return NULL;
+}
+
+bool tls_roots_check(int roots, char out_why[TLS_WHY])
+{
+    size_t len = 0;
+    char *text = read_file(roots, &len);
+    STACK_OF(X509_INFO) * infos;
+
+    snprintf(out_why, TLS_WHY, "cannot be read");
+    infos = text ? parse_roots(slice_of(text, len), out_why) : NULL;
+    OPENSSL_free(text);
+    ERR_clear_error();
+    sk_X509_INFO_pop_free(infos, X509_INFO_free);
+    return infos != NULL;
+}
+
+static void add_all(X509_STORE *store, const STACK_OF(X509_INFO) * infos)
+{
     for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
         const X509_INFO *info = sk_X509_INFO_value(infos, i);
 
-        if (info->x509 && X509_STORE_add_cert(store, info->x509) == 1)
-            count++;
+        if (info->x509)
+            X509_STORE_add_cert(store, info->x509);
         if (info->crl)
             X509_STORE_add_crl(store, info->crl);
     }
-    return count;
 }
 
 static enum err load_roots(SSL_CTX *context, int roots, char out_why[TLS_WHY])
 {
-    BIO *bio;
+    size_t len;
+    char *text;
     STACK_OF(X509_INFO) * infos;
-    int count;
 
     if (roots < 0) {
         log_event(
             LOG_WARNING, NULL, "no-trust-store", log_text("effect", "no certificate will verify"));
         return ERR_OK;
     }
-    bio = read_file(roots);
-    if (!bio) {
+    text = read_file(roots, &len);
+    if (!text) {
         snprintf(out_why, TLS_WHY, "cannot be read");
         return ERR_IO;
     }
-    infos = PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL);
-    count = add_all(SSL_CTX_get_cert_store(context), infos);
+    infos = parse_roots(slice_of(text, len), out_why);
+    OPENSSL_free(text);
+    if (!infos)
+        return ERR_INVALID;
+    add_all(SSL_CTX_get_cert_store(context), infos);
     sk_X509_INFO_pop_free(infos, X509_INFO_free);
-    BIO_free(bio);
-    if (count == 0)
-        snprintf(out_why, TLS_WHY, "holds no PEM certificate");
-    return count > 0 ? ERR_OK : ERR_INVALID;
+    return ERR_OK;
 }
 
 enum err tls_client_new(int roots, struct tls_client **out_client, char out_why[TLS_WHY])

@@ -12,7 +12,9 @@
 
 #include "net/tls.h"
 #include "net/tls_pair.h"
+#include "supervisor/contents.h"
 #include "users/file.h"
+#include "users/password.h"
 
 enum { CHAIN_MAX = 256 << 10 };
 
@@ -72,6 +74,26 @@ static enum err open_secret(
     return ERR_DENIED;
 }
 
+static enum err open_password(
+    const char *option, struct slice path, size_t most, int *out_fd, struct conf_error *out_why)
+{
+    enum err rc = open_secret(option, path, out_fd, out_why);
+
+    return rc == ERR_OK ? contents_check_secret(option, path, *out_fd, most, out_why) : rc;
+}
+
+/* None is named: the system's. */
+static enum err open_own_roots(
+    const char *option, struct slice path, int *out_fd, struct conf_error *out_why)
+{
+    enum err rc;
+
+    if (path.len == 0)
+        return ERR_OK;
+    rc = open_file(option, path, O_RDONLY, out_fd, out_why);
+    return rc == ERR_OK ? contents_check_roots(option, path, *out_fd, out_why) : rc;
+}
+
 static enum err read_file(
     const char *kind, struct slice path, struct buffer *out, struct conf_error *out_why)
 {
@@ -116,6 +138,18 @@ static enum err open_certificate(struct handover *h, struct slice name, struct s
     return ERR_OK;
 }
 
+/* The gates read the text, not the file. */
+static enum err read_client_ca(struct slice path, struct buffer *out, struct conf_error *out_why)
+{
+    int fd = -1;
+    enum err rc = open_own_roots("client_ca", path, &fd, out_why);
+
+    if (fd < 0)
+        return rc;
+    close(fd);
+    return rc == ERR_OK ? read_file("client_ca", path, out, out_why) : rc;
+}
+
 static enum err open_certificates(
     struct handover *h, const struct conf *conf, struct conf_error *out_why)
 {
@@ -132,8 +166,8 @@ static enum err open_certificates(
         const struct conf_sni *sni = &conf->tls.snis[i];
         rc = open_certificate(h, sni->name, sni->certificate, sni->key, out_why);
     }
-    if (rc == ERR_OK && conf->tls.client_ca.len > 0)
-        rc = read_file("client_ca", conf->tls.client_ca, &h->client_ca, out_why);
+    if (rc == ERR_OK)
+        rc = read_client_ca(conf->tls.client_ca, &h->client_ca, out_why);
     return rc;
 }
 
@@ -251,11 +285,8 @@ static enum err open_maildir(
     return open_file("Maildir", path, O_RDONLY | O_DIRECTORY, out_fd, out_why);
 }
 
-static enum err open_routes(struct handover *h, const struct conf *conf, struct account maildrop,
-    struct conf_error *out_why)
+static enum err make_room_for_routes(struct handover *h, const struct conf *conf)
 {
-    enum err rc = ERR_OK;
-
     h->passwords = calloc(conf->route_count, sizeof *h->passwords);
     h->maildirs = calloc(conf->route_count, sizeof *h->maildirs);
     h->ca_files = calloc(conf->route_count, sizeof *h->ca_files);
@@ -265,16 +296,33 @@ static enum err open_routes(struct handover *h, const struct conf *conf, struct 
     memset(h->passwords, 0xff, conf->route_count * sizeof *h->passwords);
     memset(h->maildirs, 0xff, conf->route_count * sizeof *h->maildirs);
     memset(h->ca_files, 0xff, conf->route_count * sizeof *h->ca_files);
+    return ERR_OK;
+}
+
+static enum err open_routes(struct handover *h, const struct conf *conf, struct conf_error *out_why)
+{
+    enum err rc = make_room_for_routes(h, conf);
+
     for (size_t i = 0; i < conf->route_count && rc == ERR_OK; i++) {
         const struct conf_route *route = &conf->routes[i];
 
         if (route->username.len > 0)
-            rc = open_secret("password file", route->password_file, &h->passwords[i], out_why);
-        if (rc == ERR_OK && route->via == CONF_VIA_MAILDIR)
-            rc = open_maildir(route->path, maildrop, &h->maildirs[i], out_why);
-        if (rc == ERR_OK && route->ca_file.len > 0)
-            rc = open_file("ca_file", route->ca_file, O_RDONLY, &h->ca_files[i], out_why);
+            rc = open_password(
+                "password_file", route->password_file, PASSWORD_MAX, &h->passwords[i], out_why);
+        if (rc == ERR_OK)
+            rc = open_own_roots("ca_file", route->ca_file, &h->ca_files[i], out_why);
     }
+    return rc;
+}
+
+static enum err open_maildirs(struct handover *h, const struct conf *conf, struct account maildrop,
+    struct conf_error *out_why)
+{
+    enum err rc = ERR_OK;
+
+    for (size_t i = 0; i < conf->route_count && rc == ERR_OK; i++)
+        if (conf->routes[i].via == CONF_VIA_MAILDIR)
+            rc = open_maildir(conf->routes[i].path, maildrop, &h->maildirs[i], out_why);
     return rc;
 }
 
@@ -289,17 +337,21 @@ static enum err open_roots(struct handover *h, struct conf_error *out_why)
 static enum err open_fetch(struct handover *h, const struct conf *conf, struct conf_error *out_why)
 {
     const struct {
-        struct slice roots, secret;
+        struct slice roots;
+        const char *roots_option;
+        struct slice secret;
+        const char *secret_option;
     } files[FETCH_PEERS] = {
-        [FETCH_PEER_OAUTH] = { conf->auth.oauth_ca_file, conf->auth.oauth_client_secret_file },
+        [FETCH_PEER_OAUTH] = { conf->auth.oauth_ca_file, "oauth_ca_file",
+            conf->auth.oauth_client_secret_file, "oauth_client_secret_file" },
     };
     enum err rc = ERR_OK;
 
     for (size_t i = 0; i < FETCH_PEERS && rc == ERR_OK; i++) {
-        if (files[i].roots.len > 0)
-            rc = open_file("trusted roots", files[i].roots, O_RDONLY, &h->fetch_roots[i], out_why);
+        rc = open_own_roots(files[i].roots_option, files[i].roots, &h->fetch_roots[i], out_why);
         if (rc == ERR_OK && files[i].secret.len > 0)
-            rc = open_secret("secret file", files[i].secret, &h->fetch_secrets[i], out_why);
+            rc = open_password(files[i].secret_option, files[i].secret, FETCH_SECRET_MAX,
+                &h->fetch_secrets[i], out_why);
     }
     return rc;
 }
@@ -322,9 +374,10 @@ static enum err open_imap_servers(
     for (size_t i = 0; i < count && rc == ERR_OK; i++) {
         const struct conf_imap_server *server = &conf->imap_servers[i];
 
-        rc = open_secret("password file", server->password_file, &h->imap_passwords[i], out_why);
-        if (rc == ERR_OK && server->ca_file.len > 0)
-            rc = open_file("ca_file", server->ca_file, O_RDONLY, &h->imap_roots[i], out_why);
+        rc = open_password(
+            "password_file", server->password_file, PASSWORD_MAX, &h->imap_passwords[i], out_why);
+        if (rc == ERR_OK)
+            rc = open_own_roots("ca_file", server->ca_file, &h->imap_roots[i], out_why);
     }
     return rc;
 }
@@ -342,7 +395,9 @@ enum err handover_open(struct handover *h, const struct conf *conf,
     if (rc == ERR_OK)
         rc = open_keys(h, conf, out_why);
     if (rc == ERR_OK)
-        rc = open_routes(h, conf, accounts[ROLE_MAILDROP], out_why);
+        rc = open_routes(h, conf, out_why);
+    if (rc == ERR_OK)
+        rc = open_maildirs(h, conf, accounts[ROLE_MAILDROP], out_why);
     if (rc == ERR_OK)
         rc = open_imap_servers(h, conf, out_why);
     if (rc == ERR_OK)
@@ -427,6 +482,12 @@ enum err handover_check(const struct conf *conf, struct conf_error *out_why)
     struct handover h = HANDOVER_NONE;
     enum err rc = open_certificates(&h, conf, out_why);
 
+    if (rc == ERR_OK)
+        rc = open_routes(&h, conf, out_why);
+    if (rc == ERR_OK)
+        rc = open_imap_servers(&h, conf, out_why);
+    if (rc == ERR_OK)
+        rc = open_fetch(&h, conf, out_why);
     handover_close(&h);
     return rc;
 }

@@ -51,8 +51,8 @@ void handover_close(struct handover *handover);
 /* The folders that `fresh` has and `old` has not, as bits 1 << enum gift: the walls of rooms that
  * run do not let them in there. */
 unsigned handover_new_folders(const struct handover *old, const struct handover *fresh);
-/* Do the certificates and keys exist and belong together? Opens, looks and closes; makes nothing.
- */
+/* Do the certificates and keys belong together, and do the other files that the configuration names
+ * hold what they should? Opens, looks and closes; makes nothing. */
 MUST_CHECK enum err handover_check(const struct conf *conf, struct conf_error *out_why);
 
 #endif

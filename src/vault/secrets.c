@@ -210,10 +210,7 @@ static enum err read_password(int fd, struct secret *out_password)
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return err_from_errno(errno);
-    line = slice_of(text, (size_t)got);
-    line = slice_first(line, slice_find(line, '\n'));
-    if (line.len > 0 && line.data[line.len - 1] == '\r')
-        line.len--;
+    line = slice_line(slice_of(text, (size_t)got));
     if (line.len > 0 && line.len <= PASSWORD_MAX && slice_find(line, '\0') == line.len)
         rc = secret_set(out_password, line) ? ERR_OK : ERR_NOMEM;
     explicit_bzero(text, sizeof text);

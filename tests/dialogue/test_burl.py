@@ -2,6 +2,7 @@
 import base64
 import itertools
 import os
+import re
 import signal
 import threading
 import time
@@ -653,6 +654,27 @@ def test_password(rig):
     server.write_conf()
     status, said = server.start_refused()
     assert status == 78 and "imap_server" in said, (status, said)
+
+
+@pytest.mark.parametrize("setting,text,wanted", [
+    ("password_file", "", "password_file .*: line 1 is empty; write the secret there, 1 to 255 octets"),
+    ("password_file", "x" * 256 + "\n", "password_file .*: line 1 is too long"),
+    ("ca_file", "", "ca_file .*no PEM certificate"),
+])
+def test_bad_files_at_a_reload(rig, imap, setting, text, wanted):
+    """OPS-1, OPS-2, EXT-BURL-3: what vault or fetch could not use is refused before they hear of it, and it is fetched as before."""
+    server = make(rig, {"localhost": imap}, name="burl-files")
+    words = server.sections['imap_server "localhost"']
+    bad = server.folder / "bad"
+    bad.write_text(text)
+    bad.chmod(0o600)
+    server.sections['imap_server "localhost"'] = re.sub(rf'{setting} = "[^"]*"', f'{setting} = "{bad}"', words)
+    server.write_conf()
+    said = server.reload()
+    assert "the new configuration is refused" in said and re.search(wanted, said), said
+    connection = server.client()
+    envelope(connection)
+    burl(connection, url(imap, message()), "250 2.0.0")
 
 
 # Ends

@@ -58,6 +58,12 @@ static void test_finding(void **state)
     assert_int_equal(slice_from(s, 100).len, 0);
     assert_true(slice_is(slice_trim(slice_text("\t a b \t")), "a b"));
     assert_int_equal(slice_trim(slice_text("   ")).len, 0);
+    assert_true(slice_is(slice_line(slice_text("a b\r\nc\n")), "a b"));
+    assert_true(slice_is(slice_line(slice_text("a\rb\nc")), "a\rb"));
+    assert_true(slice_is(slice_line(slice_text("a b")), "a b"));
+    assert_true(slice_is(slice_line(slice_text("a\r\r\n")), "a\r"));
+    assert_int_equal(slice_line(slice_text("\nb")).len, 0);
+    assert_int_equal(slice_line(slice_of(NULL, 0)).len, 0);
 }
 
 int main(void)
