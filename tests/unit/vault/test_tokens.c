@@ -16,7 +16,10 @@ enum { ASKED_MAX = 64, WAIT_MS = 20000 };
 /* {"alg":"RS256","kid":"x"} {} and a signature */
 #define UNKNOWN_KEY "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.AAAA"
 #define NO_KEYS     "{\"keys\":[]}"
-#define ADDRESS     "https://id.example/keys"
+#define SOME_KEYS                                                                                  \
+    "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"1\",\"x\":"                         \
+    "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"
+#define ADDRESS "https://id.example/keys"
 
 static struct loop *loop;
 static struct fetcher *fetcher;
@@ -232,7 +235,7 @@ static void test_first_fetch(void **state)
     give(&second, "x");
     turn(20);
     assert_false(first.is_done || second.is_done);
-    answer(0, NO_KEYS);
+    answer(0, SOME_KEYS);
     require_unknown_key(&first);
     await(&second);
     assert_string_equal(second.check.why, "malformed");
@@ -260,25 +263,35 @@ static void test_no_set(void **state)
     turn(KEYSET_HASTE_MS + 10);
     give(&trial, UNKNOWN_KEY);
     answer(2, NO_KEYS);
+    require_trouble(&trial, "there is no key set");
+    turn(KEYSET_HASTE_MS + 10);
+    give(&trial, UNKNOWN_KEY);
+    answer(3, SOME_KEYS);
     require_unknown_key(&trial);
 }
 
-/* SASL-11: a key that is not known is looked for once a minute, and the last good set stays. */
+/* SASL-11: a key that is not known is looked for once a minute, and the last good set stays, an
+ * empty one in its place included. */
 static void test_unknown_key(void **state)
 {
+    static const char *const bad[] = { "{\"keys\":", NO_KEYS, "{\"keys\":[{\"kty\":\"oct\"}]}" };
     struct trial trial;
 
-    (void)state;
     connect_room();
-    set_rules(&by_address, 1);
-    answer(0, NO_KEYS);
-    turn(50);
-    give(&trial, UNKNOWN_KEY);
-    answer(1, "{\"keys\":");
-    require_unknown_key(&trial);
-    give(&trial, UNKNOWN_KEY);
-    require_unknown_key(&trial);
-    assert_int_equal(asked_count, 2);
+    for (size_t i = 0; i < LENGTH_OF(bad); i++) {
+        set_rules(&by_address, 1);
+        answer(0, SOME_KEYS);
+        turn(50);
+        give(&trial, UNKNOWN_KEY);
+        answer(1, bad[i]);
+        require_unknown_key(&trial);
+        give(&trial, UNKNOWN_KEY);
+        require_unknown_key(&trial);
+        assert_int_equal(asked_count, 2);
+        assert_int_equal(tear_down(state), 0);
+        assert_int_equal(set_up(state), 0);
+        connect_room();
+    }
 }
 
 /* Another configuration with the same address: the set stays in force while it is fetched anew. */
@@ -290,7 +303,7 @@ static void test_reload(void **state)
     (void)state;
     connect_room();
     set_rules(&by_address, 1);
-    answer(0, NO_KEYS);
+    answer(0, SOME_KEYS);
     turn(50);
     set_rules(&by_address, 2);
     give(&trial, "x");
