@@ -4,11 +4,12 @@ import os
 import random
 import re
 import signal
+import threading
 import time
 
 import pytest
 
-from rig.client import message, queue_id, stuff
+from rig.client import Closed, message, queue_id, stuff
 from rig.server import PASSWORD, environment
 
 SEED = int(os.environ.get("SUBMITD_SEED", "18450"))
@@ -343,6 +344,133 @@ def test_many(server):
     connection, offset = resume(server, "hers", user="carol@example.net")
     assert offset == 1000
     connection.quit()
+
+
+def binary_content(size, chance):
+    """A text part, and one of any octets."""
+    head = (b"From: <alice@example.net>\r\nSubject: cut %x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+            b"--b\r\nContent-Type: text/plain\r\n\r\ntext\r\nof two lines\r\n--b\r\nContent-Type: application/octet-stream\r\n"
+            b"Content-Transfer-Encoding: binary\r\n\r\n" % chance.getrandbits(64))
+    return head + chance.randbytes(size) + b"\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize("size", [500, LARGE * 3], ids=["small", "large"])
+def test_binary(rig, size):
+    """EXT-CKPT-3, EXT-BINARYMIME-2: what only BDAT can bring goes on at any octet, between CR and LF too."""
+    hop = rig.hop(keywords=["BINARYMIME", "CHUNKING", "8BITMIME", "PIPELINING"])
+    server = make(rig, "binary", routes={"*": f'via = "smtp"  to = "{hop.address}"  tls = "none"'})
+    server.sections["extensions"] = "checkpoint = true  binarymime = true"
+    server.write_conf()
+    server.reload()
+    chance = random.Random(SEED + size)
+    content = binary_content(size, chance)
+    text_end = content.index(b"lines\r\n") + 6     # behind its CR
+    upto = [20, content.index(b"\r\n\r\n") + 3, text_end, chance.randint(text_end + 1, len(content) - 20)]
+    have = 0
+    for at in upto:
+        connection, offset = resume(server, "binary", " BODY=BINARYMIME")
+        assert (offset or 0) == have
+        if offset is None:
+            connection.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
+        connection.expect("DATA", "503 5.5.1")
+        connection.send(b"BDAT %d\r\n" % (len(content) - have) + content[have:at])
+        cut(server, connection)
+        have = at
+    connection, offset = resume(server, "binary", " BODY=BINARYMIME")
+    assert offset == have
+    connection.send(b"BDAT %d LAST\r\n" % (len(content) - have) + content[have:])
+    assert connection.read_reply().brief == "250 2.0.0"
+    connection.quit()
+    mail = hop.await_mail()
+    assert mail.content.endswith(content.partition(b"\r\n\r\n")[2])
+
+
+def test_binary_fault_across_the_cut(rig):
+    """EXT-BINARYMIME-4, EXT-CKPT-3: a CR in text is sound when it is cut off, and is none without its LF."""
+    server = make(rig, "binary-fault")
+    server.sections["extensions"] = "checkpoint = true  binarymime = true"
+    server.write_conf()
+    server.reload()
+    content = b"From: <alice@example.net>\r\n\r\nsome text\r"
+    connection = begin(server, "fault", parameters=" BODY=BINARYMIME")
+    connection.send(b"BDAT 1000\r\n" + content)
+    cut(server, connection)
+    connection, offset = resume(server, "fault", " BODY=BINARYMIME")
+    assert offset == len(content)
+    connection.send(b"BDAT 6 LAST\r\nmore\r\n")
+    assert connection.read_reply().brief == "554 5.6.0"
+    connection, offset = resume(server, "fault", " BODY=BINARYMIME")
+    assert offset is None
+    connection.quit()
+
+
+class Crowd:
+    """Clients of one user that go on with the same few messages, all at once, and do whatever a client may."""
+
+    def __init__(self, server, contents, chance):
+        self.server, self.contents, self.wrong, self.taken = server, contents, [], {}
+        self.threads = [threading.Thread(target=self.run, args=(random.Random(chance.getrandbits(64)),)) for _ in range(6)]
+        for thread in self.threads:
+            thread.start()
+        for thread in self.threads:
+            thread.join(120)
+            assert not thread.is_alive()
+
+    def run(self, chance):
+        for _ in range(12):
+            try:
+                self.turn(chance)
+            except (Closed, OSError):
+                pass    # another has it, and this one was let go
+            except Exception as error:  # noqa: BLE001
+                self.wrong.append(repr(error))
+
+    def turn(self, chance):
+        name = chance.choice(sorted(self.contents))
+        content = self.contents[name]
+        connection, offset = resume(self.server, name)
+        if offset is None:
+            connection.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
+        start = offset or 0
+        assert start <= len(content) and (start == 0 or content[:start].endswith(b"\r\n"))
+        act = chance.choice(["cut", "cut", "cut", "reset", "leave", "look", "end"])
+        if act == "leave":
+            connection.expect(chance.choice(["RSET", "EHLO client.example"]), "250 2.0.0", "250")
+        if act in ("leave", "look"):
+            connection.drop()
+            return
+        upto = len(content) if act == "end" else chance.randint(start, len(content))
+        connection.expect("DATA", "354")
+        connection.send(stuff(content[start:upto]) + (b".\r\n" if act == "end" else b""))
+        if act != "end":
+            (connection.drop if act == "reset" else connection.close)()
+            return
+        reply = connection.read_reply(60)
+        assert reply.brief == "250 2.0.0", reply
+        self.taken[queue_id(reply)] = name
+        (connection.quit if chance.random() < 0.5 else connection.drop)()
+
+
+def test_a_crowd(rig):
+    """EXT-CKPT-2, EXT-CKPT-3: whoever has a message when, on whichever gate: what is taken is whole, and each 250 stands for one."""
+    server = make(rig, "crowd", top="gates = 2")
+    chance = random.Random(SEED)
+    contents = {f"crowd{size}": content_of(size, chance) for size in (2000, LARGE * 2, 600000)}
+    crowd = Crowd(server, contents, chance)
+    assert not crowd.wrong, crowd.wrong
+    for name, content in contents.items():
+        connection, offset = resume(server, name)
+        if offset is None:
+            connection.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
+        crowd.taken[send_rest(connection, content[offset or 0:])] = name
+        connection.quit()
+        copies = sum(1 for taken in crowd.taken.values() if taken == name)
+        for identity, taken in crowd.taken.items():
+            if taken == name:
+                server.await_mail(identity)
+        check(server, identity, content, copies)
+    await_kept(server, 0)
+    await_no_bodies(server)
 
 
 def test_drain_and_restart(rig):

@@ -214,6 +214,131 @@ static void test_binary_size(void **state)
     body_clear(&body);
 }
 
+/* EXT-CKPT-3: what is kept after so many octets, cut off at any of them: the first of them, up to
+ * the start of a line, or to the octet where that is all there is. Empty: nothing is kept. */
+static struct buffer keep(struct body *body, struct slice came, const struct body_limits *any)
+{
+    uint64_t octets = body_content(body);
+    struct body_kept kept = { 0 };
+
+    if (!body_keep(body, &kept))
+        return (struct buffer){ 0 };
+    assert_null(kept.file);
+    assert_int_equal(kept.front.len, kept.octets);
+    assert_true(kept.octets > 0 &&
+                slice_equals(buffer_slice(&kept.front), slice_first(came, (size_t)kept.octets)));
+    if (any->is_binary)
+        assert_int_equal(kept.octets, octets);
+    else
+        assert_int_equal(came.data[kept.octets - 1], '\n');
+    return kept.front;
+}
+
+/* Goes on behind it with the rest, in two pieces. */
+static void go_on(struct body *body, struct buffer *front, struct slice content, size_t middle,
+    const struct body_limits *any)
+{
+    struct slice rest = slice_from(content, front->len);
+
+    body_open(body, NULL, any, never, NULL);
+    body_replay(body, buffer_slice(front), -1, 0);
+    assert_int_equal(body_content(body), front->len);
+    assert_false(body_is_stuck(body));
+    if (middle > front->len) {
+        body_take_chunk(body, slice_first(rest, middle - front->len));
+        rest = slice_from(content, middle);
+    }
+    body_take_chunk(body, rest);
+    body_end(body);
+}
+
+/* Whatever is wrong on either side of the cut, or across it, is found as without one. */
+static void test_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct slice content = slice_text(rows[i].content);
+        for (size_t cut = 1; cut <= content.len; cut += cut < 40 ? 1 : 97)
+            for (int is_ended = 0; is_ended < 2; is_ended++) {
+                struct body first = { 0 }, body = { 0 };
+                struct buffer front;
+
+                body_open(&first, NULL, &limits, never, NULL);
+                body_take_chunk(&first, slice_first(content, cut));
+                if (is_ended)
+                    body_end(&first);
+                front = keep(&first, content, &limits);
+                body_clear(&first);
+                go_on(&body, &front, content, cut, &limits);
+                check(&body, &rows[i]);
+                body_clear(&body);
+                buffer_clear(&front);
+            }
+    }
+}
+
+/* A last line without CRLF is none with DATA. */
+static void test_cut_data(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct buffer whole, wire;
+        struct slice sent;
+
+        buffer_init(&whole, 10000);
+        buffer_init(&wire, 10000);
+        buffer_put_text(&whole, rows[i].content);
+        if (whole.data[whole.len - 1] != '\n')
+            buffer_put_text(&whole, "\r\n");
+        buffer_put_char(&whole, '\0');
+        stuff(&wire, whole.data);
+        sent = buffer_slice(&wire);
+        for (size_t cut = 1; cut <= sent.len; cut += cut < 40 ? 1 : 97) {
+            struct body first = { 0 }, body = { 0 };
+            struct buffer front, rest;
+            bool is_end;
+
+            body_open(&first, NULL, &limits, never, NULL);
+            (void)body_take_data(&first, slice_first(sent, cut), &is_end);
+            front = keep(&first, buffer_slice(&whole), &limits);
+            body_clear(&first);
+            body_open(&body, NULL, &limits, never, NULL);
+            body_replay(&body, buffer_slice(&front), -1, 0);
+            buffer_init(&rest, 10000);
+            stuff(&rest, whole.data + front.len);
+            feed_data(&body, buffer_slice(&rest), 7);
+            check(&body, &rows[i]);
+            body_clear(&body);
+            buffer_clear(&front);
+            buffer_clear(&rest);
+        }
+        buffer_clear(&whole);
+        buffer_clear(&wire);
+    }
+}
+
+static void test_cut_binary(void **state)
+{
+    const struct body_limits any = { .size = 5000, .large = 4000, .is_binary = true };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(binary); i++)
+        for (size_t cut = 1; cut <= binary[i].content.len; cut++) {
+            struct body first = { 0 }, body = { 0 };
+            struct buffer front;
+
+            body_open(&first, NULL, &any, never, NULL);
+            body_take_chunk(&first, slice_first(binary[i].content, cut));
+            front = keep(&first, binary[i].content, &any);
+            body_clear(&first);
+            go_on(&body, &front, binary[i].content, cut, &any);
+            assert_int_equal(body.fault, binary[i].fault);
+            assert_int_equal(body.fault_line, binary[i].line);
+            body_clear(&body);
+            buffer_clear(&front);
+        }
+}
+
 /* A refused header keeps nothing and counts on. MSG-3 */
 static void test_header(void **state)
 {
@@ -240,6 +365,9 @@ int main(void)
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_binary),
         cmocka_unit_test(test_binary_size),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_cut_data),
+        cmocka_unit_test(test_cut_binary),
         cmocka_unit_test(test_header),
     };
 
