@@ -52,7 +52,9 @@ static void work(struct hand_job *job)
     struct partial_chore *chore = CONTAINER_OF(job, struct partial_chore, job);
     struct store *store = &chore->queue->partials.store;
 
-    if (chore->kind == CHORE_CHECK)
+    if (atomic_load(&chore->queue->partials.is_ending))
+        chore->result = ERR_BUSY; /* thousands may wait, and the room has to end */
+    else if (chore->kind == CHORE_CHECK)
         chore->result = check(store, chore);
     else if (chore->kind == CHORE_WRITE)
         chore->result = write_out(store, chore);
@@ -340,6 +342,7 @@ void partial_chores_clear(struct queue *queue)
     struct partials *ps = &queue->partials;
     struct partial_chore *chore, *next;
 
+    atomic_store(&ps->is_ending, true);
     if (ps->hands)
         hands_free(&ps->hands);
     LL_FOREACH_SAFE (ps->held, chore, next)

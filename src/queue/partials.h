@@ -4,6 +4,7 @@
 #ifndef QUEUE_PARTIALS_H
 #define QUEUE_PARTIALS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,7 +36,8 @@ struct partial_cost {
 struct partials {
     struct queue *queue;
     struct hands *hands;
-    struct store store; /* the thread's, once it runs */
+    struct store store;     /* the thread's, once it runs */
+    _Atomic bool is_ending; /* what it has not begun is not done any more */
     struct partial *by_key;
     size_t count;                    /* on disk */
     uint64_t octets;                 /* of these */
