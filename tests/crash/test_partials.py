@@ -78,6 +78,19 @@ def test_a_queue_that_dies_while_it_keeps(rig, fault, size):
     finish(house, "kept", content)
 
 
+def test_what_was_kept_before_stays(rig):
+    """The queue dies before what replaces it is written: the client goes on where it was before."""
+    house, content = make(rig), content_of("before", 5 * LARGE)
+    cut(house, content, 2 * LARGE)
+    queue = house.pid("queue")
+    with Injection(house, queue, "partials", "pwritev:signal=KILL:when=1"):
+        assert cut(house, content, 4 * LARGE) == line_start(content, 2 * LARGE)
+        await_death(queue)
+    await_room(house, "queue", queue)
+    house.await_service("after")
+    assert finish(house, "before", content) == line_start(content, 2 * LARGE)
+
+
 @pytest.mark.parametrize("call", ["pwritev", "fdatasync"])
 def test_a_gate_that_dies_while_it_keeps(rig, call):
     """What it had in hand is lost, what was kept before is not."""
