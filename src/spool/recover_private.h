@@ -13,6 +13,7 @@ struct live_segment {
     int file;                  /* -1: not opened yet */
     uint64_t pieces;           /* set aside one by one */
     struct recover_aside rest; /* the others together; length 0: none */
+    bool is_sure;              /* the writer is gone, and what it wrote last is on the disk */
     bool is_waiting;           /* alive at start, or not to be read, and nothing new since */
     bool is_owned;             /* the writer is gone and on_owned was called */
     UT_hash_handle hh;

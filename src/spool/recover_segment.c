@@ -165,17 +165,24 @@ static void set_rest_aside(struct recover *recover, struct live_segment *segment
         copy_aside(recover, segment, &rest);
 }
 
+/* Behind a cut nothing is mail. */
+static uint64_t bound_of(const struct recover *recover, const struct live_segment *segment)
+{
+    uint64_t cut = known_cut(&recover->known, segment->generation);
+
+    return segment->size < cut ? segment->size : cut;
+}
+
 /* segment->offset follows item by item, so an error loses and repeats nothing. */
 static enum err read_segment(
     struct recover *recover, struct live_segment *segment, uint64_t bound, bool is_stated)
 {
     const struct known_segment *known = known_segment(&recover->known, segment->generation);
-    uint64_t cut = known ? known->cut : UINT64_MAX;
     struct segment_item item = { .found = SEGMENT_RECORD };
     enum err rc = ERR_OK;
 
-    if (bound > cut)
-        bound = cut;
+    if (bound > bound_of(recover, segment))
+        bound = bound_of(recover, segment);
     segment_aim(&recover->reader, segment->file, segment->generation, segment->offset);
     while (rc == ERR_OK && item.found != SEGMENT_END) {
         rc = segment_next(&recover->reader, bound, is_stated, &item);
@@ -239,9 +246,8 @@ static enum err read_all_refused(struct recover *recover, const struct live_segm
     return ERR_OK;
 }
 
-/* Syncs what a dead writer may have left unsynced: what we are about to act on must not vanish.
- * When that fails the records are delivered all the same: whoever had a 250 had it after a sync of
- * the writer's own. */
+/* Syncs what a dead writer may have left unsynced. When that fails the records are delivered all
+ * the same: whoever had a 250 had it after a sync of the writer's own. */
 static enum err sync_segment(struct recover *recover, uint64_t generation)
 {
     const struct recover_events *events = recover->events;
@@ -258,34 +264,63 @@ static enum err sync_segment(struct recover *recover, uint64_t generation)
     return ERR_OK;
 }
 
-/* The last batch may be readable and not on the disk, if its sync failed; see store_renew. The
- * batches before it were synced. */
-static void renew_batch(struct recover *recover, const struct live_segment *segment)
+/* Where the batch begins that was written last (segment->batch), and where its records end. */
+static enum err find_last_batch(
+    struct recover *recover, struct live_segment *segment, uint64_t *out_end)
 {
-    const struct recover_events *events = recover->events;
+    struct segment_item item = { .found = SEGMENT_RECORD };
+    uint64_t bound = bound_of(recover, segment), end = segment->offset;
     enum err rc = ERR_OK;
 
-    if (segment->batch != 0)
-        rc = store_renew(
-            recover->store, STORE_SEGMENT, segment->generation, segment->batch, segment->offset);
-    if (rc != ERR_OK)
-        events->on_trouble(events->context, segment->generation, rc, "writing a left batch anew");
+    segment_aim(&recover->reader, segment->file, segment->generation, segment->offset);
+    while (rc == ERR_OK && item.found != SEGMENT_END) {
+        rc = segment_next(&recover->reader, bound, false, &item);
+        if (rc != ERR_OK || item.found != SEGMENT_RECORD)
+            continue;
+        if (item.is_first)
+            segment->batch = item.offset;
+        end = recover->reader.tail.offset;
+    }
+    *out_end = end;
+    return rc;
 }
 
+/* The last batch may be readable and not on the disk, if its sync failed; see store_renew. The
+ * batches before it were synced. */
+static enum err renew_last_batch(struct recover *recover, struct live_segment *segment)
+{
+    const struct recover_events *events = recover->events;
+    uint64_t end;
+    enum err rc = ERR_OK;
+
+    if (segment->is_sure || find_last_batch(recover, segment, &end) != ERR_OK)
+        return ERR_OK; /* what cannot be read is found when it is handed over */
+    if (end > segment->offset && segment->batch != 0)
+        rc = store_renew(recover->store, STORE_SEGMENT, segment->generation, segment->batch, end);
+    segment->is_sure = rc == ERR_OK;
+    if (rc != ERR_OK)
+        events->on_trouble(events->context, segment->generation, rc, "writing a left batch anew");
+    return rc;
+}
+
+/* A batch that cannot be made sure of waits, for what follows from it (that a notice is there, say)
+ * would outlive it; those before it do not. */
 static enum err read_left(struct recover *recover, struct live_segment *segment)
 {
     enum err rc = sync_segment(recover, segment->generation);
-    uint64_t start;
+    enum err renewed = ERR_OK;
 
     if (rc == ERR_OK)
         rc = live_open(recover, segment);
-    if (rc == ERR_OK) {
-        start = segment->offset;
+    if (rc == ERR_OK)
+        renewed = renew_last_batch(recover, segment);
+    if (rc == ERR_OK && renewed == ERR_OK)
         rc = read_segment(recover, segment, segment->size, false);
-        if (segment->offset > start)
-            renew_batch(recover, segment);
-    }
-    return rc == ERR_OK ? read_all_refused(recover, segment) : rc;
+    else if (rc == ERR_OK)
+        rc = read_segment(recover, segment, segment->batch, true);
+    if (rc == ERR_OK)
+        rc = read_all_refused(recover, segment);
+    return rc == ERR_OK ? renewed : rc;
 }
 
 /* A segment of which everything is known: only the writer must be gone. */

@@ -76,6 +76,15 @@ static enum err read_record(
     return rc;
 }
 
+/* Where the sync of a gate that died has failed, and that of whoever read behind it too, a record
+ * that nobody had a 250 for may be known and gone. */
+static bool may_vanish(const struct oracle *oracle, struct queue_id id)
+{
+    const struct promise *promise = oracle_find(oracle, id);
+
+    return oracle->is_rough && promise && promise->given == ORACLE_NEVER;
+}
+
 static enum err on_message(void *context, const struct recover_message *message)
 {
     struct checking *checking = context;
@@ -83,7 +92,7 @@ static enum err on_message(void *context, const struct recover_message *message)
     struct likeness likeness;
     enum err rc = read_record(checking, message, &likeness);
 
-    if (rc != ERR_OK)
+    if (rc != ERR_OK && !may_vanish(checking->harvest.oracle, message->id))
         oracle_fault(checking->harvest.oracle,
             "a message that came back cannot be read: %s: segment %016" PRIx64 " at %" PRIu64
             ", body %016" PRIx64,
@@ -100,15 +109,6 @@ static enum err on_message(void *context, const struct recover_message *message)
                                          .likeness = rc == ERR_OK ? &likeness : NULL,
                                      });
     return ERR_OK;
-}
-
-/* Where the sync of a gate that died has failed, and that of whoever read behind it too, a record
- * that nobody had a 250 for may be known and gone. */
-static bool may_vanish(const struct oracle *oracle, struct queue_id id)
-{
-    const struct promise *promise = oracle_find(oracle, id);
-
-    return oracle->is_rough && promise && promise->given == ORACLE_NEVER;
 }
 
 /* Torn copies of a message that is whole elsewhere are no harm: whether it is, the harvest tells.

@@ -164,36 +164,54 @@ static size_t learn_frames(
     return at;
 }
 
-/* A write that was cut short and goes on where the one before it stopped. */
-static bool goes_on(const struct event *event, const struct event *before)
+/* The octets of writes that went on where the one before stopped, as a short write makes them. */
+struct run_on {
+    unsigned char *octets;
+    size_t len;
+    uint64_t end; /* where the next piece would begin */
+};
+
+static void run_on_set(struct run_on *run, size_t kept, const unsigned char *more, size_t len)
 {
-    return before && event->node == before->node && event->offset == before->offset + before->len;
+    run->octets = realloc(run->octets, kept + len + 1);
+    if (!run->octets)
+        abort();
+    memcpy(run->octets + kept, more, len);
+    run->len = kept + len;
+}
+
+/* What begins with a frame begins something; else it goes on with what was there, if it can. */
+static void learn_write(
+    struct oracle *oracle, struct run_on *run, const struct event *event, moment at)
+{
+    size_t used = learn_frames(oracle, event->data, event->len, at);
+
+    if (used > 0) {
+        run_on_set(run, 0, event->data + used, event->len - used);
+    } else if (event->offset == run->end) {
+        run_on_set(run, run->len, event->data, event->len);
+        used = learn_frames(oracle, run->octets, run->len, at);
+        memmove(run->octets, run->octets + used, run->len - used);
+        run->len -= used;
+    } else {
+        run_on_set(run, 0, event->data, event->len);
+    }
+    run->end = event->offset + event->len;
 }
 
 void oracle_learn(struct oracle *oracle, const struct recorder *log)
 {
-    const struct event **last = power_alloc(65536 * sizeof *last); /* write to each node */
+    enum { NODES = 65536 };
+    struct run_on *runs = power_alloc(NODES * sizeof *runs);
 
     for (size_t i = 0; i < log->count; i++) {
         const struct event *event = &log->events[i];
-        const struct event *before =
-            event->kind == EVENT_WRITE && event->node < 65536 ? last[event->node] : NULL;
-        unsigned char *both;
-        size_t used;
-        if (event->kind != EVENT_WRITE || event->len == 0)
-            continue;
-        used = learn_frames(oracle, event->data, event->len, (moment)i);
-        if (used == 0 && goes_on(event, before)) {
-            both = power_alloc(before->len + event->len);
-            memcpy(both, before->data, before->len);
-            memcpy(both + before->len, event->data, event->len);
-            learn_frames(oracle, both, before->len + event->len, (moment)i);
-            free(both);
-        }
-        if (event->node < 65536)
-            last[event->node] = event;
+        if (event->kind == EVENT_WRITE && event->len > 0 && event->node < NODES)
+            learn_write(oracle, &runs[event->node], event, (moment)i);
     }
-    free(last);
+    for (size_t i = 0; i < NODES; i++)
+        free(runs[i].octets);
+    free(runs);
 }
 
 /* ---- judging ---- */

@@ -140,6 +140,29 @@ static void test_cold_start(void **state)
     assert_string_equal(said.messages, "0 1 2 ");
 }
 
+/* A batch that can be read and not be made sure of waits: the page cache may be all that has it.
+ * The ones before it were synced. */
+static void test_unsure_batch(void **state)
+{
+    struct segment_writer writer;
+
+    (void)state;
+    new_writer(&writer);
+    append_samples(&writer, 0, 2);
+    append_samples(&writer, 2, 2);
+    segment_writer_clear(&writer);
+    restart();
+    faulty_plan(&faulty, ACT_SYNC, 2, ERR_IO);
+    assert_int_equal(recover_segments(recover), ERR_OK);
+    assert_string_equal(said.messages, "0 1 2 ");
+    assert_int_equal(recover_waiting(recover), 1);
+    assert_null(strchr(incidents, 'O'));
+    assert_int_equal(recover_gone(recover, writer.generation), ERR_OK);
+    assert_string_equal(said.messages, "0 1 2 3 ");
+    assert_int_equal(recover_waiting(recover), 0);
+    assert_non_null(strchr(incidents, 'O'));
+}
+
 /* A living gate's segment is read only as far as the gate stated; the same call goes on from there.
  */
 static void test_living_gate(void **state)
@@ -650,6 +673,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_cold_start),
+        TEST(test_unsure_batch),
         TEST(test_living_gate),
         TEST(test_recipient_states),
         TEST(test_closed_and_held),
