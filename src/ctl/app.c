@@ -65,13 +65,20 @@ int command_password_add(struct invocation *call)
 int command_password_remove(struct invocation *call)
 {
     struct work work;
+    size_t muted = 0;
     int status = work_open(call, &work);
 
     if (status == 0)
         status = work_begin(call, &work, false);
     if (status == 0)
         status = work_finish(call, &work,
-            users_remove_app(work.users, slice_text(call->words[0]), slice_text(call->words[1])));
+            users_remove_app(
+                work.users, slice_text(call->words[0]), slice_text(call->words[1]), &muted));
+    if (status == 0 && muted > 0)
+        fprintf(call->err,
+            "submitctl: %s: lines for app passwords of %s that were not read, and might be without "
+            "this one, are comments from now on: %zu\n",
+            work.path, call->words[0], muted);
     return status;
 }
 

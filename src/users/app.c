@@ -76,6 +76,7 @@ void users_join_apps(struct users *users,
         }
         tell(owner, app->line, line->login, complaint);
         line->app = NULL;
+        line->is_rival = user != NULL;
     }
 }
 
@@ -203,21 +204,46 @@ static void detach(struct user *user, const struct app *gone)
     user->app_count--;
 }
 
-enum user_fault users_remove_app(struct users *users, struct slice login, struct slice name)
+/* Nobody has accepted these; that another is revoked is no word for them. Which of them would be
+ * read next depends on their order, so all are kept as comments. Returns how many. */
+static size_t mute_rivals(struct users *users, const struct user *user)
+{
+    struct users_line *line;
+    size_t count = 0;
+
+    DL_FOREACH (users->lines, line) {
+        size_t colon = slice_find(line->login, ':');
+        if (!line->is_rival || line->is_muted ||
+            !slice_equals(slice_first(line->login, colon), user->login))
+            continue;
+        line->is_muted = true;
+        count++;
+    }
+    return count;
+}
+
+enum user_fault users_remove_app(
+    struct users *users, struct slice login, struct slice name, size_t *out_muted)
 {
     struct login prepared;
     struct users_line *line;
     struct user *user = find_user(users, login);
     enum user_fault fault = user ? USER_NO_APP : USER_UNKNOWN;
+    bool is_detached = false;
 
+    *out_muted = 0;
     if (!login_prepare(login, true, &prepared))
         return USER_UNKNOWN;
     while ((line = find_line(users, login_slice(&prepared), name))) {
-        if (line->app && user)
+        if (line->app && user) {
             detach(user, line->app);
+            is_detached = true;
+        }
         DL_DELETE(users->lines, line);
         fault = USER_OK;
     }
+    if (is_detached)
+        *out_muted = mute_rivals(users, user);
     return fault;
 }
 

@@ -29,7 +29,8 @@
  * that begin with '#' are kept and say nothing. A line that breaks these rules sets that user
  * aside: it is reported, kept as it is, and stops nobody else. So does a group that no line
  * describes: its member would otherwise miss a limit; and an app password whose user no line
- * describes. */
+ * describes, or that does not go with the user's others: the lines before it count. What was set
+ * aside does not come to life because one of those is removed: it is kept as a comment then. */
 #ifndef USERS_FILE_H
 #define USERS_FILE_H
 
@@ -236,16 +237,18 @@ MUST_CHECK enum user_fault users_set_rights(
 /* The same for a group, which is made where there is none. */
 MUST_CHECK enum user_fault users_set_group(
     struct users *users, struct slice name, const struct rights_change *change);
-/* USER_HAS_GROUP while it has members, those that were set aside included. */
+/* Forgets it, and further lines for it that were set aside. USER_HAS_GROUP while it has members,
+ * those that were set aside included. */
 MUST_CHECK enum user_fault users_remove_group(struct users *users, struct slice name);
 /* Makes an app password: out_secret is what the user types, 120 random bits as APP_SECRET letters
  * and digits, NUL-ended, the caller's to wipe; it is kept nowhere. until as in struct app. Groups
  * in the change are ignored. USER_MANY_SENDERS above APP_PATTERNS_MAX patterns. */
 MUST_CHECK enum user_fault users_add_app(struct users *users, struct slice login, struct slice name,
     int64_t until, const struct rights_change *change, char out_secret[APP_SECRET + 1]);
-/* Forgets it, set aside or not. */
+/* Forgets it, set aside or not. Lines of the user's that were set aside for what his other app
+ * passwords are become comments when they are saved: *out_muted of them. */
 MUST_CHECK enum user_fault users_remove_app(
-    struct users *users, struct slice login, struct slice name);
+    struct users *users, struct slice login, struct slice name, size_t *out_muted);
 /* The user's app password with that stored key (SCRAM_KEY octets; found in constant time for each),
  * if it works at that time (seconds since 1970); else NULL. */
 const struct app *user_app(const struct user *user, struct slice stored_key, int64_t now);

@@ -17,6 +17,8 @@ struct users_line {
     struct app *app; /* NULL: no app password's. None of the three: a comment, an empty line, set
                         aside */
     bool is_cut;     /* the file ended within it: must not come to life with an end of ours */
+    bool is_rival;   /* an app password's that was set aside for what his others are */
+    bool is_muted;   /* and must not come to life now that one of them is gone */
 };
 
 struct users {

@@ -219,8 +219,10 @@ enum user_fault users_remove_group(struct users *users, struct slice name)
     DL_FOREACH (users->lines, line)
         if (names_group(line, name))
             return USER_HAS_GROUP;
+    /* A second line for it, which was set aside, would come to life. */
     DL_FOREACH_SAFE (users->lines, line, next)
-        if (line->group == group)
+        if (line->group == group || (line->login.len > 0 && line->login.data[0] == '@' &&
+                                        slice_equals(slice_from(line->login, 1), group->name)))
             DL_DELETE(users->lines, line);
     HASH_DELETE(hh, users->by_group, group);
     return USER_OK;

@@ -125,8 +125,9 @@ static void put_file(struct buffer *out, const struct users *users)
     }
     buffer_put_char(out, '\n');
     DL_FOREACH (users->lines, line) {
-        /* With an end it would be a user again, perhaps without the word that took a right away. */
-        if (line->is_cut)
+        /* With an end it would be a user again, perhaps without the word that took a right away;
+         * and without the app password that it did not go with, one itself. */
+        if (line->is_cut || line->is_muted)
             buffer_put_char(out, '#');
         put_line(out, line);
     }

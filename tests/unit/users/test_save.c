@@ -103,6 +103,7 @@ static void test_apps(void **state)
     struct users *users = NULL;
     const struct user *user;
     struct scram_verifier got;
+    size_t muted;
 
     (void)state;
     for (size_t i = 0; i < LENGTH_OF(patterns); i++)
@@ -141,9 +142,9 @@ static void test_apps(void **state)
     assert_ptr_equal(user_app(user, slice_of(got.stored_key, SCRAM_KEY), 12344), user->apps);
     assert_null(user_app(user, slice_of(got.stored_key, SCRAM_KEY), 12345));
     assert_null(user_app(user, slice_of(user->scram.stored_key, SCRAM_KEY), 0));
-    assert_int_equal(users_remove_app(users, a, slice_text("nobody")), USER_NO_APP);
-    assert_int_equal(users_remove_app(users, a, name), USER_OK);
-    assert_int_equal(users_remove_app(users, a, name), USER_NO_APP);
+    assert_int_equal(users_remove_app(users, a, slice_text("nobody"), &muted), USER_NO_APP);
+    assert_int_equal(users_remove_app(users, a, name, &muted), USER_OK);
+    assert_int_equal(users_remove_app(users, a, name, &muted), USER_NO_APP);
     assert_int_equal(user->app_count, USER_APPS_MAX - 1);
     assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
     assert_int_equal(users_remove(users, a), USER_OK); /* and all that it had */
@@ -437,6 +438,119 @@ static void test_lock(void **state)
     assert_int_equal(users_lock(nowhere, &first), ERR_NOTFOUND);
 }
 
+#define ZERO44 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define SALT_A "scram=4096:AAAA:" ZERO44 ":" ZERO44
+#define SALT_B "scram=4096:BBBB:" ZERO44 ":" ZERO44
+
+/* Saves, loads and gives back the text. */
+static struct users *save_and_load(struct users *users, char *text, size_t size)
+{
+    FILE *file;
+
+    assert_int_equal(users_save(users, path, (uid_t)-1, (gid_t)-1), ERR_OK);
+    users_free(&users);
+    file = fopen(path, "r");
+    text[fread(text, 1, size - 1, file)] = '\0';
+    fclose(file);
+    return load();
+}
+
+/* A line that was refused for what others say is not accepted because one of them is revoked,
+ * wherever it stands among them. */
+static void test_rivals(void **state)
+{
+    struct slice a = slice_text("a@example.org");
+    struct users *users;
+    const struct user *user;
+    char text[8192];
+    size_t muted;
+
+    (void)state;
+    write_text(
+        "submitd-users 1\na@example.org state=active hash=$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7O\n"
+        "a@example.org:one " SALT_A "\na@example.org:odd " SALT_B " submit=no\n"
+        "a@example.org:two " SALT_A "\nb@example.org:odd " SALT_B "\n",
+        0600);
+    users = load();
+    assert_int_equal(users_find(users, a)->app_count, 2);
+    assert_int_equal(users_remove_app(users, a, slice_text("one"), &muted), USER_OK);
+    assert_int_equal(muted, 1);
+    users = save_and_load(users, text, sizeof text);
+    user = users_find(users, a);
+    assert_int_equal(user->app_count, 1);
+    assert_true(slice_is(user->apps->name, "two"));
+    assert_non_null(strstr(text, "\n#a@example.org:odd " SALT_B " submit=no\n"));
+    assert_non_null(strstr(text, "\nb@example.org:odd " SALT_B "\n"));
+    assert_int_equal(users_remove_app(users, a, slice_text("two"), &muted), USER_OK);
+    assert_int_equal(muted, 0);
+    users = save_and_load(users, text, sizeof text);
+    assert_int_equal(users_find(users, a)->app_count, 0);
+    users_free(&users);
+}
+
+/* What was set aside can itself be revoked, and that mutes nobody. */
+static void test_rival_removed(void **state)
+{
+    struct slice a = slice_text("a@example.org");
+    struct users *users;
+    char text[8192];
+    size_t muted;
+
+    (void)state;
+    write_text("submitd-users 1\na@example.org state=active " SALT_A "\na@example.org:odd " SALT_B
+               "\na@example.org:one " SALT_A "\na@example.org:even " SALT_B "\n",
+        0600);
+    users = load();
+    assert_int_equal(users_remove_app(users, a, slice_text("odd"), &muted), USER_OK);
+    assert_int_equal(muted, 0);
+    users = save_and_load(users, text, sizeof text);
+    assert_null(strstr(text, "odd"));
+    assert_non_null(strstr(text, "\na@example.org:even "));
+    assert_int_equal(users_find(users, a)->app_count, 1);
+    users_free(&users);
+}
+
+/* The same for the seventeenth; a new one then has the place of the one that has gone. */
+static void test_seventeenth(void **state)
+{
+    struct slice a = slice_text("a@example.org");
+    struct rights_change change = { .has_submit = true, .may_submit = true };
+    char secret[APP_SECRET + 1],
+        text[8192] = "submitd-users 1\na@example.org state=active " SALT_A "\n";
+    struct users *users;
+    size_t muted;
+
+    (void)state;
+    for (int i = 0; i <= USER_APPS_MAX; i++)
+        snprintf(
+            text + strlen(text), sizeof text - strlen(text), "a@example.org:n%d " SALT_A "\n", i);
+    write_text(text, 0600);
+    users = load();
+    assert_int_equal(users_remove_app(users, a, slice_text("n3"), &muted), USER_OK);
+    assert_int_equal(muted, 1);
+    assert_int_equal(users_add_app(users, a, slice_text("new"), 0, &change, secret), USER_OK);
+    users = save_and_load(users, text, sizeof text);
+    assert_non_null(strstr(text, "\n#a@example.org:n16 "));
+    assert_int_equal(users_find(users, a)->app_count, USER_APPS_MAX);
+    users_free(&users);
+}
+
+/* A second line for a group goes with the first. */
+static void test_second_group(void **state)
+{
+    struct users *users;
+    char text[8192];
+
+    (void)state;
+    write_text("submitd-users 1\n@staff submit=no\n@staff sender=*\n@other\n", 0600);
+    users = load();
+    assert_int_equal(users_remove_group(users, slice_text("staff")), USER_OK);
+    users = save_and_load(users, text, sizeof text);
+    assert_null(users_find_group(users, slice_text("staff")));
+    assert_non_null(users_find_group(users, slice_text("other")));
+    users_free(&users);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
@@ -456,6 +570,10 @@ int main(void)
         IN_FOLDER(test_stamp),
         IN_FOLDER(test_link),
         IN_FOLDER(test_lock),
+        IN_FOLDER(test_rivals),
+        IN_FOLDER(test_rival_removed),
+        IN_FOLDER(test_seventeenth),
+        IN_FOLDER(test_second_group),
     };
 
     return cmocka_run_group_tests_name("users/save", tests, NULL, NULL);

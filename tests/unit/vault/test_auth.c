@@ -471,10 +471,12 @@ static void add_app(const char *name, int64_t until, const struct rights_change 
 static void remove_app(const char *name)
 {
     struct users *users;
+    size_t muted;
 
     load_users(&users);
     assert_int_equal(
-        users_remove_app(users, slice_text("alice@example.org"), slice_text(name)), USER_OK);
+        users_remove_app(users, slice_text("alice@example.org"), slice_text(name), &muted),
+        USER_OK);
     save_users(&users);
 }
 
