@@ -2,7 +2,10 @@
  * settings are refused here. */
 #include "conf/check.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/map.h"
 
 struct checking {
     struct conf *conf;
@@ -184,26 +187,62 @@ static enum err check_auth(struct checking *c)
     return ERR_OK;
 }
 
-/* One certificate of two users would be a riddle; and one that logs in nobody, a mistake. */
+struct fingerprint {
+    UT_hash_handle hh;
+    const struct conf_certificate *owner;
+};
+
+/* Whose a fingerprint is already; NULL: nobody's, and now the owner's. */
+static const struct conf_certificate *claim(
+    struct fingerprint **map, struct fingerprint *fresh, struct slice text)
+{
+    struct fingerprint *known;
+
+    HASH_FIND(hh, *map, text.data, text.len, known);
+    if (!known)
+        HASH_ADD_KEYPTR(hh, *map, text.data, text.len, fresh);
+    return known ? known->owner : NULL;
+}
+
+/* One certificate of two users would be a riddle. */
+static enum err check_fingerprints(struct checking *c)
+{
+    const struct conf *conf = c->conf;
+    struct fingerprint *map = NULL, *all, *next;
+    enum err rc = ERR_OK;
+    size_t count = 0;
+
+    for (size_t i = 0; i < conf->certificate_count; i++)
+        count += conf->certificates[i].sha256_count;
+    next = all = calloc(count + 1, sizeof *all);
+    if (!all)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < conf->certificate_count && rc == ERR_OK; i++) {
+        const struct conf_certificate *own = &conf->certificates[i];
+        for (size_t k = 0; k < own->sha256_count && rc == ERR_OK; k++, next++) {
+            const struct conf_certificate *other;
+            next->owner = own;
+            other = claim(&map, next, own->sha256[k].text);
+            if (other && other != own)
+                rc = fault_set(c->fault, scan_section(c->scan, SECTION_CERTIFICATE, i)->line,
+                    "a fingerprint of %s is one of %s, too", fault_word(c->fault, own->login),
+                    fault_word(c->fault, other->login));
+        }
+    }
+    HASH_CLEAR(hh, map);
+    free(all);
+    return rc;
+}
+
 static enum err check_certificates(struct checking *c)
 {
     const struct conf *conf = c->conf;
+    enum err rc = check_fingerprints(c);
 
-    for (size_t i = 0; i < conf->certificate_count; i++)
-        for (size_t k = 0; k < conf->certificates[i].sha256_count; k++)
-            for (size_t j = 0; j < i; j++)
-                for (size_t l = 0; l < conf->certificates[j].sha256_count; l++)
-                    if (slice_equals(conf->certificates[i].sha256[k].text,
-                            conf->certificates[j].sha256[l].text))
-                        return fault_set(c->fault,
-                            scan_section(c->scan, SECTION_CERTIFICATE, i)->line,
-                            "a fingerprint of %s is one of %s, too",
-                            fault_word(c->fault, conf->certificates[i].login),
-                            fault_word(c->fault, conf->certificates[j].login));
-    if (conf->certificate_count > 0 && conf->tls.certificate.len == 0)
+    if (rc == ERR_OK && conf->certificate_count > 0 && conf->tls.certificate.len == 0)
         return fault_set(c->fault, scan_section(c->scan, SECTION_CERTIFICATE, 0)->line,
             "certificate says nothing without a section tls");
-    return ERR_OK;
+    return rc;
 }
 
 #define VIA(kind) (1u << CONF_VIA_##kind)
