@@ -12,6 +12,7 @@ from clock import DAY, YEAR, Clock
 from rig.client import message
 from rig.house import LONG, QUEUE, House
 from rig.inject import Injection
+from rig.patience import PATIENCE
 from rig.server import free_port
 
 JUMPS = {"forward": 10 * YEAR, "back": -10 * YEAR}
@@ -79,7 +80,7 @@ def check_new_mail(house, clock, mark):
     """What comes now is taken, goes out, and bears the new time."""
     house.hop.script.clear()
     assert house.brief(mark) == "250 2.0.0"
-    house.settle(20)
+    house.settle()
     mail = next(mail for mail in house.hop.mails if f"Subject: {mark}\r\n".encode() in mail.header)
     for field in (b"Date", b"Received"):
         value = re.search(rb"^" + field + rb":((?:.*\r\n)(?:[ \t].*\r\n)*)", mail.header, re.M)[1].decode().rpartition(";")[2].strip()
@@ -135,7 +136,7 @@ def test_a_restart_after_the_jump(rig, clock, jump, how):
     check_none_given_up(house)
     check_times(house, clock, 2)
     house.hop.script.clear()
-    house.check(wait=20)
+    house.check()
     assert house.server.status()["spool"]["damaged"] == 0
 
 
@@ -150,7 +151,7 @@ def came(house):
     return {re.search(rb"Subject: (\w+)", mail.header)[1].decode() for mail in list(house.hop.mails)}
 
 
-def await_came(house, mark, wait=15):
+def await_came(house, mark, wait=PATIENCE):
     end = time.monotonic() + wait
     while mark not in came(house):
         assert time.monotonic() < end, f"{mark} did not come: {came(house)}"
@@ -196,7 +197,7 @@ def test_a_jump_while_it_is_down(rig, clock, jump):
     check_none_given_up(house)
     check_times(house, clock, 2)
     house.hop.script.clear()
-    house.check(wait=20)
+    house.check()
 
 
 @one_jump
@@ -213,7 +214,7 @@ def test_a_record_that_the_queue_never_saw(rig, clock, jump):
     time.sleep(1.5)
     check_none_given_up(house)
     house.hop.script.clear()
-    house.check(wait=20)
+    house.check()
 
 
 @one_jump
@@ -227,7 +228,7 @@ def test_a_bounce_that_waits(rig, clock, jump):
     house.restart()
     time.sleep(1.5)
     house.hop.script.clear()
-    house.server.await_empty(20)
+    house.server.await_empty()
     assert len(reports(house)) == 1 and identity.encode() in reports(house)[0].content
     assert not re.search("double-bounce", house.server.log())
 
@@ -240,11 +241,11 @@ def test_a_lifetime_still_ends(rig, clock, jump):
     assert house.brief("short") == "250 2.0.0"
     time.sleep(1)
     clock.jump(jump)
-    house.server.await_log(r"event=expired|event=bounce|bounce ", 20)
+    house.server.await_log(r"event=expired|event=bounce|bounce ")
     took = time.monotonic() - begin
     assert 4.5 < took < 14, f"given up after {took:.1f} s"
     house.hop.script.clear()
-    end = time.monotonic() + 15
+    end = time.monotonic() + PATIENCE
     while not reports(house):
         assert time.monotonic() < end, "no report came"
         time.sleep(0.1)
@@ -262,7 +263,7 @@ def there_and_back(rig, clock):
     house.server.await_log("the spool has been read", start=house.server.log_start)
     check_none_given_up(house)
     check_new_mail(house, clock, "new")
-    house.check(wait=20)
+    house.check()
 
 
 if LONG:
@@ -294,7 +295,7 @@ def test_flaps(rig, clock, off):
     house.server.await_log("the spool has been read", start=house.server.log_start)
     check_age(house, clock, begin)
     house.hop.script.clear()
-    house.check(wait=20)
+    house.check()
     check_none_given_up(house)
 
 
@@ -318,7 +319,7 @@ def test_wrong_at_each_boot(rig, clock, off):
     house.server.await_log("the spool has been read", start=house.server.log_start)
     check_age(house, clock, begin)
     house.hop.script.clear()
-    house.check(wait=20)
+    house.check()
     check_none_given_up(house)
 
 
@@ -329,7 +330,7 @@ def test_a_delay_notice_is_not_early(rig, clock):
     time.sleep(3)
     check_none_given_up(house)
     house.hop.script.clear()
-    house.check(wait=20)
+    house.check()
 
 
 def test_a_dead_host_comes_back(rig, clock):
@@ -342,7 +343,7 @@ def test_a_dead_host_comes_back(rig, clock):
     house.server.await_queue(lambda rows: rows and all(recipient["attempts"] for row in rows for recipient in row["recipients"]))
     clock.jump(-10 * YEAR)
     house.hop.start()
-    house.check(wait=20)
+    house.check()
 
 
 def test_names_are_asked_again(rig, clock):
@@ -359,7 +360,7 @@ def test_names_are_asked_again(rig, clock):
     names.set({"mx.new.example": {"A": ["127.0.0.1"]}})
     house.server.tolerate(RELAY_ENDS)
     clock.jump(-10 * YEAR)
-    house.check(wait=20)
+    house.check()
     house.server.await_log(RELAY_ENDS)
 
 
@@ -376,7 +377,7 @@ def test_the_operator_is_answered(rig, clock):
         assert json.loads(house.server.ctl("queue", "show", row["id"], "--json"))
         assert json.dumps(house.server.trace(row["id"])).count("deferred") >= 1
     house.hop.script.clear()
-    house.check(wait=20)
+    house.check()
 
 
 def test_logins_after_a_jump(rig, clock):

@@ -33,6 +33,7 @@ from load import ACKNOWLEDGED, Client  # noqa: E402
 from rig.server import FAULTS, KEPT, Server, forget_certificates, make_folder  # noqa: E402
 
 from rig.inject import Strike  # noqa: E402
+from rig.patience import PATIENCE  # noqa: E402
 
 LARGE = 16384           # octets: a larger body gets a file of its own
 CURIOUS = 0.1           # share of the messages whose senders want to be told of success
@@ -76,7 +77,7 @@ class Sink:
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
 
 
 class Watch(threading.Thread):
@@ -163,7 +164,7 @@ class Campaign:
             except ProcessLookupError:
                 pass
         if supervisor in pids:
-            self.server.process.wait(10)
+            self.server.process.wait(PATIENCE)
             self.start()
 
     def next_strike(self, spared):
@@ -256,7 +257,7 @@ class Campaign:
         for client in self.clients:
             client.ending.set()
         for client in self.clients:
-            client.join(90)
+            client.join(2 * PATIENCE)
             if client.is_alive():
                 self.trouble.append(f"{client.name} does not end")
         self.acts = {name: sum(1 for line in self.server.log().splitlines() if pattern.search(line)) for name, pattern in ACTS.items()}

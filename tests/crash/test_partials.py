@@ -7,6 +7,7 @@ import pytest
 from rig.client import message, stuff
 from rig.house import LARGE, House, await_room
 from rig.inject import Injection, await_death
+from rig.patience import PATIENCE
 
 NAME = "MAIL FROM:<alice@example.net> TRANSID=<1@c.example>"
 
@@ -47,11 +48,11 @@ def finish(house, mark, content):
     """Goes on, to the end; the offset."""
     connection, offset = begin(house, content)
     connection.send(stuff(content[offset:]) + b".\r\n")
-    reply = house.told[mark] = connection.read_reply(60)
+    reply = house.told[mark] = connection.read_reply()
     assert reply.brief == "250 2.0.0"
     connection.quit()
     house.check()
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while list((house.server.state / "spool/partials").iterdir()):
         assert time.monotonic() < end, "a partial message is left"
         time.sleep(0.05)

@@ -145,23 +145,33 @@ def short_lived(authority, seconds):
     return files
 
 
+def resume(ours, context, session, is_good):
+    connection = Connection(("127.0.0.1", ours.ports["465"]), f"127.6.0.{next(addresses)}")
+    connection.socket = context.wrap_socket(connection.socket, session=session)
+    connection.is_tls = True
+    assert connection.socket.session_reused == bool(session)
+    assert connection.read_reply().brief == "220" and ("EXTERNAL" in connection.hello()["AUTH"]) == is_good
+    connection.expect("AUTH EXTERNAL =", "235 2.7.0" if is_good else "504 5.5.4")
+    return connection.socket.session
+
+
 def test_resumed_too_late(ours):
     """TLS-15, SASL-13: a session that outlives its certificate brings nobody in."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(*short_lived(ours.authority, 4))
-    session, end = None, time.monotonic() + 5
-    for is_good in (True, True, False):
-        if not is_good:
-            time.sleep(max(0, end - time.monotonic()))
-        connection = Connection(("127.0.0.1", ours.ports["465"]), f"127.6.0.{next(addresses)}")
-        connection.socket = context.wrap_socket(connection.socket, session=session)
-        connection.is_tls = True
-        assert connection.socket.session_reused == bool(session)
-        assert connection.read_reply().brief == "220" and ("EXTERNAL" in connection.hello()["AUTH"]) == is_good
-        connection.expect("AUTH EXTERNAL =", "235 2.7.0" if is_good else "504 5.5.4")
-        session = connection.socket.session
+    for life in (4, 20, 90):    # as long as this machine needs for two logins
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(*short_lived(ours.authority, life))
+        session, end = None, time.monotonic() + life + 1
+        try:
+            for _ in range(2):
+                session = resume(ours, context, session, True)
+            break
+        except (AssertionError, OSError):
+            if time.monotonic() < end - 3:
+                raise
+    time.sleep(max(0, end - time.monotonic()))
+    resume(ours, context, session, False)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from rig.client import message
+from rig.patience import PATIENCE, await_true
 from rig.server import PASSWORD, environment
 
 
@@ -44,6 +45,7 @@ def test_json_is_the_default(shared):
     client.quit()
     server.await_mail(identity)
     server.await_log("disconnected")
+    await_true(lambda: [line for line in records(server) if line.get("id") == identity and line["process"].startswith("queue")], "no line of the queue's")
     lines = records(server)
     assert all({"time", "level", "process", "event"} <= set(line) for line in lines), lines
     assert one(lines, "submitd ready")["process"] == "submitd"
@@ -68,7 +70,7 @@ def test_words_at_a_terminal(shared):
     process = subprocess.Popen([server.build / "submitd", "-c", server.conf], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
                                env=environment())
     os.close(theirs)
-    text, end = b"", time.monotonic() + 30
+    text, end = b"", time.monotonic() + PATIENCE
     while b"submitd ready" not in text and time.monotonic() < end:
         text += os.read(ours, 4096)
     process.terminate()
@@ -77,6 +79,6 @@ def test_words_at_a_terminal(shared):
             pass
     except OSError:  # the last of the other side has gone
         pass
-    process.wait(30)
+    process.wait(PATIENCE)
     os.close(ours)
     assert b"submitd ready" in text and b"{" not in text, text

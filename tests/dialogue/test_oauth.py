@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from rig.client import b64
+from rig.patience import await_true
 from rig.server import PASSWORD
 from rig.keysets import AUDIENCE, ISSUER, KEYS, STRANGER, USER, bearer, key_set, token, x_bearer
 
@@ -183,7 +184,8 @@ def test_failures_count(shared):
         if not answer:  # not even the reason is waited for
             connection.send("AUTH OAUTHBEARER " + bearer(token(exp=1)) + "\r\n")
             connection.close()
-            time.sleep(0.5)
+            await_true(lambda: server.log().count("why=expired") >= 3, "the last token is not looked at")
+            time.sleep(0.2)
             continue
         connection.expect("AUTH OAUTHBEARER " + bearer(token(exp=1)), "334")
         connection.command(answer)

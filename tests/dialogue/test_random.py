@@ -11,6 +11,7 @@ import time
 import pytest
 
 from rig.client import Closed, b64, message
+from rig.patience import PATIENCE
 from rig.server import PASSWORD
 
 SIDE_BY_SIDE = 100  # they mostly wait: errors are answered late
@@ -65,7 +66,7 @@ def talk(server, number):
             send_cut(connection, chance, b"".join(line + b"\r\n" for line in group[:-1]) + group[-1] + (b"" if b"BDAT" in group[-1] else b"\r\n"))
             for _line in group:
                 if connection.read_reply().code == 421:
-                    assert connection.await_close(5) == b""
+                    assert connection.await_close() == b""
                     return
             assert connection.is_silent(0.01), "more replies than commands"
             if 0.15 < tail < 0.3 and not content(connection, chance):
@@ -113,7 +114,7 @@ def break_off(server, number):
     chance = random.Random(SEED * 2000 + number)
     how = chance.choice(["hello cut", "rubbish", "handshake then cut", "auth cut", "scram cut", "starttls cut"])
     with socket.socket() as wire:
-        wire.settimeout(5)
+        wire.settimeout(PATIENCE)
         wire.connect(("127.0.0.1", server.ports["587" if how == "starttls cut" else "465"]))
         if how == "rubbish":
             wire.sendall(os.urandom(chance.randint(1, 600)))

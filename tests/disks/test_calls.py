@@ -6,7 +6,8 @@ import time
 import pytest
 
 from rig.house import LARGE, LONG, House
-from rig.inject import Injection
+from rig.inject import HOLD, Injection
+from rig.patience import PATIENCE, await_true
 
 
 RECORDS = {"fdatasync:error=EIO": "451 4.3.0", "fdatasync:error=EINTR": "451 4.3.0", "fdatasync:error=ENOSPC": "452 4.3.1",
@@ -56,14 +57,21 @@ def test_half_a_write_and_no_more_room(rig):
 def test_the_whole_batch_is_refused(rig):
     """QUE-1: one sync for all that came meanwhile, one answer for all of them."""
     house = House(rig, {"MAIL": "450 4.3.2 not now"})
-    clients = [threading.Thread(target=house.submit, args=(f"batch{number}",)) for number in range(6)]
-    with Injection(house, house.pid("gate"), "sync", "pwritev:delay_enter=1500000:when=1", "fdatasync:error=EIO:when=2"):
+    connections = [house.server.client() for _ in range(6)]
+    clients = [threading.Thread(target=house.submit, args=(f"batch{number}", 500, connection)) for number, connection in enumerate(connections)]
+    with Injection(house, house.pid("gate"), "sync", "fdatasync:error=EIO:when=2"):
+        held = house.faults.set("pwritev", house.pid("gate"), "sync", HOLD, step=0)
         clients[0].start()
-        time.sleep(0.5)
+        await_true(lambda: house.faults.count(held)[1] > 0, "the first batch is not written")
         for client in clients[1:]:
             client.start()
+        await_true(lambda: all(any("354" in line for line in connection.transcript[:-1]) for connection in connections[1:]), "the others do not send")
+        time.sleep(0.1)
+        for connection in connections[1:]:
+            connection.await_read()
+        house.faults.unset(held)
         for client in clients:
-            client.join(30)
+            client.join(PATIENCE)
     assert house.told["batch0"].brief == "250 2.0.0"
     assert [house.told[f"batch{number}"].brief for number in range(1, 6)] == ["451 4.3.0"] * 5
     assert house.brief("after") == "250 2.0.0"
@@ -127,7 +135,7 @@ def patience(rig):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(2 * PATIENCE)
     for story in stories:
         assert story.is_over, "it does not end"
         if story.error:

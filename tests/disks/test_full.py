@@ -7,6 +7,7 @@ import pytest
 
 from rig.disk import SmallDisk, run
 from rig.house import LARGE, LONG, House
+from rig.patience import PATIENCE
 
 SPOOL = {"spool": f"segment_size = 1048576  large_message = {LARGE}  reserve = 4194304"}
 KINDS = ["tmpfs", "ext4"]
@@ -60,7 +61,7 @@ class Senders:
     def __exit__(self, *_):
         self.ending.set()
         for thread in self.threads:
-            thread.join(90)
+            thread.join(PATIENCE)
             assert not thread.is_alive(), "a client gets no answer"
 
     def send(self, number):
@@ -73,7 +74,7 @@ class Senders:
             self.ending.wait(0.02)
 
 
-def await_refusal(house, name, wanted=NO_ROOM, wait=20, fill=None):
+def await_refusal(house, name, wanted=NO_ROOM, wait=PATIENCE, fill=None):
     """Until MAIL is refused: whoever was told 250 meanwhile is owed his mail."""
     begin, tries = time.monotonic(), 0
     while (brief := house.attempt(f"{name}{tries}")) not in wanted:
@@ -98,7 +99,7 @@ def test_filled_to_the_last(rig, kind, what):
         time.sleep(2)
         assert house.server.status()["spool"]["full"] is True
         house.disk.empty()
-        took = house.await_service("again", 10)
+        took = house.await_service("again")
     assert not senders.strange, senders.strange
     assert house.server.rooms() == pids, "a room did not live through it"
     house.check()
@@ -114,11 +115,11 @@ def test_what_is_queued_goes_out_of_a_full_disk(rig, kind):
     house.disk.fill()
     await_refusal(house, "filling")
     house.hop.script.clear()
-    house.settle(30)
+    house.settle()
     house.restart()
     await_refusal(house, "restarted")
     house.disk.empty()
-    house.await_service("again", 10)
+    house.await_service("again")
     house.check(twice=8)
 
 
@@ -135,7 +136,7 @@ def test_a_full_disk_at_the_start(rig, kind):
     time.sleep(1)
     house.disk.empty()
     house.hop.script.clear()
-    house.await_service("again", 10)
+    house.await_service("again")
     house.check(twice=8)
 
 
@@ -205,7 +206,7 @@ def test_the_kernel_makes_it_read_only(rig):
     house.disk.repair()
     house.server.start()
     house.hop.script.clear()
-    house.await_service("again", 10)
+    house.await_service("again")
     house.check(twice=8)
 
 
@@ -222,7 +223,7 @@ def test_read_only_for_a_while(rig, seconds):
         time.sleep(seconds)
         for rule in rules:
             house.faults.unset(rule)
-        took = house.await_service("again", 40)
+        took = house.await_service("again")
     assert set(senders.strange) <= {None}, senders.strange
     assert house.server.rooms() == pids, "a room did not live through it"
     house.check(twice=8)

@@ -11,6 +11,7 @@ import pytest
 
 from rig.hop import Stall
 from rig.house import LARGE, LONG, House, await_room
+from rig.patience import PATIENCE
 
 TICK = os.sysconf("SC_CLK_TCK")
 ROOMS = ["gate", "queue", "relay", "maildrop", "vault"]
@@ -32,7 +33,7 @@ def spend(house, name, seconds):
         time.sleep(0.02)
 
 
-def serve_again(house, wait=30):
+def serve_again(house, wait=PATIENCE):
     for size, who in ((500, "bob@example.org"), (3 * LARGE, "bob@example.com")):
         house.await_service(f"again{size}", wait, size=size, recipient=who)
 
@@ -58,7 +59,7 @@ def test_no_descriptors_for_clients(rig):
     assert spent < 0.4, f"{spent:.2f} s of processor time in 4 s"
     for connection in waiting:
         connection.close()
-    took = house.await_service("again", 10)
+    took = house.await_service("again")
     assert house.pid("gate") == pid
     house.check()
     print(f"{spent:.2f} s of processor time in 4 s without descriptors; served again after {took:.1f} s")
@@ -73,7 +74,7 @@ def test_no_descriptors_for_deliveries(rig):
     before = {name: cpu(pid) for name, pid in pids.items()}
     begin = time.monotonic()
     house.hop.script.clear()
-    house.check(twice=8, wait=90)
+    house.check(twice=8)
     spent = {name: (cpu(pid) - before[name]) / (time.monotonic() - begin + 1) for name, pid in pids.items()}
     assert max(spent.values()) < 0.7, f"a room spins: {spent}"
     assert {name: house.pid(name) for name in pids} == pids
@@ -92,7 +93,7 @@ def test_no_memory_in_a_room(rig, room, step):
     _, hits = house.faults.unset(rule)
     assert hits, "no allocation failed"
     serve_again(house)
-    house.check(twice=40, wait=60)
+    house.check(twice=40)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -109,7 +110,7 @@ def a_single_allocation_that_fails(rig, room):
         if house.server.rooms().get(f"{room}.0") != pid:
             await_room(house, room, pid)
         serve_again(house)
-    house.check(twice=200, wait=60)
+    house.check(twice=200)
 
 
 if LONG:

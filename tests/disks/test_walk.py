@@ -53,7 +53,7 @@ def story(house):
 def service(house):
     """Mail of both sizes goes through again."""
     for size, who in ((500, "bob@example.org"), (2 * LARGE, "bob@example.com")):
-        house.await_service(f"service{next(numbers)}", 20, size=size, recipient=who)
+        house.await_service(f"service{next(numbers)}", size=size, recipient=who)
 
 
 @pytest.mark.parametrize("room, call, error", cases())
@@ -61,7 +61,7 @@ def test_a_call_that_fails(house, room, call, error):
     for nth in range(1, MOST if LONG else 2):
         rule = house.faults.set(call, house.pid(room), error=getattr(errno, error), first=nth, step=0)
         story(house)
-        house.settle(60)
+        house.settle()
         _, hits = house.faults.unset(rule)
         service(house)
         house.check()

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from e2e.programs import await_true, need
+from e2e.programs import need
+from rig.patience import PATIENCE, await_true
 from rig.server import IS_ROOT, free_port, make_folder, shared_certificate
 
 OWNER = 61191  # a user that nobody is: owns the Maildir folders
@@ -67,7 +68,7 @@ class Dovecot:
         said = open(self.folder / "said", "wb")
         self.process = subprocess.Popen(["dovecot", "-F", "-c", self.folder / "dovecot.conf"], stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         said.close()
-        await_true(lambda: self.socket.exists() or self.process.poll() is not None, 20, self.log)
+        await_true(lambda: self.socket.exists() or self.process.poll() is not None, self.log)
         if self.process.poll() is not None:
             pytest.skip(f"Dovecot does not run here: {self.log()[-300:]}")
         return self
@@ -76,24 +77,24 @@ class Dovecot:
         if self.process:
             self.process.terminate()
             try:
-                self.process.wait(15)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(5)
+                self.process.wait(PATIENCE)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def log(self):
         return "".join((self.folder / name).read_text(errors="backslashreplace") for name in ("said", "dovecot.log")
                        if (self.folder / name).exists())
 
-    def await_mail(self, user, mark, wait=20):
+    def await_mail(self, user, mark, wait=PATIENCE):
         def find():
             for path in self.folder.glob(f"mail/{user}/new/*"):
                 octets = path.read_bytes()
                 if mark.encode() in octets:
                     return octets
             return None
-        return await_true(find, wait, lambda: f"{user} has no message with {mark!r}:\n{self.log()[-3000:]}")
+        return await_true(find, lambda: f"{user} has no message with {mark!r}:\n{self.log()[-3000:]}", wait)
 
     def count(self, user):
         return len(list(self.folder.glob(f"mail/{user}/new/*")))

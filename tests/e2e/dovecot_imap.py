@@ -9,8 +9,9 @@ import threading
 
 import pytest
 
-from e2e.programs import await_true, need
+from e2e.programs import need
 from rig.imap import SECRET, SUBMIT
+from rig.patience import PATIENCE, await_true
 from rig.server import IS_ROOT, PASSWORD, free_port, make_folder, shared_certificate
 
 OWNER = 61191  # a user that nobody is: owns the Maildir folders
@@ -134,7 +135,7 @@ class DovecotImap:
         self.process = subprocess.Popen(["dovecot", "-F", "-c", self.folder / "dovecot.conf"], stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         said.close()
         real = self.folder / "run/token-login/real-tokenlogin"
-        await_true(lambda: real.exists() or self.process.poll() is not None, 20, self.log)
+        await_true(lambda: real.exists() or self.process.poll() is not None, self.log)
         if self.process.poll() is not None:
             pytest.skip(f"Dovecot does not run here: {self.log()[-300:]}")
         self.mender = Mender(real, real.with_name("tokenlogin"))
@@ -146,10 +147,10 @@ class DovecotImap:
         if self.process:
             self.process.terminate()
             try:
-                self.process.wait(15)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(5)
+                self.process.wait(PATIENCE)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def log(self):

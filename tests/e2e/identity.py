@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 
 from e2e.npm import install_package
+from rig.patience import PATIENCE
 from rig.server import ROOT, free_port, shared_certificate
 
 PACKAGE = pathlib.Path(__file__).parent / "identity_package"
@@ -80,7 +81,7 @@ class Identity:
             words = ":".join(urllib.parse.quote_plus(word) for word in client)
             request.add_header("Authorization", "Basic " + base64.b64encode(words.encode()).decode())
         try:
-            with self.browser.open(request, timeout=20) as answer:
+            with self.browser.open(request, timeout=PATIENCE) as answer:
                 return answer.status, answer.headers["Location"], answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.headers["Location"], error.read().decode()

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 from e2e.npm import install_package
+from rig.patience import PATIENCE
 from rig.server import ROOT
 
 PACKAGE = pathlib.Path(__file__).parent / "nodemailer_package"
@@ -23,6 +24,6 @@ def send(server, auth, messages, listener="465", **transport):
                 "tls": {"ca": pathlib.Path(server.certificate).read_text()}, "auth": auth, **transport}
     install()
     done = subprocess.run(["node", "send.js"], cwd=PLACE, input=json.dumps({"transport": settings, "messages": messages}), text=True,
-                          capture_output=True, timeout=60)
+                          capture_output=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)

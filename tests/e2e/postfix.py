@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from e2e.programs import await_true, need
+from e2e.programs import need
+from rig.patience import PATIENCE, await_true
 from rig.server import IS_ROOT, free_port, make_folder, shared_certificate
 
 OWNER = 61190  # a user that nobody is: owns the Maildir
@@ -98,12 +99,12 @@ class Postfix:
     def start(self):
         said = self.call("start")
         self.is_running = True
-        await_true(lambda: "starting the Postfix mail system" in self.log(), 20, lambda: said + self.log())
+        await_true(lambda: "starting the Postfix mail system" in self.log(), lambda: said + self.log())
         return self
 
     def call(self, verb):
         done = subprocess.run(["postfix", "-c", self.conf, verb], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=60, text=True, check=False)
+                              stderr=subprocess.STDOUT, timeout=PATIENCE, text=True, check=False)
         assert done.returncode == 0, f"postfix {verb}: exit {done.returncode}: {done.stdout}{self.log()}"
         return done.stdout
 
@@ -113,17 +114,17 @@ class Postfix:
             try:
                 self.call("stop")
             except (AssertionError, subprocess.TimeoutExpired):
-                subprocess.run(["postfix", "-c", self.conf, "abort"], capture_output=True, timeout=60, check=False)
+                subprocess.run(["postfix", "-c", self.conf, "abort"], capture_output=True, timeout=PATIENCE, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def log(self):
         path = self.folder / "postfix.log"
         return path.read_text(errors="backslashreplace") if path.exists() else ""
 
-    def await_log(self, pattern, wait=15):
-        return await_true(lambda: re.search(pattern, self.log(), re.M), wait, lambda: f"{pattern!r} in Postfix's log:\n{self.log()[-3000:]}")
+    def await_log(self, pattern, wait=PATIENCE):
+        return await_true(lambda: re.search(pattern, self.log(), re.M), lambda: f"{pattern!r} in Postfix's log:\n{self.log()[-3000:]}", wait)
 
-    def await_mail(self, mark, wait=60):
+    def await_mail(self, mark, wait=PATIENCE):
         """The delivered message with this text in its header."""
         end, seen = time.monotonic() + wait, set()
         while True:

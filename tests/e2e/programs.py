@@ -3,9 +3,10 @@ import hashlib
 import random
 import shutil
 import subprocess
-import time
 
 import pytest
+
+from rig.patience import PATIENCE
 
 
 def need(*programs):
@@ -15,21 +16,12 @@ def need(*programs):
             pytest.fail(f"{program} is not installed; ./check e2e installs what these tests need")
 
 
-def run(*words, stdin=b"", timeout=60):
+def run(*words, stdin=b"", timeout=PATIENCE):
     """Runs a program to its end; exit status 0 is expected. What it said."""
     done = subprocess.run([str(word) for word in words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
     said = done.stdout.decode("utf-8", "backslashreplace")
     assert done.returncode == 0, f"{words[0]}: exit {done.returncode}:\n{said[-3000:]}"
     return said
-
-
-def await_true(condition, wait, what):
-    """Until the condition gives something that counts as true; that."""
-    end = time.monotonic() + wait
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not within {wait} s: {what() if callable(what) else what}"
-        time.sleep(0.05)
-    return found
 
 
 def digest(octets):

@@ -58,7 +58,7 @@ def test_exact(server, dovecot, size):
     connection = server.client()
     assert connection.hello()["BURL"] == "imap"
     envelope(connection, " BODY=8BITMIME")
-    reply = connection.command(f"BURL {url} LAST", 60)
+    reply = connection.command(f"BURL {url} LAST")
     assert reply.brief == "250 2.0.0", (reply, dovecot.log()[-2000:])
     got = server.await_mail(queue_id(reply)).replace(b"\r\n", b"\n")
     content = content.replace(b"\r\n", b"\n")
@@ -103,7 +103,7 @@ def test_refused(server, dovecot):
     for url, wanted in ((theirs, "554 5.7.0"), (wrong, "554 5.6.6"), (late, "554 5.6.6"), (gone, "554 5.6.6"), (given, "250 2.0.0"),
                         (good, "250 2.0.0")):
         envelope(connection)
-        reply = connection.command(f"BURL {url} LAST", 60)
+        reply = connection.command(f"BURL {url} LAST")
         assert reply.brief == wanted, (url, reply, dovecot.log()[-2000:])
         if wanted[0] == "5":
             connection.expect("RSET", "250 2.0.0")

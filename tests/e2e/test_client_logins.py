@@ -13,6 +13,7 @@ from e2e import nodemailer
 from e2e.mail import BODY, SHORT, TO, USER, check_delivered, content, write_message
 from e2e.programs import need, run
 from rig.authority import Authority
+from rig.patience import PATIENCE
 from rig.server import PASSWORD
 from rig.tokens import Issuer
 
@@ -211,7 +212,7 @@ def context(server, own=False):
 def test_smtplib(server, start, mechanism, initial):
     """AUTH-4, AUTH-9, SASL-12, SASL-13: with and without an initial response."""
     subject = f"smtplib-{mechanism}-{initial}"
-    with smtplib.SMTP_SSL("localhost", server.ports["465"], context=context(server, own=True), timeout=30) as client:
+    with smtplib.SMTP_SSL("localhost", server.ports["465"], context=context(server, own=True), timeout=PATIENCE) as client:
         client.ehlo()
         client.user, client.password = USER, PASSWORD
         ways = {"PLAIN": client.auth_plain, "LOGIN": client.auth_login, "EXTERNAL": lambda challenge=None: USER,
@@ -230,7 +231,7 @@ def test_aiosmtplib(server, start, mechanism, way):
 
     async def send():
         port = server.ports["465" if way == "implicit" else "587"]
-        client = aiosmtplib.SMTP("localhost", port, use_tls=way == "implicit", start_tls=way == "starttls", tls_context=context(server), timeout=30)
+        client = aiosmtplib.SMTP("localhost", port, use_tls=way == "implicit", start_tls=way == "starttls", tls_context=context(server), timeout=PATIENCE)
         async with client:
             await client.ehlo()
             log_in = client.auth_plain if mechanism == "PLAIN" else client.auth_login

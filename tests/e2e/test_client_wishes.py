@@ -14,6 +14,7 @@ from e2e.mail import BODY, SHORT, USER, content, write_message
 from e2e.postfix import Postfix
 from e2e.programs import body_of, digest, fields_of, need, run
 from rig.hop import KEYWORDS
+from rig.patience import PATIENCE
 from rig.server import PASSWORD
 
 KNOWN = [*KEYWORDS, "DSN", "DELIVERBY", "MT-PRIORITY", "MTRK", "RRVS", "CONPERM", "NO-SOLICITING", "REQUIRETLS"]
@@ -104,7 +105,7 @@ def check_more(mail):
 
 
 def smtp(way, kind=smtplib.SMTP_SSL):
-    client = kind("localhost", way.server.ports["465"], context=way.context, timeout=30)
+    client = kind("localhost", way.server.ports["465"], context=way.context, timeout=PATIENCE)
     client.login(USER, PASSWORD)
     return client
 
@@ -138,7 +139,7 @@ def test_smtplib_refused(way):
 
 def aio_send(way, *arguments):
     async def send():
-        client = aiosmtplib.SMTP("localhost", way.server.ports["465"], use_tls=True, tls_context=way.context, timeout=30)
+        client = aiosmtplib.SMTP("localhost", way.server.ports["465"], use_tls=True, tls_context=way.context, timeout=PATIENCE)
         async with client:
             await client.login(USER, PASSWORD)
             return await client.sendmail(USER, *arguments)
@@ -278,7 +279,7 @@ def test_postfix(way, mechanism):
                                                            password=PASSWORD, mechanism=mechanism))
     try:
         postfix.start()
-        with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", postfix.port, timeout=PATIENCE) as client:
             assert not client.sendmail(USER, [TO], content(f"postfix-{mechanism}"), [*DSN, "BODY=8BITMIME"], DSN_EACH)
         row = way.shown()
         assert {name: row.get(name) for name in DSN_SHOWN} == DSN_SHOWN, postfix.log()

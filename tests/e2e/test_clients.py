@@ -7,6 +7,7 @@ import pytest
 
 from e2e.mail import BODY, SHORT, TO, USER, check_delivered, content, write_message
 from e2e.programs import eight_bit, need, run
+from rig.patience import PATIENCE
 from rig.server import PASSWORD
 
 
@@ -82,9 +83,9 @@ def test_msmtp_many(server, tmp_path):
 def log_in(server, way):
     context = ssl.create_default_context(cafile=server.certificate)
     if way == "implicit":
-        client = smtplib.SMTP_SSL("localhost", server.ports["465"], context=context, timeout=30)
+        client = smtplib.SMTP_SSL("localhost", server.ports["465"], context=context, timeout=PATIENCE)
     else:
-        client = smtplib.SMTP("localhost", server.ports["587"], timeout=30)
+        client = smtplib.SMTP("localhost", server.ports["587"], timeout=PATIENCE)
         client.starttls(context=context)
     client.login(USER, PASSWORD)
     return client

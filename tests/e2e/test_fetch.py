@@ -13,6 +13,7 @@ import pytest
 from rig.provider import Document, Provider, Stall, client_of, form
 from rig.server import IS_ROOT, PASSWORD, make_certificate, make_folder
 from rig.keysets import AUDIENCE, ISSUER, KEYS, STRANGER, USER, bearer, key_set, token, x_bearer
+from rig.patience import PATIENCE
 
 SECRET = "p+ss:wörd /%"
 sources = itertools.count(1)
@@ -114,7 +115,7 @@ def test_provider_down(rig, provider):
     put_off(server, token())
     reach(server).login(USER, PASSWORD)
     provider.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while reach(server).command("AUTH OAUTHBEARER " + bearer(token())).brief != "235 2.7.0":
         assert time.monotonic() < end
         time.sleep(0.3)
@@ -410,7 +411,7 @@ def test_reload(rig, provider):
     server.write_conf()
     assert "in force" in server.reload()
     assert "BEARER" not in server.connect("465").hello()["AUTH"]
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while "fetch.0" in server.rooms():
         assert time.monotonic() < end
         time.sleep(0.05)

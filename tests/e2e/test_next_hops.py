@@ -10,6 +10,7 @@ import pytest
 
 from rig.client import message
 from rig.hop import KEYWORDS, Drop, Hang, Hop, Stall, Turns
+from rig.patience import PATIENCE
 from rig.server import free_port
 
 STAGES = ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "EOD")
@@ -45,7 +46,7 @@ def roads(shared):
     return Roads(shared)
 
 
-def await_closed(server, identity, wait=20):
+def await_closed(server, identity, wait=PATIENCE):
     server.await_queue(lambda queued: all(row["id"] != identity for row in queued), wait)
 
 
@@ -57,7 +58,7 @@ def has_bounce(server, identity):
     return any(b"Final-Log-ID: " + identity.encode() in octets for octets in server.delivered().values())
 
 
-def read_report(server, identity, wait=20):
+def read_report(server, identity, wait=PATIENCE):
     """The report on a message, judged by RFC 3464 and DSN-3 to DSN-7; its text and its recipients' blocks."""
     octets = server.await_mail(f"Final-Log-ID: {identity}", wait)
     report = email.message_from_bytes(octets, policy=email.policy.default)
@@ -112,7 +113,7 @@ def test_silent(roads, stage):
     """OUT-7: a hop that does not answer within the time-out is given up and tried again."""
     server, hop = roads.server, roads.hop({stage: Turns(Hang(), None)}, keywords=BY_DATA)
     identity = server.submit(f"bob@{hop.domain}")
-    hop.await_mail(20)
+    hop.await_mail()
     await_closed(server, identity)
     first, second = attempts(server, identity)
     assert first["result"] == "deferred" and first["status"].startswith("4.4.") and second["result"] == "delivered"
@@ -123,7 +124,7 @@ def test_slow(roads):
     """OUT-7: slow is not silent: one attempt, whatever it takes."""
     hop = roads.hop({stage: Stall(1.0) for stage in STAGES}, keywords=BY_DATA)
     identity = roads.server.submit(f"bob@{hop.domain}")
-    hop.await_mail(20)
+    hop.await_mail()
     await_closed(roads.server, identity)
     assert len(attempts(roads.server, identity)) == 1 and len(hop.sessions) == 1
 
@@ -161,7 +162,7 @@ def test_dead_does_not_slow_the_living(roads):
     for number in range(40):
         client.mail("alice@example.net", [f"bob{number}@{dead.domain}"], message())
     client.mail("alice@example.net", [f"bob@{living.domain}"], message())
-    living.await_mail(20)
+    living.await_mail()
     assert not dead.mails
     client.quit()
     roads.server.ctl("queue", "delete", "--domain", dead.domain)
@@ -179,7 +180,7 @@ def test_expiry(rig):
     _, (delayed,) = read_report(server, identity)
     assert delayed["Action"] == "delayed" and delayed["Status"].startswith("4.")
     assert email.utils.parsedate_to_datetime(delayed["Will-Retry-Until"])
-    server.await_empty(20)
+    server.await_empty()
     reports = []
 
     def read():
@@ -187,7 +188,7 @@ def test_expiry(rig):
         reports[:] = [list(report.iter_parts())[1].get_payload()[1] for report in found]
         return len(reports) == 2
 
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while not read():
         assert time.monotonic() < end, reports
         time.sleep(0.1)

@@ -10,9 +10,10 @@ import time
 
 import pytest
 
-from e2e.programs import await_true, need
+from e2e.programs import need
 from rig.client import b64, message, queue_id
 from rig.hop import Hop, Turns
+from rig.patience import PATIENCE, await_true
 from rig.server import IS_ROOT, PASSWORD, free_port, make_certificate
 
 STRANGER = 61195  # a user that nobody is
@@ -172,7 +173,7 @@ def test_status(place):
     place.submit("bob@later.example")
     place.submit("bob@tls.example")
     deferred(place, 1)
-    await_true(lambda: place.status()["delivered"] == 1, 10, lambda: place.status())
+    await_true(lambda: place.status()["delivered"] == 1, lambda: place.status())
     status = place.status()
     numbers = {name: status[name] for name in ("queued", "held", "recipients", "deferred", "active", "accepted", "delivered", "bounced")}
     assert numbers == {"queued": 1, "held": 0, "recipients": 1, "deferred": 1, "active": 0, "accepted": 2, "delivered": 1, "bounced": 0}
@@ -201,10 +202,10 @@ def test_reload(place, way):
     place.write_conf()
     if way == "SIGHUP":
         assert "configuration in force" in place.reload()
-        await_true(lambda: place.status()["snapshot"] == 2, 10, "snapshot 2")
+        await_true(lambda: place.status()["snapshot"] == 2, "snapshot 2")
     else:
         assert place.json("reload") == {"snapshot": 2, "pending": []}
-    await_true(lambda: certificate_at(place) != old, 10, "the new certificate")
+    await_true(lambda: certificate_at(place) != old, "the new certificate")
     assert certificate_at(place) == ssl.PEM_cert_to_DER_cert(certificate.read_text())
     # The transaction that was open goes on, the certificate of a session is the one it began with.
     session.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
@@ -398,7 +399,7 @@ def test_missing_file(rig, fault):
     spoil(server)
     calls = server.folder / "calls"
     wrap(server, "strace", "-f", "-qq", "-e", "trace=bind", "-o", calls)
-    status, said = server.start_refused(wait=60)
+    status, said = server.start_refused()
     assert status == 78 and str(server.folder / name) in said, (status, said)
     assert "AF_INET" not in calls.read_text(), calls.read_text()
 
@@ -488,7 +489,7 @@ def test_ends_cleanly(place):
     session.send(b".\r\n")
     identity = queue_id(session.read_reply())
     assert session.read_reply().brief == "421 4.3.2"
-    assert place.process.wait(20) == 0
+    assert place.process.wait(PATIENCE) == 0
     place.process = None
     assert not any(os.path.exists(f"/proc/{pid}") for pid in rooms.values())
     with socket.socket() as probe:

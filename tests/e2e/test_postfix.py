@@ -5,8 +5,9 @@ import re
 import pytest
 
 from e2e.postfix import Postfix
-from e2e.programs import DOTS, LONG, UTF8, await_true, body_of, digest, eight_bit, fields_of, large
+from e2e.programs import DOTS, LONG, UTF8, body_of, digest, eight_bit, fields_of, large
 from rig.client import message
+from rig.patience import await_true
 from rig.server import shared_certificate
 
 # Ways to come and to go: domain to submission by BDAT?, what Postfix hears.
@@ -91,8 +92,8 @@ def test_ways(server, postfix, domain):
         return len(re.findall(r"\]: connect from ", log)) == len(ended) >= wanted and [wanted, *ended]
 
     wanted = 0
-    wanted = len(await_true(sessions_ended, 20, postfix.log))
+    wanted = len(await_true(sessions_ended, postfix.log))
     by_bdat, heard = WAYS[domain]
     postfix.await_mail(server.submit(f"bob@{domain}", message(to=f"bob@{domain}"), bdat=by_bdat))
-    line = await_true(sessions_ended, 20, postfix.log)[-1]
+    line = await_true(sessions_ended, postfix.log)[-1]
     assert f" {heard}=1 " in line and {"data": "bdat", "bdat": "data"}[heard] + "=" not in line and " starttls=1 " in line, line

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from rig.patience import PATIENCE
 from rig.server import BUILD, IS_ROOT, ROOT, make_folder
 
 SYSTEMD = ROOT / "packaging" / "systemd"
@@ -54,7 +55,7 @@ class Manager:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(self.folder / "notify"))
         (self.folder / "notify").chmod(0o777)
-        self.notify.settimeout(20)
+        self.notify.settimeout(PATIENCE)
         (self.folder / "program").mkdir()
         for name in ("submitd", "submitctl"):
             shutil.copy(BUILD / name, self.folder / "program" / name)
@@ -224,7 +225,7 @@ def units():
 
 def calls_of(name):
     """The system calls of a filter set of systemd, sets in it included."""
-    done = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager", name], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager", name], capture_output=True, text=True, timeout=PATIENCE, check=True)
     words = [line.strip() for line in done.stdout.splitlines()[1:]]
     calls = {word for word in words if word and word[0] not in "#@"}
     return calls.union(*(calls_of(word) for word in words if word.startswith("@")))
@@ -259,7 +260,7 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 @needs_systemd
 def test_units_are_well_formed(units):
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", units / "submitd.service", units / "submitd.socket"],
-                          capture_output=True, text=True, timeout=60, check=False)
+                          capture_output=True, text=True, timeout=PATIENCE, check=False)
     ours = [line for line in (done.stdout + done.stderr).splitlines() if "submitd" in line]
     assert done.returncode == 0 and not ours, done.stderr
 
@@ -287,7 +288,7 @@ def test_units_let_the_program_work(rig, manager, is_root):
 
 def exposure(units, *more):
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", *more, "submitd.service"], cwd=units,
-                          env={**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"}, capture_output=True, text=True, timeout=60, check=False)
+                          env={**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"}, capture_output=True, text=True, timeout=PATIENCE, check=False)
     found = re.search(r"exposure level for submitd\.service: ([\d.]+)", done.stdout)
     assert found, done.stdout + done.stderr
     return float(found[1])

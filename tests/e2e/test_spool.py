@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from e2e.programs import await_true
 from rig.client import message
 from rig.disk import SmallDisk
 from rig.hop import Hop
+from rig.patience import await_true
 from rig.server import ACCOUNTS, IS_ROOT, free_port
 
 HEADER, RECORD, ENTRY = 4096, b"SUBMTREC", b"SUBMTENT"
@@ -110,7 +110,7 @@ def test_damaged_record(place, rig, victim, where):
     start = place.log_path.stat().st_size
     place.start()
     assert len(list(place.state.glob("spool/aside/*.rec"))) == 1
-    place.await_log("the spool has been read", 10, start)
+    place.await_log("the spool has been read", start=start)
     place.await_mail(place.submit("carol@else.example"))
 
 
@@ -193,7 +193,7 @@ def test_damaged_body(rig):
     start = server.log_path.stat().st_size
     server.start()
     assert small.encode() in hop.await_mail().content
-    server.await_log(rf"damaged.*{large}|{large}.*damaged", 10, start)
+    server.await_log(rf"damaged.*{large}|{large}.*damaged", start=start)
     row = server.await_queue(lambda queued: len(queued) == 1)[0]
     assert row["id"] == large and row["held"] and len(hop.mails) == 1
     assert server.status()["spool"]["damaged"] == 1
@@ -226,7 +226,7 @@ def test_disk_full(small):
     session = small.client()
     small.await_mail(session.mail("alice@example.net", ["bob@example.org"], message("before")))
     small.disk.fill(2 << 20)
-    await_true(lambda: session.command("MAIL FROM:<alice@example.net>").brief == "452 4.3.1" or session.command("RSET") is None, 15, "452 4.3.1")
+    await_true(lambda: session.command("MAIL FROM:<alice@example.net>").brief == "452 4.3.1" or session.command("RSET") is None, "452 4.3.1")
     assert small.status()["spool"]["full"] is True
     other = small.client()
     reply = other.command("MAIL FROM:<alice@example.net>")
@@ -236,7 +236,7 @@ def test_disk_full(small):
     def served():
         reply = session.command("MAIL FROM:<alice@example.net>")
         return reply.brief == "250 2.1.0"
-    await_true(served, 15, "service after the disk has room again")
+    await_true(served, "service after the disk has room again")
     session.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
     small.await_mail(session.data(message("after")))
     small.await_mail(other.mail("alice@example.net", ["bob@example.org"], message("after too")))
@@ -254,10 +254,10 @@ def test_disk_full_within(small):
     session.send(message("too much", body="x" * 70 + "\r\n"))
     small.disk.fill(0)
     session.send(("y" * 70 + "\r\n").encode() * 200000 + b".\r\n")
-    reply = session.read_reply(60)
+    reply = session.read_reply()
     assert reply.brief in {"452 4.3.1", "451 4.3.0"}, reply
     small.disk.empty()
-    await_true(lambda: session.command("MAIL FROM:<alice@example.net>").brief == "250 2.1.0", 15, "service after the disk has room again")
+    await_true(lambda: session.command("MAIL FROM:<alice@example.net>").brief == "250 2.1.0", "service after the disk has room again")
     session.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
     small.await_mail(session.data(message("after")))
     session.quit()

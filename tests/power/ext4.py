@@ -24,6 +24,7 @@ import campaign  # noqa: E402
 from campaign import JOBS, LARGE, Sink, make_server  # noqa: E402
 from judgement import Kill, judge  # noqa: E402
 from load import ACKNOWLEDGED, UNKNOWN, UNSENT, Client  # noqa: E402
+from rig.patience import PATIENCE  # noqa: E402
 from rig.server import forget_certificates, make_folder  # noqa: E402
 
 SIZE = "400m"
@@ -122,7 +123,7 @@ class CrossCheck:
         for client in self.clients:
             client.ending.set()
         for client in self.clients:
-            client.join(90)
+            client.join(2 * PATIENCE)
         self.server.kill()
         return copies
 

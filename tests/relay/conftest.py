@@ -7,6 +7,7 @@ import pytest
 
 from rig.hop import Hop
 from rig.keeper import Keeper
+from rig.patience import PATIENCE
 from rig.server import PASSWORD, free_port, make_folder, shared_certificate
 
 TRUSTED = "127.9.1.1"
@@ -32,24 +33,28 @@ class Lane:
         self.socket = folder / f"{kind}{number}.sock"
 
 
+# For tests of time-outs. Elsewhere the usual ones are in force: a hop may be as slow as this machine is.
+HASTY = "connect = 2  greeting = 2  ehlo = 2  tls = 2  auth = 2  mail = 2  rcpt = 2  data = 2  block = 2  end = 2  quit = 1  idle = 1"
+
+
 class Lanes:
-    def __init__(self, keeper):
+    def __init__(self, keeper, name="relay", kinds=KINDS, timeouts=None):
         self.keeper, self.folder = keeper, make_folder("lanes")
         (self.folder / "password").write_text("relay secret\n")
         (self.folder / "password").chmod(0o600)
-        self.lanes = {kind: [Lane(kind, number, self.folder) for number in range(count)] for kind, (_, count) in KINDS.items()}
+        self.lanes = {kind: [Lane(kind, number, self.folder) for number in range(count)] for kind, (_, count) in kinds.items()}
         self.free = {kind: iter(lanes) for kind, lanes in self.lanes.items()}
         words = {"ca": shared_certificate()[1], "password": self.folder / "password"}
         routes = {lane.domain: KINDS[kind][0].format(port=lane.port, socket=lane.socket, **words)
                   for kind, lanes in self.lanes.items() for lane in lanes}
-        self.server = keeper.server("relay", start=False, top=f'trusted_networks = {{ "{TRUSTED}/32" }}', listeners={
+        self.server = keeper.server(name, start=False, top=f'trusted_networks = {{ "{TRUSTED}/32" }}', listeners={
             "465": 'tls = "implicit"', "588": 'tls = "starttls"  require_tls = false'}, sections={
             "extensions": 'binarymime = true  deliverby = true  deliverby_least = 5  futurerelease = true  requiretls = true  mt_priority = true  '
                           'mt_priority_users = { "alice@example.net" }  rrvs = true  mtrk = true  conperm = true  '
                           'no_soliciting = { "net.example:ADV" }',
-            "queue": "retry = { 1 }  retry_connect = { 1 }  delay_notice = 0  dead_host = 0",
-            "timeouts": "connect = 2  greeting = 2  ehlo = 2  tls = 2  auth = 2  mail = 2  rcpt = 2  data = 2  block = 2  end = 2  "
-                        "quit = 1  idle = 1"})
+            "queue": "retry = { 1 }  retry_connect = { 1 }  delay_notice = 0  dead_host = 0"})
+        if timeouts:
+            self.server.sections["timeouts"] = timeouts
         self.server.routes = {**routes, "*": f'via = "maildir"  to = "{self.server.mail}"'}
         self.server.write_conf()
         self.server.start()
@@ -83,7 +88,7 @@ class Trip:
         client.quit()
         return identity
 
-    def bounce(self, identity, wait=20.0):
+    def bounce(self, identity, wait=PATIENCE):
         """The notification about a message, as the sender got it."""
         end_of = self.server.await_mail(f"Final-Log-ID: {identity}", wait)
         return end_of, email.message_from_bytes(end_of, policy=email.policy.default)
@@ -91,13 +96,13 @@ class Trip:
     def has_no_bounce(self, identity):
         return not any(identity.encode() in octets for octets in self.server.delivered().values())
 
-    def await_state(self, identity, state, wait=20.0):
+    def await_state(self, identity, state, wait=PATIENCE):
         """Until the message's first recipient is in this state; its row."""
         def found(queued):
             return any(row["id"] == identity and row["recipients"][0]["state"] == state for row in queued)
         return next(row for row in self.server.await_queue(found, wait) if row["id"] == identity)
 
-    def await_closed(self, identity, wait=20.0):
+    def await_closed(self, identity, wait=PATIENCE):
         self.server.await_queue(lambda queued: all(row["id"] != identity for row in queued), wait)
 
 
@@ -108,11 +113,28 @@ def lanes(request):
     keeper.end(request.session.testsfailed > 0)
 
 
-@pytest.fixture
-def trip(lanes):
+@pytest.fixture(scope="session")
+def hasty_lanes(request):
+    keeper = Keeper()
+    yield Lanes(keeper, "hasty", {"plain": (KINDS["plain"][0], 20)}, HASTY)
+    keeper.end(request.session.testsfailed > 0)
+
+
+def trips(lanes):
     trip = Trip(lanes)
     yield trip
     for hop in trip.hops:
         hop.stop()
     # What a test leaves in the queue would be tried again and again.
     lanes.server.run_ctl("queue", "delete", "--all")
+
+
+@pytest.fixture
+def trip(lanes):
+    yield from trips(lanes)
+
+
+@pytest.fixture
+def hasty(hasty_lanes):
+    """A trip through a server that waits two seconds for each answer, and one for the next message on a connection."""
+    yield from trips(hasty_lanes)

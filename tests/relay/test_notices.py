@@ -71,7 +71,7 @@ def test_largest(trip):
     content = message(to="bob@example.org", fields="".join(f"X-Long-{i}: {'=' * 900}\r\n" for i in range(200)))
     identity = trip.submit(hop, people=people, content=content, parameters="SMTPUTF8 BODY=8BITMIME",
                            rcpt_parameters="ORCPT=utf-8;" + "\u20ac" * 160)
-    text, _ = trip.bounce(identity, 40)
+    text, _ = trip.bounce(identity)
     assert len(groups(text)) == 101
     trip.await_closed(identity)
 
@@ -90,14 +90,14 @@ def test_bounce_never_bounces(trip):
     hop = trip.hop({"RCPT": lambda _session, argument: "550 5.1.1 unknown" if "alice" not in argument else "550 5.1.1 gone too"})
     identity = trip.submit(hop, sender=f"alice@{hop.domain}")
     trip.await_closed(identity)
-    line = hop.await_line("MAIL FROM:<>", 10)[0]
+    line = hop.await_line("MAIL FROM:<>")[0]
     assert "RET" not in line
     trip.server.await_queue(lambda rows: not any(row["sender"] == "" for row in rows))
     events = trip.server.trace(identity)["events"]
     notice = next(event["id"] for event in events if event["event"] == "bounce")
     assert any(event["event"] == "dropped" for event in trip.server.trace(notice)["events"])
     assert sum(line.startswith("MAIL FROM:<>") for line in hop.heard()) == 1
-    trip.server.await_log(f"{notice}", 5)
+    trip.server.await_log(f"{notice}")
 
 
 def test_notify_never_on_notice(trip):
@@ -147,16 +147,16 @@ def test_expiry(rig):
     hops = {domain: Hop({"RCPT": reply} if reply else None, start=reply is not None) for domain, (reply, _) in cases.items()}
     rig.others += hops.values()
     server = rig.server("expiry", start=False, sections={
-        "queue": "retry = { 1 }  retry_connect = { 1 }  lifetime = 4  delay_notice = 2  dead_host = 0"})
+        "queue": "retry = { 1 }  retry_connect = { 1 }  lifetime = 12  delay_notice = 2  dead_host = 0"})
     server.routes = {domain: f'via = "smtp"  to = "{hop.address}"' for domain, hop in hops.items()}
     server.routes["*"] = f'via = "maildir"  to = "{server.mail}"'
     server.write_conf()
     server.start()
     identities = {domain: server.submit(f"bob@{domain}") for domain in cases}
     for domain, identity in identities.items():
-        delayed = groups(server.await_mail(f"Final-Log-ID: {identity}", 15))[1]
+        delayed = groups(server.await_mail(f"Final-Log-ID: {identity}"))[1]
         assert delayed["Action"] == "delayed" and delayed["Status"][0] == "4" and "Will-Retry-Until" in delayed
-    server.await_empty(25)
+    server.await_empty()
     for domain, identity in identities.items():
         notices = [groups(octets) for octets in server.delivered().values() if f"Final-Log-ID: {identity}".encode() in octets]
         actions = [notice[1]["Action"] for notice in notices]

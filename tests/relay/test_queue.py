@@ -6,6 +6,7 @@ import pytest
 
 from rig.client import message
 from rig.hop import Hang, Hop, Stall, Turns
+from rig.patience import PATIENCE, await_true
 
 
 def ids(rows):
@@ -40,7 +41,7 @@ def test_hold_release_retry_delete(trip):
     assert len([line for line in hop.heard()[before:] if line.startswith("MAIL")]) <= 1
     hop.script.clear()
     trip.server.ctl("queue", "release", identity)
-    hop.await_mail(10)
+    hop.await_mail()
     hop.script["MAIL"] = "450 4.7.1 wait"
     second = trip.submit(hop)
     trip.await_state(second, "deferred")
@@ -98,11 +99,12 @@ def test_trace(trip):
 def test_status(trip):
     """QUE-2, SUB-5.2-2: the counters."""
     hop = trip.hop(start=False)
+    trip.server.await_empty()
     before = trip.server.status()
     identity = trip.submit(hop)
     trip.await_state(identity, "deferred")
-    after = trip.server.status()
-    assert after["accepted"] == before["accepted"] + 1 and after["queued"] == 1 and after["deferred"] == 1
+    after = await_true(lambda: (status := trip.server.status())["deferred"] == 1 and status)    # not while it is tried again
+    assert after["accepted"] == before["accepted"] + 1 and after["queued"] == 1
     for key in ("queued", "accepted", "delivered", "deferred", "bounced"):
         assert isinstance(after[key], int)
     hop.start()
@@ -145,6 +147,7 @@ def test_survives_restart(rig):
     mails = hop.await_mails(2)
     assert [mail.addresses for mail in mails] == [["now@there.example"], ["late@there.example"]]
     server.await_empty()
+    server.await_recorded(identity)
     server.kill()
     server.start()
     time.sleep(1)
@@ -171,6 +174,7 @@ def test_wishes_survive_restart(rig):
     server, hop = restartable(rig, {"RCPT": lambda _s, argument: "450 4.2.1 later" if "now" in argument else None},
                               extensions="requiretls = true")
     client = server.client()
+    long = client.mail("alice@example.net", ["long@there.example"], message(), "REQUIRETLS HOLDFOR=3600")
     began = time.time()
     tagged = client.mail("alice@example.net", ["now@there.example"], message(), "REQUIRETLS RET=HDRS ENVID=x", "NOTIFY=DELAY")
     held = client.mail("alice@example.net", ["held@there.example"], message(), "REQUIRETLS HOLDFOR=20")
@@ -179,14 +183,14 @@ def test_wishes_survive_restart(rig):
     for end in (server.stop, server.kill):
         end()
         server.start()
-        assert len(server.queue()) == 2
-        for identity in (tagged, held):
+        assert {tagged, long} <= set(ids(server.queue())) <= {tagged, long, held}
+        for identity in (tagged, long):
             assert server.json("queue", "show", identity)["requiretls"] is True
         row = server.json("queue", "show", tagged)
         assert (row["ret"], row["envid"], row["recipients"][0]["notify"]) == ("HDRS", "x", ["DELAY"])
-        assert server.json("queue", "show", held)["recipients"][0]["state"] == "waiting"
-    assert not hop.mails and time.time() - began < 19, "too slow a machine for this test"
-    mail = hop.await_mail(40)
+        assert server.json("queue", "show", long)["recipients"][0]["state"] == "waiting"
+        assert not hop.mails or time.time() - began >= 20
+    mail = hop.await_mail()
     assert mail.addresses == ["held@there.example"] and time.time() - began >= 20
 
 
@@ -202,13 +206,13 @@ def test_room_dies(rig, room):
         if name.startswith(room):
             os.kill(pid, signal.SIGKILL)
     server.await_log("a room died")
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             server.submit("bob@there.example")
             break
         except (AssertionError, OSError):
-            assert time.monotonic() < deadline, f"no submission 15 s after {room} died"
+            assert time.monotonic() < deadline, f"no submission after {room} died"
             time.sleep(0.1)
     hop.await_mail()
     if room != "gate":
@@ -219,7 +223,7 @@ def test_drain(rig):
     """LSN-6: SIGTERM lets a delivery under way end."""
     server, hop = restartable(rig, {"EOD": Stall(1.5)})
     server.submit("bob@there.example")
-    hop.await_line("BDAT", 10)
+    hop.await_line("BDAT")
     server.stop()
     assert len(hop.mails) == 1
     server.start()
@@ -230,39 +234,47 @@ def test_drain(rig):
 def test_dead_host(rig):
     """QUE-5, QUE-3: a host that could not be reached is left alone; another message does not try it; retry forgets that."""
     server, hop = restartable(rig, {"CONNECT": Turns(Hang())}, queue="retry = { 60 }  retry_connect = { 60 }  delay_notice = 0  dead_host = 60",
-                              timeouts="greeting = 1  connect = 1")
+                              timeouts="greeting = 3  connect = 3")
     server.submit("bob@there.example")
     server.await_queue(lambda rows: rows and rows[0]["recipients"][0]["state"] == "deferred")
     tried = len(hop.sessions)
     server.submit("carol@there.example")
     server.await_queue(lambda rows: len(rows) == 2)
-    time.sleep(1.5)
+    time.sleep(3)
     assert len(hop.sessions) == tried and server.queue()[1]["recipients"][0]["state"] in {"waiting", "deferred"}
     hop.script.clear()
-    server.ctl("queue", "retry", "--all")
-    hop.await_mails(2)
+
+    def arrive():
+        server.ctl("queue", "retry", "--all")   # again, where the hop was not in time
+        time.sleep(1)
+        return len(hop.mails) >= 2
+    await_true(arrive, "the retry forgets nothing")
 
 
 def test_retry_times(rig):
     """QUE-3: the list of waits, by the kind of failure, with a tenth more by chance at most."""
     server, hop = restartable(rig, {"RCPT": "450 4.2.1 busy"}, queue="retry = { 100, 1000 }  retry_connect = { 5000 }  dead_host = 0")
+    began = time.time()
     server.submit("bob@there.example")
     rows = server.await_queue(lambda rows: rows and rows[0]["recipients"][0]["state"] == "deferred")
 
-    def wait_of(row):
-        from datetime import datetime, timezone
-        when = datetime.fromisoformat(row["recipients"][0]["next_attempt"].replace("Z", "+00:00"))
-        return (when - datetime.now(timezone.utc)).total_seconds()
-    assert 95 < wait_of(rows[0]) <= 111
+    def check_wait(seconds):
+        """The attempt was made at any time since we began."""
+        from datetime import datetime
+        when = datetime.fromisoformat(rows[0]["recipients"][0]["next_attempt"].replace("Z", "+00:00")).timestamp()
+        assert began + seconds - 1 <= when <= time.time() + seconds * 1.1 + 1
+    check_wait(100)
+    began = time.time()
     server.ctl("queue", "retry", "--all")
     rows = server.await_queue(lambda rows: rows[0]["recipients"][0]["attempts"] == 2 and rows[0]["recipients"][0]["state"] == "deferred")
-    assert 995 < wait_of(rows[0]) <= 1101
+    check_wait(1000)
     hop.close_listener()
     for session in hop.sessions:
         session.cut()
+    began = time.time()
     server.ctl("queue", "retry", "--all")
     rows = server.await_queue(lambda rows: rows[0]["recipients"][0]["attempts"] == 3 and rows[0]["recipients"][0]["state"] == "deferred")
-    assert 4995 < wait_of(rows[0]) <= 5501
+    check_wait(5000)
 
 
 def test_fair(rig):
@@ -277,12 +289,11 @@ def test_fair(rig):
             bulk = server.client()
     single = server.client(user="dora@example.net")
     single.mail("dora@example.net", ["single@there.example"], message(sender="dora@example.net"))
-    started, before = time.monotonic(), len(hop.mails)
-    while not any("single@there.example" in mail.addresses for mail in list(hop.mails)):
-        assert time.monotonic() - started < 15, f"{len(hop.mails) - before} of the bulk went first"
-        time.sleep(0.02)
-    assert time.monotonic() - started < 4
-    server.await_empty(60)
+    before = len(hop.mails)
+    await_true(lambda: any("single@there.example" in mail.addresses for mail in list(hop.mails)))
+    overtaken = next(at for at, mail in enumerate(hop.mails) if "single@there.example" in mail.addresses) - before
+    assert overtaken < 80, f"{overtaken} of the bulk went first"
+    server.await_empty()
 
 
 def test_large_message(rig):
@@ -295,7 +306,7 @@ def test_large_message(rig):
     server.kill()
     server.start()
     hop.script.clear()
-    mail = hop.await_mail(40)
+    mail = hop.await_mail()
     assert len(mail.recipients) == 5 and mail.body == (b"x" * 76 + b"\r\n") * 3000
 
 
@@ -350,7 +361,7 @@ def test_several_relays(rig):
         client.mail("alice@example.net", [f"user{number}@hop{number % 6}.example"], message())
         if number == 30:
             os.kill(server.rooms()["relay.1"], signal.SIGKILL)
-    server.await_empty(40)
+    server.await_empty()
     received = [address for hop in hops for mail in hop.mails for address in mail.addresses]
     assert set(received) == {f"user{number}@hop{number % 6}.example" for number in range(60)}
     assert len(received) <= 60 + 10

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from rig.patience import PATIENCE
 
 def run(*words):
     return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
@@ -92,7 +93,7 @@ class SmallDisk:
 
     def repair(self):
         """Nobody may use it any more."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE
         while run("umount", self.folder).returncode != 0:
             assert time.monotonic() < end, "the disk is still in use"
             time.sleep(0.1)

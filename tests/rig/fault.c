@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -19,15 +20,18 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { RULES = 31, NAME = 16, FILES = 4096 };
+enum { HOLD = -2 }; /* the call waits until its rule is gone, and is made then */
 
 /* 128 octets; inject.py packs the same. */
 struct rule {
     _Atomic int32_t pid; /* 0: the rule is empty; -1: every process */
-    int32_t error; /* errno; 0: the call is only counted; -1: a write writes half and no more */
+    int32_t error; /* errno; 0: the call is only counted; -1: a write writes half and no more; HOLD */
     int64_t first; /* the n-th matching call, from 1 */
     int64_t step;  /* 0: that one alone; else every so many from there */
     _Atomic int64_t seen;
@@ -66,6 +70,16 @@ static bool is_mine(const struct rule *rule, const char *call)
            (rule->thread[0] == '\0' || strncmp(rule->thread, own_name, NAME) == 0);
 }
 
+/* By a call that every room may make. */
+static void hold(struct rule *rule)
+{
+    struct timespec step = { .tv_nsec = 10 * 1000 * 1000 };
+    int32_t pid;
+
+    while ((pid = atomic_load(&rule->pid)) != 0)
+        syscall(SYS_futex, &rule->pid, FUTEX_WAIT, pid, &step, NULL, 0);
+}
+
 /* What is to happen to this call: 0 nothing, else an errno or -1. */
 static int fault(const char *call)
 {
@@ -82,7 +96,9 @@ static int fault(const char *call)
         if (past < 0 || (rule->step == 0 ? past != 0 : past % rule->step != 0))
             continue;
         atomic_fetch_add(&rule->hits, 1);
-        if (told == 0)
+        if (rule->error == HOLD)
+            hold(rule);
+        else if (told == 0)
             told = rule->error;
     }
     return told;

@@ -22,6 +22,7 @@ import struct
 import threading
 import time
 
+from rig.patience import PATIENCE
 from rig.server import free_port, shared_certificate
 
 KEYWORDS = ("PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING", "SMTPUTF8")
@@ -132,9 +133,10 @@ class Session(threading.Thread):
             if self.is_tls and self.socket.pending():
                 self.receive()
                 continue
-            if not select.select([self.socket], [], [], self.hop.quiet)[0]:
+            if select.select([self.socket], [], [], self.hop.quiet)[0]:
+                self.receive()
+            elif not self.hop.flight or not self.buffer.startswith(b"MAIL") or self.buffer.endswith(self.hop.flight):
                 break
-            self.receive()
         if self.buffer:
             self.flights.append(self.buffer)
 
@@ -188,8 +190,8 @@ class Session(threading.Thread):
 
     # Answers
 
-    def answer(self, verb, argument, usual):
-        """Sends the answer of the script or the usual one. Its code."""
+    def answer(self, verb, argument, usual, note=None):
+        """Sends the answer of the script or the usual one. Its code. note: told the code before the other side can know it."""
         scripted = self.hop.script.get(verb)
         while True:
             if isinstance(scripted, Turns):
@@ -213,10 +215,13 @@ class Session(threading.Thread):
             scripted = scripted.answer
         reply = usual if scripted is None else scripted
         octets = reply if isinstance(reply, bytes) else reply.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n"
+        code = int(octets[:3]) if octets[:3].isdigit() else 0
         self.replies.append(octets)
+        if note:
+            note(code)
         self.send(octets)
         self.is_leaving = self.is_leaving or is_last
-        return int(octets[:3]) if octets[:3].isdigit() else 0
+        return code
 
     def offer(self):
         keywords = list(self.hop.keywords(self) if callable(self.hop.keywords) else self.hop.keywords)
@@ -354,14 +359,18 @@ class Session(threading.Thread):
     def finish(self, verb, wire, content, event="EOD"):
         mail = self.mail or Mail(self)
         mail.verb, mail.wire, mail.content, mail.time = verb, wire, content, time.monotonic()
-        if self.hop.is_lmtp:
-            results = [self.answer(event, address, "250 2.0.0 delivered") for address, _ in self.accepted]
-            mail.recipients = [who for who, code in zip(self.accepted, results) if code // 100 == 2]
-        else:
-            mail.recipients = self.accepted if self.answer(event, "", "250 2.0.0 taken") // 100 == 2 else []
-        self.hop.attempts.append(mail)
-        if mail.recipients:
-            self.hop.accept(mail)
+        accepted, codes = self.accepted, []
+
+        def note(code):
+            codes.append(code)
+            if self.hop.is_lmtp and len(codes) < len(accepted):
+                return
+            mail.recipients = [who for at, who in enumerate(accepted) if codes[at if self.hop.is_lmtp else 0] // 100 == 2]
+            self.hop.attempts.append(mail)
+            if mail.recipients:
+                self.hop.accept(mail)
+        for address in [address for address, _ in accepted] if self.hop.is_lmtp else [""]:
+            self.answer(event, address, "250 2.0.0 delivered" if self.hop.is_lmtp else "250 2.0.0 taken", note)
         self.reset()
 
     def do_bdat(self, argument):
@@ -392,15 +401,16 @@ class Session(threading.Thread):
 
 class Hop:
     """host, port or a unix socket. tls: None, "starttls" or "implicit". credentials: user to password. quiet: seconds of
-    silence that end a flight; then flights are recorded. patience: how long a silent client is kept."""
+    silence that end a flight; then flights are recorded. flight: how the one with MAIL has to end: until then nothing is answered.
+    patience: how long a silent client is kept."""
 
     def __init__(self, script=None, host="127.0.0.1", port=None, unix=None, lmtp=False, keywords=KEYWORDS, tls=None,
                  certificate=None, credentials=None, mechanisms="SCRAM-SHA-256 PLAIN", is_loose=False, name="mx.example.org",
-                 quiet=None, patience=120.0, start=True):
+                 quiet=None, flight=None, patience=PATIENCE, start=True):
         self.script, self.host, self.unix, self.is_lmtp = dict(script or {}), host, unix, lmtp
         self.port = port or (None if unix else free_port())
         self.keywords, self.tls, self.credentials, self.mechanisms = keywords, tls, credentials or {}, mechanisms
-        self.is_loose, self.name, self.quiet, self.patience = is_loose, name, quiet, patience
+        self.is_loose, self.name, self.quiet, self.flight, self.patience = is_loose, name, quiet, flight, patience
         self.sessions, self.mails, self.attempts, self.octets = [], [], [], 0
         self.on_mail = None
         self.changed, self.stopping = threading.Condition(), threading.Event()
@@ -468,17 +478,17 @@ class Hop:
         if self.on_mail:
             self.on_mail(mail)
 
-    def await_mails(self, count, wait=20.0):
+    def await_mails(self, count, wait=PATIENCE):
         """The first mails, once that many have come."""
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.mails) >= count, wait), \
                 f"{len(self.mails)} of {count} messages after {wait} s; heard: {self.heard()[-40:]}"
             return self.mails[:count]
 
-    def await_mail(self, wait=20.0):
+    def await_mail(self, wait=PATIENCE):
         return self.await_mails(1, wait)[0]
 
-    def await_line(self, text, wait=20.0, count=1):
+    def await_line(self, text, wait=PATIENCE, count=1):
         """Until that many commands begin with this text, over all sessions."""
         end = time.monotonic() + wait
         while True:
@@ -488,7 +498,7 @@ class Hop:
             assert time.monotonic() < end, f"{text!r} was heard {len(found)} times, not {count}, in {wait} s: {self.heard()[-40:]}"
             time.sleep(0.02)
 
-    def await_sessions(self, count, wait=20.0):
+    def await_sessions(self, count, wait=PATIENCE):
         end = time.monotonic() + wait
         while len(self.sessions) < count:
             assert time.monotonic() < end, f"{len(self.sessions)} connections after {wait} s, not {count}"

@@ -7,8 +7,9 @@ import ssl
 import threading
 import time
 
-from rig.client import Closed, message, stuff
+from rig.client import Closed, message, queue_id, stuff
 from rig.inject import Faults
+from rig.patience import PATIENCE
 
 LARGE = 16384           # octets: a larger body gets a file of its own
 LONG = bool(os.environ.get("SUBMITD_PROVE_LONG"))   # the long form of a proof
@@ -33,7 +34,7 @@ class House:
         if prepare:
             prepare(self.server)
         self.server.start()
-        self.told = {}
+        self.told, self.recorded = {}, set()
         self.guard = threading.Lock()
         # Blanks and spares are made after the start.
         assert self.submit("first").code == 250
@@ -64,12 +65,12 @@ class House:
     def say(connection, recipient, content, wishes=""):
         rcpt = f"RCPT TO:<{recipient}> {wishes}".rstrip()
         for line, wanted in (("MAIL FROM:<alice@example.net>", 250), (rcpt, 250), ("DATA", 354)):
-            reply = connection.command(line, 60)
+            reply = connection.command(line)
             if reply.code != wanted:
                 connection.command("RSET")
                 return reply
         connection.send(stuff(content) + b".\r\n")
-        return connection.read_reply(60)
+        return connection.read_reply()
 
     def brief(self, mark, **how):
         reply = self.submit(mark, **how)
@@ -82,7 +83,7 @@ class House:
         except (Closed, OSError, ssl.SSLError, AssertionError) as error:
             return f"no session: {error!r:.80}"
 
-    def await_service(self, name, wait=15.0, **how):
+    def await_service(self, name, wait=PATIENCE, **how):
         """Until a message is taken again; how long that took."""
         begin, tries = time.monotonic(), 0
         while (brief := self.attempt(f"{name}{tries}", **how)) != "250 2.0.0":
@@ -113,14 +114,23 @@ class House:
         answer = self.server.run_ctl("status", "--json")
         return answer.returncode == 0 and json.loads(answer.stdout)["queued"] == 0
 
-    def settle(self, wait=40.0):
-        """Until all that was promised has come and nothing is left to do."""
+    def await_recorded(self):
+        """Until the journal knows of all that has come."""
+        arrived = self.arrived()
+        with self.guard:
+            identities = {queue_id(reply) for mark, reply in self.told.items() if mark in arrived and reply and reply.code == 250}
+        self.server.await_recorded(*identities - self.recorded)
+        self.recorded |= identities
+
+    def settle(self, wait=PATIENCE):
+        """Until all that was promised has come and nothing is left to do or to write down."""
         end = time.monotonic() + wait
         while not self.wanted() <= set(self.arrived()) or not self.is_queue_empty():
             assert time.monotonic() < end, f"lost: {self.wanted() - set(self.arrived())}; queued: {self.server.run_ctl('queue', 'list').stdout}"
             time.sleep(0.05)
+        self.await_recorded()
 
-    def check(self, twice=0, wait=40.0):
+    def check(self, twice=0, wait=PATIENCE):
         """All that was promised has come, nothing that was refused, and no more doubles than allowed."""
         self.settle(wait)
         counts = self.arrived()
@@ -137,7 +147,7 @@ class House:
 
 
 def await_room(house, room, old):
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while house.server.rooms().get(room + ".0") in (None, old):
         assert time.monotonic() < end, f"{room} is not restarted"
         time.sleep(0.02)

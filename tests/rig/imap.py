@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 
+from rig.patience import PATIENCE
 from rig.server import free_port, shared_certificate
 
 SUBMIT, SECRET = "submit", "the submission server's own"
@@ -157,7 +158,7 @@ class Imap:
                 connection, _ = self.listener.accept()
             except OSError:
                 continue
-            connection.settimeout(20)
+            connection.settimeout(PATIENCE)
             self.connections += 1
             thread = threading.Thread(target=self.serve, args=(connection,), daemon=True)
             thread.start()
@@ -174,12 +175,12 @@ class Imap:
 
     def stop(self):
         self.ending.set()
-        self.accepting.join(5)
+        self.accepting.join(PATIENCE)
         self.listener.close()
         for thread in self.threads:
-            thread.join(5)
+            thread.join(PATIENCE)
 
-    def await_idle(self, wait=5.0):
+    def await_idle(self, wait=PATIENCE):
         """Until nobody is connected."""
         end = time.monotonic() + wait
         while any(thread.is_alive() for thread in self.threads):

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from rig.patience import PATIENCE, await_true
 
 def threads(pid, name):
     found = []
@@ -34,6 +35,7 @@ def is_traced(thread):
 
 RULE = struct.Struct("=iiqqqq16s16s56x")
 RULES = 31   # one place more counts sins
+HOLD = -2
 _shims = {}
 
 
@@ -67,7 +69,8 @@ class Faults:
         return {"LD_PRELOAD": str(shim("rig/fault.c")), "SUBMITD_TEST_FAULTS": self.file.name}
 
     def set(self, call, pid=-1, thread="", error=0, first=1, step=1):
-        """A rule; its number. error: an errno, 0 to count only, -1 for half of a write. step 0: only the first-th call."""
+        """A rule; its number. error: an errno, 0 to count only, -1 for half of a write, HOLD: the call waits until the rule is unset.
+        step 0: only the first-th call."""
         for number in range(RULES):
             at = number * RULE.size
             if struct.unpack_from("=i", self.page, at)[0] == 0:
@@ -134,13 +137,18 @@ class Injection:
         for task in tasks:
             command += ["-p", str(task)]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        end = time.monotonic() + 10
-        while not all(is_traced(task) for task in tasks):
-            if self.process.poll() is not None:
-                pytest.skip(f"strace cannot attach here: {self.process.stderr.read().strip()}")
-            assert time.monotonic() < end, "strace does not attach"
-            time.sleep(0.01)
-        time.sleep(0.05)
+        said, attached = [], 0
+        while attached < len(tasks):   # it says so of each thread, which makes no call unseen from then on
+            said.append(self.process.stderr.readline())
+            if not said[-1]:
+                pytest.skip(f"strace cannot attach here: {''.join(said).strip()}")
+            attached += " attached" in said[-1]
+        assert all(is_traced(task) for task in tasks), "strace does not trace"
+
+    def await_hits(self):
+        """Until each of the errors was made once, at least."""
+        for number in self.rules:
+            await_true(lambda number=number: self.where.faults.count(number)[1] > 0, f"{self.errors} is not met", step=0.01)
 
     def __exit__(self, *_):
         for number in self.rules:
@@ -149,11 +157,11 @@ class Injection:
             return
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         self.process.stderr.close()
 
 
-def await_death(pid, wait=10.0):
+def await_death(pid, wait=PATIENCE):
     end = time.monotonic() + wait
     while not is_dead(pid):
         assert time.monotonic() < end, f"process {pid} lives on"
@@ -186,10 +194,10 @@ class Strike:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
 
 
 def is_dead(pid):

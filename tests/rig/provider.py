@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.parse
 
+from rig.patience import PATIENCE
 from rig.server import free_port, shared_certificate
 
 Request = collections.namedtuple("Request", "method path fields body")
@@ -68,7 +69,7 @@ class Provider:
     def asked(self, path):
         return [request for request in self.requests if request.path == path]
 
-    def await_asked(self, path, count=1, wait=15.0):
+    def await_asked(self, path, count=1, wait=PATIENCE):
         end = time.monotonic() + wait
         while len(self.asked(path)) < count:
             assert time.monotonic() < end, f"{path} was asked for {len(self.asked(path))} times within {wait} s, not {count}"
@@ -85,7 +86,7 @@ class Provider:
 
     def serve(self, connection):
         try:
-            connection.settimeout(60)
+            connection.settimeout(PATIENCE)
             with self.context.wrap_socket(connection, server_side=True) as stream:
                 while (request := self.read(stream)) and not self.gone.is_set() and self.answer(stream, request):
                     pass

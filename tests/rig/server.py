@@ -1,5 +1,6 @@
 """rig/server.py: a submitd of its own in a folder of its own: configuration, certificates, users, start, stop, and the
 judgement of its log."""
+import fcntl
 import itertools
 import json
 import os
@@ -15,6 +16,7 @@ import threading
 import time
 
 from rig.client import HOSTNAME, Connection
+from rig.patience import PATIENCE, await_true
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("SUBMITD_BUILD", "build")).resolve()
@@ -33,12 +35,27 @@ FAULTS = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime e
 PORTS = range(10000, 32000)
 _port_lock = threading.Lock()
 _next_port = itertools.cycle(random.sample(PORTS, len(PORTS)))
+_claims = []   # a file: the octet at a port's number is locked by the process that has it, until that one ends
+
+
+def is_claimed(port):
+    """Suites run beside each other, and a port is often bound long after it was given: is it another process's? Else it is ours."""
+    if not _claims:
+        descriptor = os.open(pathlib.Path(tempfile.gettempdir()) / f"submitd-ports-{os.geteuid()}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _claims.append(open(descriptor, "rb+", buffering=0))
+    try:
+        fcntl.lockf(_claims[0], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        return False
+    except OSError:
+        return True
 
 
 def free_port(host="127.0.0.1", kind=socket.SOCK_STREAM):
-    """A port that nobody listens at, on any address of this machine, not given before."""
+    """A port that nobody listens at, on any address of this machine, not given before, nor to a suite that runs beside this one."""
     with _port_lock:
         for port in _next_port:
+            if is_claimed(port):
+                continue
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
                 try:
                     probe.bind(("::" if ":" in host else "0.0.0.0", port))
@@ -149,12 +166,18 @@ class Server:
 
     # The operator's tool
 
-    def run_ctl(self, *arguments, stdin="", timeout=60):
+    def run_ctl(self, *arguments, stdin="", timeout=PATIENCE):
         return subprocess.run([self.build / "submitctl", "-c", self.conf, *arguments], input=stdin, capture_output=True,
                               text=True, timeout=timeout, env=environment())
 
-    def ctl(self, *arguments, stdin="", timeout=60):
-        done = self.run_ctl(*arguments, stdin=stdin, timeout=timeout)
+    def ctl(self, *arguments, stdin="", timeout=PATIENCE):
+        """What it says, once the queue has read its spool."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            done = self.run_ctl(*arguments, stdin=stdin, timeout=timeout)
+            if done.returncode != 75 or "still being read" not in done.stdout + done.stderr or time.monotonic() > end:
+                break
+            time.sleep(0.05)
         assert done.returncode == 0, f"submitctl {' '.join(arguments)}: exit {done.returncode}: {done.stderr}{done.stdout}"
         return done.stdout
 
@@ -164,7 +187,7 @@ class Server:
     def status(self):
         return self.json("status")
 
-    def queue(self, wait=30.0):
+    def queue(self, wait=PATIENCE):
         """The queued messages, as soon as the queue knows all of them."""
         end = time.monotonic() + wait
         while True:
@@ -174,12 +197,24 @@ class Server:
             assert done.returncode == 75 and time.monotonic() < end, f"queue list: exit {done.returncode}: {done.stdout}{done.stderr}"
             time.sleep(0.05)
 
-    def trace(self, identity):
-        return self.json("trace", identity)
+    def trace(self, identity, wait=30.0):
+        """What the journal says of it; of a message that is closed all of it: what was done is in no list any more before the journal
+        has it."""
+        end = time.monotonic() + wait
+        while True:
+            found = self.json("trace", identity)
+            if found["state"] != "closed" or found["events"][-1]["event"] == "closed" or time.monotonic() > end:
+                return found
+            time.sleep(0.02)
+
+    def await_recorded(self, *identities):
+        """Until the journal has the end of each, so that no SIGKILL brings it back."""
+        for identity in identities:
+            await_true(lambda identity=identity: self.trace(identity)["events"][-1]["event"] == "closed", f"{identity} is not closed")
 
     # Life
 
-    def start(self, wait=30.0, users=True):
+    def start(self, wait=PATIENCE, users=True):
         if users and self.has_users and not self.users_path.exists():
             self.add_user()
         with open(self.log_path, "ab") as log:
@@ -197,13 +232,13 @@ class Server:
             time.sleep(0.02)
         return self
 
-    def start_refused(self, *arguments, wait=20.0):
+    def start_refused(self, *arguments, wait=PATIENCE):
         """For a start that has to fail: exit status and what was said."""
         done = subprocess.run([self.build / "submitd", "-c", self.conf, *arguments], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=wait, env=environment())
         return done.returncode, done.stderr + done.stdout
 
-    def stop(self, wait=40.0):
+    def stop(self, wait=PATIENCE):
         """SIGTERM; the exit status has to be 0."""
         if not self.process:
             return
@@ -231,12 +266,12 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         self.process = None
         for pid in rooms:
             await_gone(pid)
 
-    def reload(self, wait=15.0):
+    def reload(self, wait=PATIENCE):
         """SIGHUP, and until it is in force or refused."""
         start = self.log_path.stat().st_size
         self.process.send_signal(signal.SIGHUP)
@@ -274,7 +309,7 @@ class Server:
             file.seek(start)
             return file.read().decode("utf-8", "backslashreplace")
 
-    def await_log(self, pattern, wait=10.0, start=0):
+    def await_log(self, pattern, wait=PATIENCE, start=0):
         """The first line that the pattern fits."""
         end = time.monotonic() + wait
         while True:
@@ -335,7 +370,7 @@ class Server:
                 pass
         return found
 
-    def await_mail(self, mark, wait=15.0):
+    def await_mail(self, mark, wait=PATIENCE):
         """The delivered message that has this text (a queue id, a subject)."""
         mark = mark.encode() if isinstance(mark, str) else mark
         end = time.monotonic() + wait
@@ -351,14 +386,14 @@ class Server:
             assert time.monotonic() < end, f"no message with {mark!r} was delivered within {wait} s"
             time.sleep(0.02)
 
-    def await_empty(self, wait=20.0):
+    def await_empty(self, wait=PATIENCE):
         """Until nothing is queued."""
         end = time.monotonic() + wait
         while (queued := self.queue()):
             assert time.monotonic() < end, f"still queued after {wait} s: {queued}"
             time.sleep(0.05)
 
-    def await_queue(self, condition, wait=20.0):
+    def await_queue(self, condition, wait=PATIENCE):
         """Until the list of queued messages fits; the list."""
         end = time.monotonic() + wait
         while True:
@@ -383,7 +418,7 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def await_gone(pid, wait=5.0):
+def await_gone(pid, wait=PATIENCE):
     """Does the process end within that time? One that nobody has waited for yet counts as ended."""
     end = time.monotonic() + wait
     while time.monotonic() < end:

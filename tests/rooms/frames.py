@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 
+from rig.patience import PATIENCE
 from rig.server import BUILD
 
 HEAD = struct.Struct("<IHBB")
@@ -122,7 +123,7 @@ class Channel:
 
     def __init__(self, end):
         self.socket = end
-        self.socket.settimeout(10)
+        self.socket.settimeout(PATIENCE)
         self.octets = b""
         self.fds = []
 
@@ -157,7 +158,7 @@ class Channel:
         """A whole message has been read already: no select will tell of it."""
         return len(self.octets) >= HEAD.size and len(self.octets) >= HEAD.size + HEAD.unpack_from(self.octets)[0]
 
-    def receive(self, wait=10.0):
+    def receive(self, wait=PATIENCE):
         """(name, values, descriptor or None); None at the end of the channel."""
         while not self.has_message():
             if not self.fill(wait):
@@ -168,7 +169,7 @@ class Channel:
         fd = self.fds.pop(0) if count else None
         return row["name"], unpack_fields(row["fields"], payload)[0], fd
 
-    def await_message(self, name, wait=10.0):
+    def await_message(self, name, wait=PATIENCE):
         """Its values, and its descriptor; others before it are passed over."""
         while True:
             message = self.receive(wait)
@@ -178,7 +179,7 @@ class Channel:
             if message[2] is not None:
                 os.close(message[2])
 
-    def is_closed(self, wait=10.0):
+    def is_closed(self, wait=PATIENCE):
         """Does the other end close the channel within that time?"""
         try:
             while self.fill(wait):

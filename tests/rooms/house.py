@@ -11,6 +11,7 @@ import struct
 import time
 
 from rig.imap import SECRET, SUBMIT
+from rig.patience import PATIENCE
 from rig.server import ACCOUNTS, BUILD, FAULTS, IS_ROOT, Server, environment
 from rooms.frames import Channel, plan, tell
 
@@ -60,7 +61,7 @@ class Room:
                 self.status = status
         return self.status is None
 
-    def how_it_ended(self, wait=10.0):
+    def how_it_ended(self, wait=PATIENCE):
         """The status of waitpid."""
         end = time.monotonic() + wait
         while self.is_alive():
@@ -213,7 +214,7 @@ class House:
                 self.connect(name, other)
         return room
 
-    def await_ready(self, name, wait=30.0):
+    def await_ready(self, name, wait=PATIENCE):
         room = self.rooms[name]
         try:
             values, _ = room.control.await_message("ready", wait)
@@ -270,7 +271,7 @@ class House:
         for name, room in self.rooms.items():
             assert room.is_alive(), f"{name} ended with status {room.status:#x}:\n{self.log()[-3000:]}"
 
-    def check_service(self, text, wait=20.0):
+    def check_service(self, text, wait=PATIENCE):
         """An honest client is served: its message is taken and delivered."""
         identity = self.server.submit("bob@example.org", listener="465")
         try:

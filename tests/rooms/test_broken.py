@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from rig.patience import PATIENCE
 from rig.server import IS_ROOT
 from rooms.frames import HEAD, frame, plan
 from rooms.house import asking_nobody
@@ -45,7 +46,7 @@ def inode_of(pid, fd):
         return None
 
 
-def await_channel(server, one, other, old=None, wait=15.0):
+def await_channel(server, one, other, old=None, wait=PATIENCE):
     """The descriptor of one's channel to the other, once they have one that is not `old` (its socket's inode)."""
     end = time.monotonic() + wait
     while True:
@@ -61,9 +62,9 @@ def await_channel(server, one, other, old=None, wait=15.0):
 
 def use(server):
     before = len(server.hop.mails)
-    server.await_mail(server.submit("bob@example.org"), 20)
+    server.await_mail(server.submit("bob@example.org"))
     server.submit("bob@hop.example")
-    server.hop.await_mails(before + 1, 20)
+    server.hop.await_mails(before + 1)
 
 
 @pytest.mark.parametrize("pair", plan()["pairs"], ids="-".join)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from rig.hop import Hop
+from rig.patience import PATIENCE
 from rooms.frames import HEAD, messages, plan
 from rooms.house import House, split
 from rooms.lies import CLOSE, descriptor, forbidden, may_send, mutations, spoil
@@ -77,7 +78,7 @@ def settle(house, liar, receiver):
     house.check_service(f"lies of {liar} to {receiver}")
 
 
-def check_holdings(room, before, wait=15.0):
+def check_holdings(room, before, wait=PATIENCE):
     """Descriptors of liars were closed, memory given back or bounded."""
     fds, memory = before
     end = time.monotonic() + wait

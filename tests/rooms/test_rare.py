@@ -13,6 +13,7 @@ from rig.hop import Hop
 from rig.inject import Faults
 from rig.keeper import Keeper
 from rig.nameserver import NameServer
+from rig.patience import PATIENCE
 from rig.server import IS_ROOT
 from rooms.world import PROBE
 
@@ -82,7 +83,7 @@ def world():
     made.keeper.end(False)
 
 
-def submit_in_the_end(world, is_wide, wait=30):
+def submit_in_the_end(world, is_wide, wait=PATIENCE):
     end = time.monotonic() + wait
     while True:
         try:
@@ -102,7 +103,7 @@ def test_a_refusal_kills_no_relay(world, row):
     submit_in_the_end(world, is_wide)
     time.sleep(0.3)
     _, refused = world.faults.unset(rule)
-    world.hop.await_mails(before + 1, 40)
+    world.hop.await_mails(before + 1)
     polls, _ = world.faults.unset(polls)
     assert refused > 0 or call not in USED or (call == "writev" and not is_wide)
     assert polls > 0 or (call, number) != ("send", errno.EAGAIN), "a full buffer was not waited for"
@@ -118,5 +119,5 @@ def test_want_of_memory_breaks_no_wall(world, step):
     submit_in_the_end(world, True)
     time.sleep(1)
     world.faults.unset(rule)
-    world.hop.await_mails(before + 1, 60)
+    world.hop.await_mails(before + 1)
     assert f"signal={signal.SIGSYS.value} " not in world.server.log()

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from rig.patience import PATIENCE
 from rig.server import await_gone
 
 IS_LONG = "SUBMITD_PROVE_LONG" in os.environ
@@ -27,14 +28,14 @@ class House:
         self.server.routes = self.maildir if has_maildir else self.others
         self.server.write_conf()
 
-    def reload(self, has_maildir, wait=15.0):
+    def reload(self, has_maildir, wait=PATIENCE):
         self.write(has_maildir)
         assert "in force" in self.server.reload(wait)
 
     def maildrop(self):
         return self.server.rooms().get("maildrop.0")
 
-    def await_maildrop(self, other_than=None, wait=15.0):
+    def await_maildrop(self, other_than=None, wait=PATIENCE):
         end = time.monotonic() + wait
         while (pid := self.maildrop()) in (None, other_than):
             assert time.monotonic() < end, f"no maildrop within {wait} s:\n{self.server.log()[-2000:]}"

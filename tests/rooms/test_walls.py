@@ -11,6 +11,7 @@ from rig.client import message
 from rig.provider import Document, Provider
 from rig.server import BUILD, IS_ROOT, free_port, make_certificate, make_folder, shared_certificate
 from rig.keysets import bearer
+from rig.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="rooms have users of their own only when started as root")
 
@@ -247,7 +248,7 @@ def test_a_room_that_hits_a_wall(site):
     line = server.await_log("a room died", start=start)
     assert "room=relay" in line and "walls forbid" in line and f"pid={relay} " in line
     assert f"type=1326.* pid={relay} " in server.await_log("the kernel's log may name the call", start=start)
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while server.rooms().get("relay.0") in (None, relay):
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 
+from rig.patience import PATIENCE
 from rig.server import ROOT, make_folder
 from rooms.frames import attempts
 from rooms.house import House
@@ -82,7 +83,7 @@ def probe(world, house, name, way="child", walls="all", first=0, last=None):
         world.freshen()
         start = house.log_path.stat().st_size
         room = house.start(name, world.environment(name, first, last, way, walls))
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while "probe over" not in house.log(start) and room.is_alive():
             assert time.monotonic() < end, f"{name} does not come to an end:\n{house.log(start)[-2000:]}"
             time.sleep(0.002)

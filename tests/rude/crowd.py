@@ -22,6 +22,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from rig.client import Closed, Connection, b64, message  # noqa: E402
+from rig.patience import PATIENCE  # noqa: E402
 from rig.replies import BadReply  # noqa: E402
 from rig.server import PASSWORD  # noqa: E402
 
@@ -47,7 +48,7 @@ def client_hello():
 
 def plug(port, number, buffer=0):
     plain = socket.socket()
-    plain.settimeout(20)
+    plain.settimeout(PATIENCE)
     if buffer:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     plain.bind((source(number), 0))
@@ -85,7 +86,7 @@ def pour(connection, octets, seconds, most=64 << 20, ending=None):
 
 
 def secured(port, number):
-    connection = Connection(("127.0.0.1", port), source(number), timeout=60)
+    connection = Connection(("127.0.0.1", port), source(number))
     connection.secure()
     if connection.read_reply().code != 220:
         raise Closed("turned away")
@@ -229,7 +230,7 @@ def says(octets, tries=40):
                     while len(plain.recv(65536)):
                         pass
                     break
-                plain.settimeout(20)
+                plain.settimeout(PATIENCE)
         finally:
             plain.close()
     return turn

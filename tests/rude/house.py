@@ -14,6 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from crowd import KINDS  # noqa: E402
 from rig.client import message  # noqa: E402
+from rig.patience import PATIENCE  # noqa: E402
 
 KIB, MIB = 1 << 10, 1 << 20
 IS_LONG = bool(os.environ.get("SUBMITD_PROVE_LONG"))
@@ -40,7 +41,7 @@ class Crowd:
 
     def __exit__(self, *_):
         try:
-            rest, _ = self.process.communicate(timeout=60)
+            rest, _ = self.process.communicate(timeout=PATIENCE)
             for line in rest.splitlines():
                 self.figures = json.loads(line.partition(" ")[2])
         except subprocess.TimeoutExpired:
@@ -110,7 +111,7 @@ class Use:
         return "; ".join(f"{kind} at most {self.kind(self.peak, kind) / MIB:.0f} MiB (before {self.kind(self.start, kind) / MIB:.0f}), "
                          f"CPU {100 * (self.kind(busy, kind) - self.kind(self.busy_start, kind)) / took:.0f} %" for kind in kinds)
 
-    def await_files(self, wait=30.0):
+    def await_files(self, wait=PATIENCE):
         """Until the rooms hold no more descriptors than before, but for blanks, spares and segments."""
         end = time.monotonic() + wait
         while True:
@@ -125,7 +126,7 @@ class Use:
 class Honest:
     """An honest client at work: one message after the other, each over a connection and with a login of its own."""
 
-    def __init__(self, server, bound=20.0, source="127.8.8.8"):
+    def __init__(self, server, bound=PATIENCE, source="127.8.8.8"):
         self.server, self.bound, self.source = server, bound, source
         self.times, self.arrivals = [], []
 

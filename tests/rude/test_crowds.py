@@ -8,6 +8,7 @@ import pytest
 
 from crowd import KINDS
 from house import IS_LONG, KIB, MIB, Crowd, Honest, Use, say
+from rig.patience import PATIENCE
 from rig.server import PASSWORD, shared_certificate
 
 OPEN = {"limits": "connections = 6000  connections_per_client = 0  auth_failures_per_client = 0  auth_failures_per_account = 0"}
@@ -35,7 +36,7 @@ def sessions(server):
     return sum(len(os.listdir(f"/proc/{pid}/fd")) for name, pid in server.rooms().items() if name.startswith("gate."))
 
 
-def await_alone(server, wait=60.0):
+def await_alone(server, wait=PATIENCE):
     """Until the gates have let go of a crowd."""
     end = time.monotonic() + wait
     least, since = sessions(server), time.monotonic()
@@ -171,7 +172,7 @@ def test_wrong_passwords(shared):
             time.sleep(3)
             times, before = [], []
             for number in range(10 if IS_LONG else 3):
-                client = server.connect("465", source="127.8.8.8", timeout=60)
+                client = server.connect("465", source="127.8.8.8")
                 client.hello()
                 begin, position = time.monotonic(), server.log_path.stat().st_size
                 client.login(f"user{number}@example.net", PASSWORD)

@@ -12,6 +12,7 @@ from house import HERE, IS_LONG, MIB, Use, say
 from rig.client import message
 from rig.hop import Hop
 from rig.nameserver import NameServer
+from rig.patience import PATIENCE
 from tarpit import PATIENT, kinds
 
 TIMEOUT = 2
@@ -22,7 +23,6 @@ TRUSTED = 'trusted_networks = { "127.9.1.1/32" }'
 # Greeting, EHLO, STARTTLS, handshake, EHLO, MAIL, RCPT, DATA, END, QUIT; and once more in clear where TLS failed.
 ATTEMPT_MOST = 2 * 10 * TIMEOUT
 LISTENERS = {"465": 'tls = "implicit"', "588": 'tls = "starttls"  require_tls = false'}
-BOUND = 20.0
 
 
 class Pit:
@@ -32,7 +32,7 @@ class Pit:
 
     def stop(self):
         """How much one connection took at most, by kind."""
-        out, _ = self.process.communicate(timeout=20)
+        out, _ = self.process.communicate(timeout=PATIENCE)
         return json.loads(out)
 
 
@@ -45,7 +45,7 @@ def start(rig, name, routes, sections):
 
 
 def submit(server, recipient, content=None, mark="rude"):
-    client = server.connect("588", source="127.9.1.1", timeout=60)
+    client = server.connect("588", source="127.9.1.1")
     client.hello()
     identity = client.mail("alice@example.net", [recipient], content or message(mark, to=recipient))
     client.quit()
@@ -64,7 +64,7 @@ class Decent:
             begin = time.monotonic()
             count = len(self.hop.mails)
             submit(self.server, self.recipient, mark="decent")
-            self.hop.await_mails(count + 1, BOUND)
+            self.hop.await_mails(count + 1, PATIENCE)
             self.times.append(time.monotonic() - begin)
             time.sleep(0.1)
 
@@ -216,5 +216,5 @@ def test_name_servers(rig):
         say(f"    {use.words()}")
         assert use.grown("relay") < 48 * MIB
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
     server.ctl("queue", "delete", "--all")
