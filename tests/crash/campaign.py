@@ -40,7 +40,7 @@ CURIOUS = 0.1           # share of the messages whose senders want to be told of
 JOBS = 32               # that the queue gives out at once
 READY = re.compile(r"submitd ready|configuration in force")
 EXPECTED = re.compile(r"a room died .*signal=9")
-RESTART_WAIT, EMPTY_WAIT, EMPTY_BELIEVED = 40.0, 120.0, 15.0
+RESTART_WAIT, EMPTY_WAIT, EMPTY_BELIEVED = PATIENCE, 3 * PATIENCE, 15.0
 VICTIMS = {"gate.0": 2, "gate.1": 2, "queue.0": 3, "relay.0": 3, "maildrop.0": 1, "vault.0": 1, "all": 3, "supervisor": 1}
 
 # Where a room is killed: on entering the n-th of these calls in one of its threads. What a thread wrote before such a call is

@@ -7,7 +7,7 @@ from load import ACKNOWLEDGED, REFUSED, UNKNOWN, UNSENT
 # Whose death may make a delivery happen twice. A carrier that lives tells a new queue again what it has done; so the queue's own
 # death is the last that is thought of, and allows none.
 CARRYING, REMEMBERING = {"relay", "maildrop", "all", "supervisor"}, {"queue"}
-SLACK = 2.0         # seconds between a kill and the arrival of what was on its way to a busy sink
+SLACK = 10.0        # seconds between a kill and the arrival of what was on its way to a busy sink
 
 
 @dataclasses.dataclass

@@ -76,7 +76,7 @@ def test_what_is_in_the_queue_is_not_lost():
     ("relay.0", 10.5, 3, False),     # more than the jobs in hand
     ("all", 9.2, 3, False),          # nor does what was told just before come on top
     ("gate.0", 10.5, 1, False),      # no kill explains it
-    ("relay.0", 5.0, 1, False),
+    ("relay.0", -2.0, 1, False),     # too long before
     ("relay.0", 25.0, 1, False),
 ])
 def test_the_bound_on_what_is_delivered_twice(victim, time, count, is_allowed):

@@ -7,7 +7,7 @@ import pytest
 
 from rig.disk import SmallDisk, run
 from rig.house import LARGE, LONG, House
-from rig.patience import PATIENCE
+from rig.patience import PATIENCE, await_true
 
 SPOOL = {"spool": f"segment_size = 1048576  large_message = {LARGE}  reserve = 4194304"}
 KINDS = ["tmpfs", "ext4"]
@@ -97,7 +97,7 @@ def test_filled_to_the_last(rig, kind, what):
         await_refusal(house, "filling")
         fill()
         time.sleep(2)
-        assert house.server.status()["spool"]["full"] is True
+        await_true(lambda: house.server.status()["spool"]["full"] is True, "it is not said to be full")
         house.disk.empty()
         took = house.await_service("again")
     assert not senders.strange, senders.strange

@@ -92,14 +92,14 @@ def test_refused(server, dovecot):
     good = dovecot.authorize(USER, rump(place))
     theirs = dovecot.authorize(OTHER, rump(dovecot.upload(OTHER, message().encode()), OTHER))
     given = dovecot.authorize(OTHER, rump(dovecot.upload(OTHER, message().encode()), OTHER, submitter=USER))
-    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=5)
     late = dovecot.authorize(USER, rump(place, rest=end.strftime(";EXPIRE=%Y-%m-%dT%H:%M:%SZ")))
     place = dovecot.upload(USER, message().encode())
     gone = dovecot.authorize(USER, rump(place))
     dovecot.remove(USER, place)
     connection = server.client()
     wrong = good[:-4] + ("0000" if good[-4:] != "0000" else "1111")
-    time.sleep(4)
+    time.sleep(max(0, (end - datetime.datetime.now(datetime.timezone.utc)).total_seconds() + 2))
     for url, wanted in ((theirs, "554 5.7.0"), (wrong, "554 5.6.6"), (late, "554 5.6.6"), (gone, "554 5.6.6"), (given, "250 2.0.0"),
                         (good, "250 2.0.0")):
         envelope(connection)

@@ -72,7 +72,7 @@ def place(rig):
     client = server.client()
     server.messages = [client.mail("alice@example.net", [f"bob{number}@example.org"], message(f"number {number}")) for number in range(4)]
     client.quit()
-    server.await_queue(lambda queued: len(queued) == 4 and all(row["recipients"][0]["state"] == "deferred" for row in queued))
+    server.await_queue(lambda queued: len(queued) == 4 and all(row["recipients"][0]["attempts"] for row in queued))
     return server
 
 
@@ -185,7 +185,7 @@ def test_damaged_body(rig):
     server.start()
     large = server.submit("bob@example.org", message(body="x" * 70 + "\r\n") + ("y" * 70 + "\r\n") * 5000)
     small = server.submit("bob@example.org")
-    server.await_queue(lambda queued: len(queued) == 2 and all(row["recipients"][0]["state"] == "deferred" for row in queued))
+    server.await_queue(lambda queued: len(queued) == 2 and all(row["recipients"][0]["attempts"] for row in queued))
     server.kill()
     body = next(path for path in server.state.glob("spool/bodies/*.body") if path.stat().st_size > 100000)
     change(body, 200000)

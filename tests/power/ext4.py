@@ -28,7 +28,7 @@ from rig.patience import PATIENCE  # noqa: E402
 from rig.server import forget_certificates, make_folder  # noqa: E402
 
 SIZE = "400m"
-EMPTY_WAIT = 60.0
+EMPTY_WAIT = 2 * PATIENCE
 
 
 class Unable(Exception):

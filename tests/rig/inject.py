@@ -13,6 +13,7 @@ import time
 import pytest
 
 from rig.patience import PATIENCE, await_true
+from rig.server import is_gone
 
 def threads(pid, name):
     found = []
@@ -163,7 +164,7 @@ class Injection:
 
 def await_death(pid, wait=PATIENCE):
     end = time.monotonic() + wait
-    while not is_dead(pid):
+    while not is_gone(pid):
         assert time.monotonic() < end, f"process {pid} lives on"
         time.sleep(0.01)
 
@@ -184,7 +185,7 @@ class Strike:
     def await_death(self, wait):
         """Has it died in that time? Also true where somebody else killed it."""
         end = time.monotonic() + wait
-        while not is_dead(self.pid):
+        while not is_gone(self.pid):
             if time.monotonic() >= end:
                 return False
             time.sleep(0.002)
@@ -198,10 +199,3 @@ class Strike:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(PATIENCE)
-
-
-def is_dead(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True

@@ -418,14 +418,20 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def is_gone(pid):
+    """One that nobody has waited for yet counts as ended; not while a thread of it is left, which holds its files and ports."""
+    try:
+        words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return words[0] == "Z" and int(words[17]) <= 1
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def await_gone(pid, wait=PATIENCE):
-    """Does the process end within that time? One that nobody has waited for yet counts as ended."""
+    """Does the process end within that time?"""
     end = time.monotonic() + wait
     while time.monotonic() < end:
-        try:
-            if pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
+        if is_gone(pid):
             return True
         time.sleep(0.01)
     return False

@@ -13,7 +13,7 @@ from rig.hop import Hop
 from rig.inject import Faults
 from rig.keeper import Keeper
 from rig.nameserver import NameServer
-from rig.patience import PATIENCE
+from rig.patience import PATIENCE, await_true
 from rig.server import IS_ROOT
 from rooms.world import PROBE
 
@@ -101,6 +101,8 @@ def test_a_refusal_kills_no_relay(world, row):
     rule = world.faults.set(call, pid=relay, error=number, first=1, step=2)
     polls = world.faults.set("poll", pid=relay)
     submit_in_the_end(world, is_wide)
+    if call in USED and not (call == "writev" and not is_wide):
+        await_true(lambda: world.faults.count(rule)[1] > 0, f"{call} is not called")
     time.sleep(0.3)
     _, refused = world.faults.unset(rule)
     world.hop.await_mails(before + 1)

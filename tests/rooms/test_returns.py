@@ -11,6 +11,7 @@ from rig.server import await_gone
 
 IS_LONG = "SUBMITD_PROVE_LONG" in os.environ
 DRAIN = 35   # seconds: DRAIN_MS in src/supervisor/supervisor.c
+PAUSE_MOST = 10.0   # BACK_OFF_LAST_MS there
 
 
 class House:
@@ -45,14 +46,19 @@ class House:
     def deliver(self):
         assert self.server.await_mail(self.server.submit("bob@example.org"))
 
-    def fall(self, times):
-        """The maildrop dies again and again, so that the pause before its next start grows: 0.1 s, 0.2 s and so on."""
+    def fall(self):
+        """The maildrop dies again and again, so that the pause before its next start grows: 0.1 s, 0.2 s and so on, until it is as
+        long as this machine needs for a reload, and more."""
         self.server.tolerate("a room died room=maildrop")
-        pid = None
-        for _ in range(times):
+        pid, pause, began = None, 0.05, time.monotonic()
+        self.reload(True)
+        needed = 4 * (time.monotonic() - began) + 1
+        while pause < needed and pause < PAUSE_MOST:
+            pause = min(2 * pause, PAUSE_MOST)
             pid = self.await_maildrop(pid)
             os.kill(pid, signal.SIGKILL)
-        assert await_gone(pid)
+            assert await_gone(pid)
+        return pause
 
 
 @pytest.fixture
@@ -114,9 +120,9 @@ def test_away_while_it_drains_for_a_folder(house):
 
 def test_away_before_its_restart(house):
     """It fell, and while its restart is awaited it is needed no longer: nobody starts it. Then it is needed again."""
-    house.fall(5)   # the next start is 1.6 s away
+    pause = house.fall()
     house.reload(has_maildir=False)
-    end = time.monotonic() + 2.5
+    end = time.monotonic() + pause + 1
     while time.monotonic() < end:
         assert house.maildrop() is None
         time.sleep(0.01)
@@ -126,12 +132,12 @@ def test_away_before_its_restart(house):
 
 def test_away_and_back_before_its_restart(house):
     """Both while its restart is awaited: that one comes, and no second."""
-    house.fall(5)
+    pause = house.fall()
     house.reload(has_maildir=False)
     house.reload(has_maildir=True)
     pid = house.maildrop()
     house.deliver()
-    time.sleep(2)
+    time.sleep(pause + 0.5)
     assert house.maildrop() == pid
 
 

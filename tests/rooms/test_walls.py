@@ -62,7 +62,7 @@ class Site:
         assert server.await_mail(large)
         held = server.submit("bob@away.example")
         server.ctl("queue", "hold", held)
-        assert server.queue()[0]["id"] == held
+        server.await_queue(lambda rows: [row["id"] for row in rows] == [held])
         assert server.trace(held)["events"]
         server.ctl("queue", "delete", held)
         server.await_empty()

@@ -52,6 +52,13 @@ def report(kinds, honest, use):
     say(f"    {use.words()}")
 
 
+def business(use, seconds):
+    """Seconds of processor time that the gates use in one, now."""
+    before, began = use.kind(use.busy(), "gate"), time.monotonic()
+    time.sleep(seconds)
+    return (use.kind(use.busy(), "gate") - before) / (time.monotonic() - began)
+
+
 def test_two_thousand_at_once(open_house):
     """LSN-8, SEC-3: 2,000 that begin something and do not go on, each at another place; the honest one is served in time, the
     rooms are idle, memory stays small, and everything is given back."""
@@ -64,9 +71,7 @@ def test_two_thousand_at_once(open_house):
             held = sum(crowd.figures.get("held", 0) for crowd in crowds)
             assert held == sum(MIXED.values()), f"only {held} got in"
             honest.work(WATCHED)
-            before, began = use.busy(), time.monotonic()
-            time.sleep(2)
-            busy = (use.kind(use.busy(), "gate") - use.kind(before, "gate")) / (time.monotonic() - began)
+            busy = min(business(use, 2) for _ in range(1 if IS_LONG else 2))    # who spins does so all the time
         report("2,000 of all kinds", honest, use)
         assert busy < 0.6, "the gates are busy with clients that do nothing"
         assert use.grown("gate") < 2000 * 64 * KIB, f"{use.grown('gate') / 2000 / KIB:.0f} KiB for each"

@@ -12,7 +12,7 @@ from house import HERE, IS_LONG, MIB, Use, say
 from rig.client import message
 from rig.hop import Hop
 from rig.nameserver import NameServer
-from rig.patience import PATIENCE
+from rig.patience import PATIENCE, await_true
 from tarpit import PATIENT, kinds
 
 TIMEOUT = 2
@@ -83,6 +83,10 @@ def attempts(server):
     return found
 
 
+def is_patient(name):
+    return name.rpartition("-")[0] in PATIENT
+
+
 def test_tarpits(rig):
     """OUT-7, OUT-10, SEC-3."""
     pit, hop = Pit(), Hop()
@@ -102,27 +106,34 @@ def test_tarpits(rig):
                     content = message("large", to=recipient, body=body) if name == "deaf-data" else None
                     names[submit(server, recipient, content)] = name
             decent.work(60 if IS_LONG else 8)
-            end = time.monotonic() + ATTEMPT_MOST + 20
+            end = time.monotonic() + ATTEMPT_MOST + PATIENCE
             while missing := set(names.values()) - set(attempts(server)):
                 assert time.monotonic() < end, f"an attempt has not come to an end: {missing}"
                 decent.work(1, 1)
             found = attempts(server)
-            waiting = {names[row["id"]] for row in server.queue() if row["id"] in names}
+
+            def patient_ones_are_through():
+                """Whose hop was slower than it meant to be is tried again."""
+                waiting.clear()
+                waiting.update(names[row["id"]] for row in server.queue() if row["id"] in names)
+                return not any(is_patient(name) for name in waiting)
+            waiting = set()
+            await_true(patient_ones_are_through, lambda: f"still waiting: {waiting}", step=1)
             say(f"{len(kinds())} rude hops: {decent.words()}")
             say(f"    {use.words()}")
             slow = sorted(((max(times), name) for name, times in found.items()), reverse=True)[:3]
             say(f"    {sum(map(len, found.values()))} attempts, the longest took "
                 + ", ".join(f"{ms / 1000:.1f} s ({name})" for ms, name in slow))
-            assert all(max(times) < 1000 * (ATTEMPT_MOST + 10) for times in found.values()), slow
+            assert all(max(times) < 1000 * (ATTEMPT_MOST + 60) for times in found.values()), slow
             assert use.grown("relay") < 96 * MIB, f"{use.grown('relay') / MIB:.0f} MiB"
             server.ctl("queue", "delete", "--all")
-            use.await_files(wait=ATTEMPT_MOST + 20)
+            use.await_files(wait=ATTEMPT_MOST + PATIENCE)
     finally:
         most = pit.stop()
     largest = sorted(((octets, name) for name, octets in most.items()), reverse=True)[:3]
     say("    the most that a hop could say in one connection: " + ", ".join(f"{o / MIB:.2f} MiB ({name})" for o, name in largest))
     delivered = set(names.values()) - waiting
-    assert {name for name in names.values() if name.rpartition("-")[0] in PATIENT} <= delivered
+    assert {name for name in names.values() if is_patient(name)} <= delivered
     assert most["huge-ehlo"] < 8 * MIB and most["million-lines-ehlo"] < 8 * MIB, "a reply was read to its end"
 
 
