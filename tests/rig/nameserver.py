@@ -5,7 +5,6 @@
 
 A name's value: types to texts of records; "NXDOMAIN" or "SERVFAIL"; None: no answer at all; "STALL": told to ask by TCP, and no
 answer there, for which a resolver waits longer than any client. What is not named does not exist. CNAMEs are chased as a resolver would see them."""
-import socket
 import socketserver
 import struct
 import threading
@@ -29,7 +28,7 @@ class NameServer:
         self.questions = []  # (name, type) as asked, lower-case, without the last dot
         self.delay = None    # an Event to wait for before each answer
         self.set(zone or {})
-        self.port = free_port(kind=socket.SOCK_DGRAM)
+        self.port = free_port()
         outer = self
 
         class Datagram(socketserver.BaseRequestHandler):

@@ -50,17 +50,18 @@ def is_claimed(port):
         return True
 
 
-def free_port(host="127.0.0.1", kind=socket.SOCK_STREAM):
+def free_port(host="127.0.0.1"):
     """A port that nobody listens at, on any address of this machine, not given before, nor to a suite that runs beside this one."""
     with _port_lock:
         for port in _next_port:
             if is_claimed(port):
                 continue
-            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
-                try:
-                    probe.bind(("::" if ":" in host else "0.0.0.0", port))
-                except OSError:
-                    continue
+            try:
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):    # a name server needs both
+                    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
+                        probe.bind(("::" if ":" in host else "0.0.0.0", port))
+            except OSError:
+                continue
             return port
 
 
@@ -416,6 +417,17 @@ class Server:
 
     def clear(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def links_of(pid):
+    """Where its descriptors lead, by number; one may be closed while we look."""
+    found = {}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found[number] = os.readlink(f"/proc/{pid}/fd/{number}")
+        except FileNotFoundError:
+            pass
+    return found
 
 
 def is_gone(pid):

@@ -12,7 +12,7 @@ import time
 
 from rig.imap import SECRET, SUBMIT
 from rig.patience import PATIENCE
-from rig.server import ACCOUNTS, BUILD, FAULTS, IS_ROOT, Server, environment
+from rig.server import ACCOUNTS, BUILD, FAULTS, IS_ROOT, Server, environment, links_of
 from rooms.frames import Channel, plan, tell
 
 ROLES = ["supervisor", "gate", "vault", "queue", "relay", "maildrop", "fetch"]
@@ -75,8 +75,7 @@ class Room:
     def holdings(self):
         """What its descriptors are, counted."""
         found = collections.Counter()
-        for fd in os.listdir(f"/proc/{self.pid}/fd"):
-            name = os.readlink(f"/proc/{self.pid}/fd/{fd}")
+        for name in links_of(self.pid).values():
             found[re.sub(r"[0-9a-f]{16}", "N", re.sub(r"\[\d+\]", "", name.rpartition("/")[2]))] += 1
         return found
 

@@ -52,7 +52,10 @@ def await_channel(server, one, other, old=None, wait=PATIENCE):
     end = time.monotonic() + wait
     while True:
         rooms = server.rooms()
-        fd = channel_between(rooms[one], rooms[other]) if one in rooms and other in rooms else None
+        try:
+            fd = channel_between(rooms[one], rooms[other]) if one in rooms and other in rooms else None
+        except (FileNotFoundError, ProcessLookupError):    # one of them has just ended
+            fd = None
         if fd is not None:
             inode = inode_of(rooms[one], fd)
             if inode not in (None, old):

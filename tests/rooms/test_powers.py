@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from rig.server import IS_ROOT
+from rig.server import IS_ROOT, links_of
 from rooms.frames import plan
 from rooms.house import UIDS, asking_nobody
 from rooms.world import PROBE
@@ -62,9 +62,12 @@ def test_descriptors_are_those_of_the_plan(server):
         names = {"LOG": re.escape(str(server.log_path)), "STATE": re.escape(str(server.state)), "MAIL": re.escape(str(server.mail)),
                  "FOLDER": re.escape(str(server.folder))}
         lawful = [re.sub("|".join(names), lambda m: names[m[0]], row) for row in EVERYBODY + FILES[role]]
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            target = os.readlink(f"/proc/{pid}/fd/{fd}").removesuffix(" (deleted)")
-            flags = int(re.search(r"flags:\s+(\d+)", pathlib.Path(f"/proc/{pid}/fdinfo/{fd}").read_text())[1], 8)
+        for fd, target in links_of(pid).items():
+            target = target.removesuffix(" (deleted)")
+            try:
+                flags = int(re.search(r"flags:\s+(\d+)", pathlib.Path(f"/proc/{pid}/fdinfo/{fd}").read_text())[1], 8)
+            except FileNotFoundError:
+                continue    # closed meanwhile
             if target.startswith("socket:"):
                 inode = target[8:-1]
                 assert inode in unix or role in {"relay", "fetch"} or (role == "gate" and inode in doors), f"{name} has a socket of no channel"

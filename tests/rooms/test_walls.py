@@ -9,7 +9,7 @@ import pytest
 
 from rig.client import message
 from rig.provider import Document, Provider
-from rig.server import BUILD, IS_ROOT, free_port, make_certificate, make_folder, shared_certificate
+from rig.server import BUILD, IS_ROOT, free_port, links_of, make_certificate, make_folder, shared_certificate
 from rig.keysets import bearer
 from rig.patience import PATIENCE
 
@@ -137,7 +137,7 @@ def test_no_room_holds_a_stranger(site):
     one = site()
     server = one.server.start()
     one.use()
-    opened = {name: [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()] for name, pid in server.rooms().items()}
+    opened = {name: links_of(pid).values() for name, pid in server.rooms().items()}
     for name, links in opened.items():
         files = {link for link in links if link.startswith("/") and link not in {"/dev/null", str(server.log_path)}}
         allowed = {"gate": (f"{server.state}/spool/", "/memfd:"), "vault": (str(server.users_path.parent),),
@@ -299,11 +299,9 @@ def test_kernel_without_close_range(site):
         one = site("close-range", build=shim)
         one.server.wrapper = ["/bin/sh", "-c", "exec 7<\"$0\"; exec \"$0\" \"$@\""]
         server = one.server.start()
-        strays = [fd for fd in pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir() if os.readlink(fd) == str(shim / "submitd")]
-        assert strays, "the stray descriptor got lost"
+        assert str(shim / "submitd") in links_of(server.process.pid).values(), "the stray descriptor got lost"
         for name, pid in server.rooms().items():
-            held = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
-            assert str(shim / "submitd") not in held, f"{name} has a descriptor of the shell"
+            assert str(shim / "submitd") not in links_of(pid).values(), f"{name} has a descriptor of the shell"
         one.use()
     finally:
         shutil.rmtree(shim, ignore_errors=True)

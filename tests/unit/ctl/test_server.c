@@ -334,13 +334,10 @@ static void count_signal(int number)
     snapshots++;
 }
 
-static void serve_status(int listener, bool deaf)
+static void serve_status(int listener)
 {
     /* Signals are only taken while the child waits for a connection, so none is lost and no answer
      * is torn. */
-    struct sigaction count = { .sa_handler = deaf ? SIG_IGN : count_signal };
-
-    sigaction(SIGHUP, &count, NULL);
     for (;;) {
         char request[256], reply[256];
         int fd = accept(listener, NULL, NULL);
@@ -359,6 +356,7 @@ static void serve_status(int listener, bool deaf)
 
 static pid_t start_supervisor(bool deaf)
 {
+    struct sigaction before, count = { .sa_handler = deaf ? SIG_IGN : count_signal };
     int listener = listen_here();
     char path[128], text[32];
     pid_t child;
@@ -368,12 +366,14 @@ static pid_t start_supervisor(bool deaf)
     lock = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
     assert_true(lock >= 0);
     assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
+    sigaction(SIGHUP, &count, &before); /* the child has it from its first moment */
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        alarm(60);
-        serve_status(listener, deaf);
+        alarm(300);
+        serve_status(listener);
     }
+    sigaction(SIGHUP, &before, NULL);
     snprintf(text, sizeof text, "%d\n", (int)child);
     assert_int_equal(write(lock, text, strlen(text)), (ssize_t)strlen(text));
     close(lock);
@@ -394,7 +394,6 @@ static void test_reload(void **state)
     struct capture capture;
 
     (void)state;
-    usleep(50000); /* until the child handles the signal */
     capture = run("reload");
     assert_string_equal(capture.err, "");
     assert_string_equal(capture.out, "configuration 2 is in force\nwaits for a restart: gates\n");
@@ -428,7 +427,6 @@ static void test_reload_unheard(void **state)
     struct capture capture;
 
     (void)state;
-    usleep(50000);
     capture = run("reload");
     assert_int_equal(capture.status, 75);
     capture_clear(&capture);

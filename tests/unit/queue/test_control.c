@@ -55,7 +55,7 @@ static void say(int fd, const char *text)
 /* The next line, without LF; NULL when the server has closed. To be freed. */
 static char *hear(int fd)
 {
-    int64_t until = clock_mono_ms() + 5000;
+    int64_t until = clock_mono_ms() + 60000;
     char *line = calloc(1, 1 << 20);
     size_t len = 0;
 
