@@ -4,12 +4,13 @@ import collections
 import os
 import re
 import signal
-import time
 
 import pytest
 
 from rig.house import QUEUE, House, await_room
-from rig.inject import Injection, await_death, is_dead
+from rig.inject import Injection, await_death
+from rig.patience import await_true
+from rig.server import is_gone
 
 PLACES = 32     # jobs in hand at most
 FULL = 28       # ENOSPC
@@ -48,10 +49,7 @@ def kill_both(house, queue=None):
 
 def check(house, marks, twice):
     """Nothing lost, no more doubles than that; a notice about each, and no second one but of what was delivered again."""
-    end = time.monotonic() + 40
-    while not set(marks) <= set(notices(house)):
-        assert time.monotonic() < end, f"nobody was told of {set(marks) - set(notices(house))}"
-        time.sleep(0.05)
+    await_true(lambda: set(marks) <= set(notices(house)), lambda: f"nobody was told of {set(marks) - set(notices(house))}")
     house.check(twice=twice)
     arrived, told = house.arrived(), notices(house)
     assert all(told[mark] <= arrived[mark] for mark in marks), (told, arrived)
@@ -64,10 +62,7 @@ def test_no_room_for_notices(rig):
     house.faults.set("pwritev", house.pid("queue"), thread="disk", error=FULL)
     for mark in marks:
         submit(house, mark)
-    end = time.monotonic() + 60
-    while not set(marks) <= set(house.arrived()):
-        assert time.monotonic() < end, "deliveries do not go on"
-        time.sleep(0.05)
+    await_true(lambda: set(marks) <= set(house.arrived()), "deliveries do not go on")
     assert not notices(house)
     kill_both(house)
     check(house, marks, PLACES)
@@ -80,7 +75,7 @@ def test_both_die_at_the_disk(rig, thread, call, when):
     house = make(rig)
     queue, marks = house.pid("queue"), []
     with Injection(house, queue, thread, f"{call}:signal=KILL:when={when}"):
-        while not is_dead(queue) and len(marks) < 60:
+        while not is_gone(queue) and len(marks) < 60:
             marks.append(f"exact{len(marks)}")
             submit(house, marks[-1])
         await_death(queue)

@@ -154,19 +154,16 @@ def test_an_older_spool_on_a_full_disk(rig):
     house.server.start()
     assert not partials.exists()
     house.hop.script.clear()
-    house.settle(30)
+    house.settle()
     house.disk.empty()
-    house.await_service("again", 10)
+    house.await_service("again")
     connection = house.server.client()
     connection.expect("MAIL FROM:<alice@example.net> TRANSID=<1@c.example>", "250 2.1.0")
     connection.expect("RCPT TO:<bob@example.org>", "250 2.1.5")
     connection.expect("DATA", "354")
     connection.send("From: <alice@example.net>\r\n\r\nleft\r\n")
     connection.close()
-    end = time.monotonic() + 10
-    while house.server.status()["spool"]["partials"]["count"] != 1:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    await_true(lambda: house.server.status()["spool"]["partials"]["count"] == 1, "nothing is kept")
     assert len(list(partials.iterdir())) == 1
     house.check(twice=8)
 
