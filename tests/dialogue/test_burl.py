@@ -338,10 +338,7 @@ def test_checkpoint_resumed(kept, imap):
     connection.send(b"BDAT %d\r\n" % len(head) + head)
     assert connection.read_reply().brief == "250 2.0.0"
     connection.close()
-    end = time.monotonic() + 10
-    while kept.status()["spool"]["partials"]["count"] != 1:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    await_true(lambda: kept.status()["spool"]["partials"]["count"] == 1, "nothing is kept")
     connection, reply = begin_kept(kept, "cut")
     assert reply.code == 355
     connection.expect(f"BURL {url(imap, 'two' + chr(13) + chr(10))} LAST", "503 5.5.1")
