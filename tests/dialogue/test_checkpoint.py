@@ -127,7 +127,7 @@ def check(server, identity, content, copies=1):
     """It arrived octet for octet, and once."""
     server.await_mail(identity)
     subject = re.search(rb"Subject: .*", content).group(0).rstrip(b"\r")
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while len(found := [octets for octets in server.delivered().values() if subject in octets]) < copies:
         assert time.monotonic() < end, f"{len(found)} copies"
         time.sleep(0.05)    # of several recipients not all are served at once

@@ -32,7 +32,7 @@ def begin(connection):
 
 def await_refusal(server, listener):
     """Nobody listens any more; the gates let go of the socket one by one."""
-    deadline = time.monotonic() + 20  # less than the time that a client inside DATA has
+    deadline = time.monotonic() + 25  # less than the time that a client inside DATA has, which is half a minute
     while True:
         try:
             server.connect(listener, greet=False).drop()
