@@ -28,6 +28,7 @@ struct partial {
     uint64_t number; /* of its file; 0: nothing is on the disk */
     uint64_t body_file;
     uint64_t octets;            /* of content */
+    uint64_t given;             /* of content given back, in this life of the queue */
     uint64_t weight;            /* octets on the disk, about */
     struct partial_cost coming; /* of what is being written */
     uint64_t coming_body;

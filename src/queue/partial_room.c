@@ -67,15 +67,22 @@ static struct share share_of(const struct partial *of)
     return share;
 }
 
-/* What all may have: a part of the disk, and nothing of what is reserved for mail. */
+/* Nothing of what is reserved for mail, and no memory without end: whoever else goes. */
+static bool fits_ever(const struct partial *p, struct partial_cost cost)
+{
+    const struct queue *queue = p->queue;
+
+    return !queue->stock.is_low && queue->partials.coming.memory + cost.memory <= PARTIALS_MEMORY;
+}
+
+/* What all may have: a part of the disk. */
 static bool fits_all(const struct partial *p, struct partial_cost cost)
 {
     const struct partials *ps = &p->queue->partials;
     const struct stock *stock = &p->queue->stock;
     uint64_t own = p->number != 0 ? p->weight : 0;
 
-    return !stock->is_low && ps->coming.memory + cost.memory <= PARTIALS_MEMORY &&
-           (p->number != 0 || ps->count + ps->writing < PARTIALS_MOST) &&
+    return (p->number != 0 || ps->count + ps->writing < PARTIALS_MOST) &&
            ps->octets - own + ps->coming.disk + cost.disk <=
                stock->space.total / PARTIALS_DISK_PART;
 }
@@ -85,7 +92,7 @@ static bool make_room(struct partial *p, struct partial_cost cost)
     uint64_t most = p->queue->stock.space.total / PARTIALS_DISK_PART / PARTIALS_USER_PART;
     struct share share = share_of(p);
 
-    if (cost.disk > most)
+    if (cost.disk > most || !fits_ever(p, cost))
         return false;
     while (share.count >= PARTIALS_OF_USER || share.octets + cost.disk > most) {
         if (!share.oldest)

@@ -11,7 +11,8 @@
 #include "queue/memory.h"
 
 enum {
-    YIELD_MS = 10000, /* for another session to let go of it; the client waits */
+    YIELD_MS = 10000,  /* for another session to let go of it; the client waits */
+    RESUMED_MOST = 64, /* as often its octets are given back; one that grows, more often */
 };
 
 /* ---- by their names ---- */
@@ -152,6 +153,13 @@ static void ask_back(struct partial *p)
         log_event(LOG_DEBUG, NULL, "a gate was not asked to let go");
 }
 
+/* Each time its body is read, and then copied: who is cut off again and again without sending more
+ * would have the disk work for nothing. */
+static bool is_worn_out(const struct partial *p)
+{
+    return p->body_file != 0 && p->given / RESUMED_MOST >= p->octets;
+}
+
 /* Somebody asks: whatever can be done now is done. */
 static void step(struct partial *p)
 {
@@ -159,7 +167,8 @@ static void step(struct partial *p)
         return;
     if (p->gate)
         ask_back(p);
-    else if (p->number == 0 || !slice_equals(text_of(&p->mail), text_of(&p->wanted)))
+    else if (p->number == 0 || !slice_equals(text_of(&p->mail), text_of(&p->wanted)) ||
+             is_worn_out(p))
         begin_anew(p);
     else
         partial_chore_check(p);
@@ -190,6 +199,7 @@ void partial_checked(
         return;
     }
     take_over(p);
+    p->given += p->octets;
     p->queue->partials.resumed++;
     tell(p->gate, &message, fd);
 }

@@ -243,6 +243,28 @@ static void test_replaced(void **state UNUSED)
     assert_true(other.partial.octets == 18);
 }
 
+/* Who asks for it again and again, and sends no more of it, has it 64 times. */
+static void test_worn_out(void **state UNUSED)
+{
+    struct msg_partial_key key = key_of("alice", "1"), small = key_of("alice", "2");
+    struct msg_partial_keep keep;
+
+    (void)ask(&rig.gate, &key, 1);
+    keep = keep_large(&rig.gate, &key, 1);
+    say_keep(&rig.gate, &keep);
+    rig_until(&rig, partials()->kept == 1);
+    keep_small(&rig.gate, &small, 2);
+    for (unsigned i = 0; i < 64; i++) {
+        assert_int_equal(ask(&other, &key, 10 + i), PARTIAL_RESUME);
+        say_end(&other, &key, 10 + i, PARTIAL_LEFT);
+        assert_int_equal(ask(&other, &small, 100 + i), PARTIAL_RESUME);
+        say_end(&other, &small, 100 + i, PARTIAL_LEFT);
+    }
+    assert_int_equal(ask(&other, &key, 200), PARTIAL_NONE);
+    rig_until(&rig, !rig_has(&rig, STORE_BODY, keep.content.body_file));
+    assert_int_equal(ask(&other, &small, 201), PARTIAL_RESUME); /* which costs nothing */
+}
+
 /* Octets that are not there any more are not promised. */
 static void test_damaged_body(void **state UNUSED)
 {
@@ -623,6 +645,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_kept, make, unmake),
         cmocka_unit_test_setup_teardown(test_body, make, unmake),
         cmocka_unit_test_setup_teardown(test_replaced, make, unmake),
+        cmocka_unit_test_setup_teardown(test_worn_out, make, unmake),
         cmocka_unit_test_setup_teardown(test_damaged_body, make, unmake),
         cmocka_unit_test_setup_teardown(test_taken, make, unmake),
         cmocka_unit_test_setup_teardown(test_yield, make, unmake),
