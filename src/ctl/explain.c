@@ -398,21 +398,40 @@ static void add_route(struct explainer *e, json_t *said, const struct route_choi
 }
 
 /* A bare postmaster stands for an address. */
-static void count_recipient(struct explainer *e, const struct address *address)
+static bool resolve_recipient(
+    struct explainer *e, const struct address *address, struct address *out_address)
 {
     struct arena *arena = &e->call->arena;
-    struct address *fresh = &e->accepted[e->recipients];
     size_t at;
 
-    if (address->kind == ADDRESS_BARE
-            ? mailbox_parse(arena, e->conf->postmaster, fresh, &at) != ADDRESS_OK
-            : !address_copy(arena, address, fresh))
-        return;
+    return address->kind == ADDRESS_BARE
+               ? mailbox_parse(arena, e->conf->postmaster, out_address, &at) == ADDRESS_OK
+               : address_copy(arena, address, out_address);
+}
+
+static bool is_accepted(const struct explainer *e, const struct address *address)
+{
     for (size_t i = 0; i < e->recipients; i++)
-        if (slice_equals(e->accepted[i].local, fresh->local) &&
-            domain_equals(e->accepted[i].domain, fresh->domain))
-            return;
-    e->recipients++;
+        if (slice_equals(e->accepted[i].local, address->local) &&
+            domain_equals(e->accepted[i].domain, address->domain))
+            return true;
+    return false;
+}
+
+static void count_recipient(struct explainer *e, const struct address *address)
+{
+    struct address fresh;
+
+    if (resolve_recipient(e, address, &fresh) && !is_accepted(e, &fresh))
+        e->accepted[e->recipients++] = fresh;
+}
+
+/* Who is named already makes none more (CMD-33). */
+static size_t recipients_before(struct explainer *e, const struct address *address)
+{
+    struct address who;
+
+    return resolve_recipient(e, address, &who) && is_accepted(e, &who) ? 0 : e->recipients;
 }
 
 static void take_recipient(struct explainer *e, const char *command,
@@ -463,8 +482,7 @@ static void explain_rcpt(struct explainer *e, const char *to)
     struct rights_case asked = { .step = RIGHTS_RCPT,
         .conf = e->conf,
         .grant = &e->grant,
-        .narrower = e->app ? &e->narrower : NULL,
-        .recipients = e->recipients };
+        .narrower = e->app ? &e->narrower : NULL };
 
     snprintf(command, sizeof command, "RCPT TO:<%s>", to);
     if (e->tried++ >= e->conf->limits.recipients) {
@@ -481,6 +499,7 @@ static void explain_rcpt(struct explainer *e, const char *to)
     }
     asked.address = &rcpt.path.address;
     asked.text = address_text(e, &rcpt.path.address);
+    asked.recipients = recipients_before(e, &rcpt.path.address);
     answer = rights_decide(&asked);
     write_recipient(e, &rcpt.path.address, words, sizeof words);
     if (answer.verdict == RIGHTS_ALLOWED)
