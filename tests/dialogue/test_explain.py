@@ -34,6 +34,7 @@ CASES = [
      ["bob@example.com", "bob@example.org", "x@example.net", "y@example.net", "postmaster@msa.example.net"]),
     ("inside@example.net", "inside@example.net", None,
      ["a@example.net", "a@EXAMPLE.net", "\"a\"@example.net", "A@example.net", "B@example.net", "postmaster"]),
+    ("inside@example.net", "inside@example.net", None, ["a@example.net", "b@example.net", "c@example.net", "a@EXAMPLE.net"]),
     ("seller@example.net", "x@sales.example.net", None, ["postmaster", "Postmaster", "postmaster@msa.example.net", "a@b.example", "c@d.example", "e@f.example"]),
     ("many@example.net", "s39@example.net", None, ["r39@example.org", "r40@example.org"]),
     ("many@example.net", "s40@example.net", None, []),
