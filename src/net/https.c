@@ -102,7 +102,11 @@ static size_t on_header(char *data, size_t size, size_t count, void *owner)
         keep_field(&r->content_type, value);
     else if (slice_is_nocase(name, "Cache-Control"))
         keep_field(&r->cache_control, value);
-    return line.len;
+    /* The library would unpack what nobody asked to be packed: a hundred octets that keep it busy
+     * for a minute (RFC 9112 section 6.1: none but chunked without TE). */
+    else if (slice_is_nocase(name, "Transfer-Encoding") && !slice_is_nocase(value, "chunked"))
+        r->fault = "the answer is compressed on its way";
+    return r->fault ? 0 : line.len;
 }
 
 /* The roots were loaded when the configuration came; the library would read files. */

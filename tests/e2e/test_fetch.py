@@ -1,12 +1,14 @@
 """e2e/test_fetch.py: keys from an address and tokens that are asked about, with an identity provider that does as the test says:
 well-behaved, slow, endless, lying, gone; and the room that asks it, killed and reloaded."""
 import itertools
+import json
 import os
 import pathlib
 import re
 import signal
 import subprocess
 import time
+import zlib
 
 import pytest
 
@@ -223,6 +225,26 @@ def flood(head):
         yield b"a" * 65536
 
 
+GOOD = json.dumps({"active": True, "email": USER}).encode()
+
+
+def squeezed(octets):
+    """As a gzip file."""
+    engine = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(engine.compress(octets) for octets in octets) + engine.flush()
+
+
+def bomb():
+    """Two hundred octets that become 300 MB without a single one of content: empty blocks, squeezed twice."""
+    head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+    inner = squeezed(itertools.chain([head], itertools.repeat(b"\0\0\0\xff\xff" * 200_000, 300)))
+    return squeezed([inner])
+
+
+def in_a_chunk(octets):
+    return b"%x\r\n" % len(octets) + octets + b"\r\n0\r\n\r\n"
+
+
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 FALLS = {  # what the server does, and what the log says of it
     "slow": (Stall, "[Tt]ime"),
@@ -246,6 +268,10 @@ FALLS = {  # what the server does, and what the log says of it
     "broken": (lambda: Document({"active": True, "email": USER}, status="500 Oops"), "not 200"),
     "a part": (lambda: Document({"active": True, "email": USER}, status="206 Partial Content"), "not 200"),
     "compressed": (lambda: Document(b"\x1f\x8b\x08\0", fields=["Content-Encoding: gzip"]), ""),
+    "compressed on the way": (lambda: PLAIN + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + in_a_chunk(squeezed([GOOD])), "compressed"),
+    "compressed, two fields": (lambda: PLAIN + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + in_a_chunk(squeezed([GOOD])),
+                               "compressed"),
+    "a bomb": (lambda: PLAIN + b"Transfer-Encoding: gzip, gzip, gzip, chunked\r\n\r\n" + in_a_chunk(bomb()), "compressed"),
     "no JSON": (lambda: Document('{"active": true'), ""),
     "no word": (lambda: Document({"email": USER}), ""),
     "a list": (lambda: Document([True]), ""),
