@@ -242,15 +242,26 @@ static bool find_server(const struct conf *conf, struct slice name, size_t *out_
     return false;
 }
 
+/* A server that is not in this configuration may be in the next one, which the asker has already.
+ */
+static enum url_result objection_to_server(
+    const struct conf *conf, const struct msg_url *message, size_t *out_server)
+{
+    if (conf && conf->extensions.burl && find_server(conf, message->server, out_server))
+        return URL_FETCHED;
+    return !conf || conf->number < message->snapshot ? URL_UNREACHABLE : URL_UNTRUSTED;
+}
+
 /* A gate is not trusted either: the URL must be one, and of that server. */
 static enum url_result objection(
     const struct fetch *fetch, const struct msg_url *message, size_t *out_server)
 {
     const struct conf *conf = fetch->settings ? fetch->settings->conf : NULL;
+    enum url_result result = objection_to_server(conf, message, out_server);
     struct burl burl;
 
-    if (!conf || !conf->extensions.burl || !find_server(conf, message->server, out_server))
-        return URL_UNTRUSTED;
+    if (result != URL_FETCHED)
+        return result;
     if (burl_parse(message->url, &burl) != BURL_OK || burl.last)
         return URL_REFUSED;
     return burl_is_at(&burl.imap, conf->imap_servers[*out_server].url_host,

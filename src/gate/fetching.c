@@ -205,7 +205,9 @@ enum answer fetching_start(
     struct session *s, const struct burl *burl, struct slice server, uint64_t most)
 {
     struct fetchings *fetchings = &s->gate->fetchings;
-    struct msg_url message = { .server = server, .url = burl->url, .most = most };
+    struct msg_url message = {
+        .snapshot = s->snapshot->conf->number, .server = server, .url = burl->url, .most = most
+    };
     struct fetching *f;
     int theirs;
 

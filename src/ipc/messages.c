@@ -389,6 +389,7 @@ static const struct shape request_shape = SHAPE(struct msg_request, request_fiel
 
 static const struct field url_fields[] = {
     PACK_NUMBER(U64, struct msg_url, request),
+    PACK_NUMBER(U64, struct msg_url, snapshot),
     PACK_BYTES(struct msg_url, server, NAME_MAX_OCTETS),
     PACK_BYTES(struct msg_url, url, 4096),
     PACK_NUMBER(U64, struct msg_url, most),

@@ -547,6 +547,7 @@ struct msg_request {
 
 struct msg_url {
     uint64_t request;    /* the gate's number, unique on a channel */
+    uint64_t snapshot;   /* of the configuration that the asker has */
     struct slice server; /* the name of an imap_server of the configuration */
     struct slice url;    /* on that server */
     uint64_t most;       /* octets of content that are wanted at most; 0: any number */

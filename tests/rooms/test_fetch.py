@@ -60,10 +60,10 @@ def check_fetching(house, text):
     house.check_alive()
 
 
-def ask(channel, fd, found, request=None, server="localhost", most=0):
+def ask(channel, fd, found, request=None, server="localhost", most=0, snapshot=1):
     """A gate's question."""
     request = request or next(numbers)
-    assert channel.send("url", fd, request=request, server=server, url=found, most=most)
+    assert channel.send("url", fd, request=request, snapshot=snapshot, server=server, url=found, most=most)
     return request
 
 
@@ -118,6 +118,19 @@ def test_a_gate_asks_for_what_is_not_allowed(house, case):
     assert len(house.imap.asked) == before
     liar.close()
     check_fetching(house, case)
+
+
+@pytest.mark.parametrize("server,snapshot,result", [("new.example", 1, UNTRUSTED), ("new.example", 2, UNREACHABLE), ("localhost", 2, FETCHED)])
+def test_a_gate_is_ahead(house, server, snapshot, result):
+    """EXT-BURL-5, OPS-2: a server that only the next configuration has, which the gate has got already, is no reason to refuse for good."""
+    liar = house.impersonate("gate.1", "fetch")
+    ours, theirs = socket.socketpair()
+    ask(liar, theirs.fileno(), url(house.imap, message()), server=server, snapshot=snapshot)
+    theirs.close()
+    done, _ = liar.await_message("url-done")
+    assert done["result"] == result
+    ours.close()
+    liar.close()
 
 
 def test_a_gate_asks_without_end(house):
