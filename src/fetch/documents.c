@@ -155,11 +155,14 @@ static enum err start_post(struct ask *ask, struct https_order *order)
 {
     const struct fetch_settings *settings = ask->settings;
     struct buffer form, user, password;
+    bool is_ready;
     enum err rc = ERR_NOMEM;
 
     buffer_init(&form, FORM_MAX);
     buffer_init(&user, 3 * TEXT_MAX);
     buffer_init(&password, 3 * FETCH_SECRET_MAX);
+    /* In one piece from the start: a buffer that grows leaves copies of a secret behind. */
+    is_ready = buffer_reserve(&form, FORM_MAX) && buffer_reserve(&password, 3 * FETCH_SECRET_MAX);
     buffer_put_text(&form, "token_type_hint=access_token&token=");
     put_encoded(&form, secret_slice(&ask->token));
     put_encoded(&user, settings->conf->auth.oauth_client_id);
@@ -168,7 +171,7 @@ static enum err start_post(struct ask *ask, struct https_order *order)
     order->form = buffer_slice(&form);
     order->user = buffer_slice(&user);
     order->password = buffer_slice(&password);
-    if (form.error == ERR_OK && user.error == ERR_OK && password.error == ERR_OK)
+    if (is_ready && form.error == ERR_OK && user.error == ERR_OK && password.error == ERR_OK)
         rc = https_start(settings->https, order, on_http, ask, &ask->http);
     if (form.len > 0)
         explicit_bzero(form.data, form.len);

@@ -738,6 +738,31 @@ def test_vault_killed(rig, imap):
     serves_again(connection, imap, "again")
 
 
+def descriptors(server):
+    return {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in server.rooms().items() if name.split(".")[0] in ("gate", "fetch", "vault")}
+
+
+def test_nothing_is_left(pair, imap, bad):
+    """EXT-BURL-6, SEC-5: however it ended, descriptors are given back, and neither URLs nor passwords are in the log."""
+    connection = pair.client()
+    bad.script = {}
+    envelope(connection)
+    burl(connection, url(imap, message()), "250 2.0.0")
+    before = descriptors(pair)
+    for fault in (*FAULTS, *REFUSALS):
+        bad.script = FAULTS[fault] if fault in FAULTS else REFUSALS[fault][0]
+        envelope(connection)
+        connection.command(f"BURL {url(bad, message(body='x' * 78 + chr(13) + chr(10)) * 1000, host='localhost:2143')} LAST")
+        connection.command("RSET")
+    bad.await_idle(10)
+    end = time.monotonic() + 15
+    while any(descriptors(pair)[name] > before[name] + 1 for name in before):
+        assert time.monotonic() < end, (before, descriptors(pair))
+        time.sleep(0.05)
+    for secret in (TOKEN, SECRET, PASSWORD):
+        assert secret not in pair.log()
+
+
 @pytest.mark.parametrize("how", ["drop", "close"])
 def test_client_gone(pair, imap, bad, how):
     """LSN-9: the client goes while its URL is fetched; nothing comes of it, and others are served."""

@@ -55,7 +55,7 @@ static void test_submission(void **state)
     assert_int_equal(command_rows[VERB_EXPN].rules & all, NEEDS_TLS | NEEDS_AUTH);
 }
 
-/* EXT-CHUNKING-3: only BDAT brings something along that a refusal must take */
+/* EXT-CHUNKING-3, EXT-BURL-2: what a refusal has to take along, or leaves a hole for. */
 static void test_refusals(void **state)
 {
     (void)state;
