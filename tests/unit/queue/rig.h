@@ -107,7 +107,7 @@ void rig_reload(struct rig *rig);
 /* Turns the loop until the condition holds; fails the test after twenty seconds. */
 #define rig_until(rig, condition)                                                                  \
     do {                                                                                           \
-        int64_t rig_end = clock_mono_ms() + 20000;                                                 \
+        int64_t rig_end = clock_mono_ms() + 60000;                                                 \
         bool rig_holds;                                                                            \
         while (!(rig_holds = (condition)) && clock_mono_ms() < rig_end)                            \
             loop_turn((rig)->loop, 5);                                                             \

@@ -49,7 +49,7 @@ static void test_greylisted(void **state)
     submit_and_answer(&(struct rig_mail){ .number = 1 }, &rig_greylisted);
     assert_int_equal(only(1)->state, RECIPIENT_WAITING);
     assert_int_equal(only(1)->attempts, 1);
-    assert_true(only(1)->next_s >= now + 300 && only(1)->next_s <= now + 335);
+    assert_true(only(1)->next_s >= now + 300 && only(1)->next_s <= clock_wall() + 331);
     assert_true(slice_is(reply_parts_of(only(1)->reply).status, "4.7.1"));
 }
 
@@ -61,7 +61,7 @@ static void test_unreachable(void **state)
     (void)state;
     submit_and_answer(&(struct rig_mail){ .number = 1 }, &rig_unreachable);
     assert_int_equal(only(1)->state, RECIPIENT_WAITING);
-    assert_true(only(1)->next_s >= now + 1800 && only(1)->next_s <= now + 1985);
+    assert_true(only(1)->next_s >= now + 1800 && only(1)->next_s <= clock_wall() + 1981);
 }
 
 /* QUE-3: every interval of the list in its turn, the last one for ever; then delivered. */
@@ -230,7 +230,7 @@ static void test_clock_jump(void **state)
     schedule_kick(rig_queue(&rig));
     rig_run(&rig, 20);
     next = time_to_wall(rig_queue(&rig), only(1)->next_s * INT64_C(1000000)) / 1000000;
-    assert_true(next >= now + 3900 && next <= now + 3935);
+    assert_true(next >= now + 3900 && next <= clock_wall() + 3931);
 }
 
 int main(void)

@@ -169,7 +169,7 @@ void desk_send(struct desk *desk, enum message_type type, const void *message)
 
 const struct answer *desk_answer(struct desk *desk, size_t place)
 {
-    int64_t end = clock_mono_ms() + 20000;
+    int64_t end = clock_mono_ms() + 60000;
 
     while (desk->count <= place && clock_mono_ms() < end)
         loop_turn(desk->loop, 50);

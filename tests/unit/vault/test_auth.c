@@ -649,7 +649,7 @@ static void test_cancel_is_no_way_out(void **state)
             loop_turn(loop, 10);
         desk_turn(&desk, 10); /* now it is being hashed */
         desk_send(&desk, MSG_AUTH_CANCEL, &cancel);
-        for (int j = 0; j < 300 && auth_busy(auth) > 0; j++)
+        for (int j = 0; j < 6000 && auth_busy(auth) > 0; j++)
             desk_turn(&desk, 10);
         desk_turn(&desk, 10);
     }

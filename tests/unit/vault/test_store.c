@@ -47,7 +47,7 @@ static void begin(struct asking *asking)
 
 static enum err finish(struct asking *asking)
 {
-    int64_t end = clock_mono_ms() + 10000;
+    int64_t end = clock_mono_ms() + 60000;
 
     while (!asking->is_ready && clock_mono_ms() < end)
         loop_turn(loop, 100);

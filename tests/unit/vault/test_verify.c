@@ -43,7 +43,7 @@ static void fill(struct probe *probe, const struct verifier *verifier, const cha
 
 static void wait_for(size_t count)
 {
-    int64_t end = clock_mono_ms() + 20000;
+    int64_t end = clock_mono_ms() + 60000;
 
     while (finished < count && clock_mono_ms() < end)
         loop_turn(loop, 100);
