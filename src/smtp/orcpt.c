@@ -93,6 +93,9 @@ static bool decode_address(struct buffer *out, struct slice address, bool is_utf
     struct buffer octets;
     bool is_good;
 
+    /* Half of a character as it is and half escaped would be another in the other form. */
+    if (!text_is_utf8(address))
+        return false;
     buffer_init(&octets, ORCPT_MAX);
     is_good = xtext_decode(&octets, address, is_utf8) && !has_control(buffer_slice(&octets));
     if (is_good && is_utf8)

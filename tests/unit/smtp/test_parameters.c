@@ -438,7 +438,7 @@ static void test_orcpt(void **state UNUSED)
     };
     static const char *const bad[] = { "", ";", "a;", ";a", "a", "utf-8;\\", "utf-8;\\x{}",
         "utf-8;\\x{1}", "utf-8;\xc2\x9b", "utf-8;+C2+85", "utf-8;\\x{9F}", "utf-8;\\x{41",
-        "utf-8;\\x{0000041}", "utf-8;\\x{7F}", "utf-8;\xce", "rfc822;" DELTA };
+        "utf-8;\\x{0000041}", "utf-8;\\x{7F}", "utf-8;\xce", "rfc822;" DELTA, "utf-8;\xe2+82\xac" };
     struct buffer out;
 
     buffer_init(&out, 4096);
