@@ -169,7 +169,7 @@ def test_aiosmtplib_later(way):
     """EXT-FUTURE-2, EXT-FUTURE-3: held as long as was asked for, and not sent before."""
     way.is_open = True
     aio_send(way, [TO], content("aiosmtplib-much-later"), ["HOLDFOR=600"])
-    row, = way.server.queue()
+    row, = way.server.await_queue(lambda queued: len(queued) == 1)
     assert way.server.json("queue", "show", row["id"])["release"]
     way.server.ctl("queue", "delete", row["id"])
     count, begin = len(way.hop.mails), time.monotonic()
