@@ -323,6 +323,7 @@ static void test_yield(void **state UNUSED)
     /* What the old one says now is not about its own. */
     say_end(&rig.gate, &key, 1, PARTIAL_DROPPED);
     say_keep(&rig.gate, &keep);
+    rig_until(&rig, partials()->count == 1);
     rig_run(&rig, 30);
     assert_int_equal(partials()->count, 1);
     say_end(&other, &key, 2, PARTIAL_LEFT);
@@ -385,6 +386,7 @@ static void test_at_once(void **state UNUSED)
         say_keep(&rig.gate, &keep);
     }
     rig_until(&rig, partials()->count + partials()->writing == PARTIALS_OF_USER);
+    rig_until(&rig, partials()->count == PARTIALS_OF_USER);
     rig_run(&rig, 100);
     rig_until(&rig, partials_are_idle(rig_queue(&rig)));
     assert_int_equal(partials()->count, PARTIALS_OF_USER);
@@ -534,8 +536,8 @@ static void test_early(void **state UNUSED)
     say_keep(&rig.gate, &keep);
     say_keep(&rig.gate, &other_keep);
     say_ask(&other, &key, 3);
+    rig_until(&rig, partials()->count == 1);
     rig_run(&rig, 50);
-    assert_int_equal(partials()->count, 1);
     assert_int_equal(other.partial.answers, 0);
     state_all();
     rig_until(&rig, other.partial.answers == 1);
@@ -544,6 +546,7 @@ static void test_early(void **state UNUSED)
     rig_run(&rig, 100);
     assert_true(rig_has(&rig, STORE_BODY, keep.content.body_file));
     say_keep(&rig.gate, &keep); /* told again: it is kept already */
+    rig_until(&rig, partials()->count == 2);
     rig_run(&rig, 50);
     assert_int_equal(partials()->count, 2);
 }
@@ -583,8 +586,7 @@ static void test_never_known(void **state UNUSED)
     keep = keep_large(&rig.gate, &key, 1);
     restart_before_gate();
     say_keep(&rig.gate, &keep);
-    rig_run(&rig, 50);
-    assert_int_equal(partials()->writing, 1);
+    rig_until(&rig, partials()->writing == 1);
 }
 
 /* 48 hours: of the queue's own time while it runs, of the wall clock at a start. */
